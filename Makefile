@@ -1,0 +1,44 @@
+# Every target makes its own environment when it is missing. No credentials, no remote, no network but the package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONHASHSEED := 0
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: repro table test smoke profile lint format clean
+
+repro: $(VENV)/installed  ## run the pipeline: only what changed is run again
+	dvc repro
+	python -m pipeline table
+
+table: $(VENV)/installed  ## print the verdicts of the last run
+	python -m pipeline table
+
+test: $(VENV)/installed  ## run the tests
+	python -m pytest
+
+smoke: $(VENV)/installed  ## the whole pipeline on the smoke profile, in its own workspace
+	$(MAKE) profile NAME=smoke
+
+profile: $(VENV)/installed  ## the pipeline on profiles/$(NAME).yaml, in its own workspace runs/$(NAME)
+	python -m pipeline profile $(NAME) --into runs/$(NAME)
+	cd runs/$(NAME) && dvc repro && python -m pipeline table
+
+lint: $(VENV)/installed  ## style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: $(VENV)/installed
+	ruff check --fix .
+	ruff format .
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[demo,dev]"
+	touch $@
+
+clean:  ## remove the environment and the profiles' workspaces
+	rm -rf $(VENV) runs

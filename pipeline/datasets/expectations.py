@@ -1,0 +1,238 @@
+"""What a manifest must fulfil before anything is trained on it, checked by Great Expectations.
+
+Three tables are checked: the manifest, `classes` (one row a target and class) and `targets` (one row a target). Great
+Expectations ignores nulls and passes an empty table in most of its checks, so that counts, columns, nulls and values
+are separate expectations here. Importing it takes seconds: this module imports it only when it is used.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.params import Dataset, Run, Target
+
+MOSTLY = 0.99  # share of images whose brightness must lie within the bounds
+EXAMPLES = 5
+EXIST = "ExpectColumnToExist"
+NOT_NULL = "ExpectColumnValuesToNotBeNull"
+BETWEEN = "ExpectColumnValuesToBeBetween"
+ROWS = "ExpectTableRowCountToBeBetween"
+UNIQUE = "ExpectColumnValuesToBeUnique"
+IN_SET = "ExpectColumnValuesToBeInSet"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation: its class in Great Expectations, its arguments, and what to say when it fails."""
+
+    table: str
+    name: str
+    message: str
+    column: str | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One checked rule; what the JSON report lists. `error` is set where the check itself could not run."""
+
+    table: str
+    name: str
+    column: str | None
+    kwargs: dict[str, Any]
+    success: bool
+    observed: Any
+    unexpected_count: int | None
+    examples: list[Any]
+    error: str | None
+    message: str | None
+
+
+def tables(manifest: pd.DataFrame, targets: Mapping[str, Target]) -> dict[str, pd.DataFrame]:
+    """The tables that are checked; a target whose columns are absent counts no class."""
+    rows = {name: _rows_of(manifest, target) for name, target in targets.items()}
+    classes = [
+        (f"{name}: {label}", int(count))
+        for name, chosen in rows.items()
+        for label, count in chosen["label"].value_counts().sort_index().items()
+    ]
+    counts = [(name, chosen["label"].nunique(), chosen["group"].nunique()) for name, chosen in rows.items()]
+    return {
+        "manifest": manifest,
+        "classes": pd.DataFrame(classes, columns=["name", "images"]),
+        "targets": pd.DataFrame(counts, columns=["name", "classes", "groups"]),
+    }
+
+
+def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rule]:
+    """The suite, from params alone."""
+    columns = ["row", "image_id", "name", "width", "height", "brightness", "group", *dataset.labels, *dataset.weights]
+    suite = [Rule("manifest", ROWS, "there are fewer than two images", kwargs={"min_value": 2})]
+    for column in columns:
+        suite.append(Rule("manifest", EXIST, f"column '{column}' is missing; run ingest again", column))
+        suite.append(Rule("manifest", NOT_NULL, f"column '{column}' has rows without a value; fill them in", column))
+    suite.append(Rule("manifest", UNIQUE, "the same image stands there more than once", "image_id"))
+    suite += [_values(column, dataset.classes[column]) for column in dataset.labels if dataset.classes.get(column)]
+    for column in ("width", "height"):
+        message = f"images have a {column} under min_side {dataset.min_side} pixels; remove them"
+        suite.append(Rule("manifest", BETWEEN, message, column, {"min_value": dataset.min_side}))
+    if dataset.brightness:
+        low, high = dataset.brightness
+        message = f"more than {1 - MOSTLY:.0%} of the images have a mean grey outside {low:g}..{high:g}; look at them"
+        kwargs = {"min_value": low, "max_value": high, "mostly": MOSTLY}
+        suite.append(Rule("manifest", BETWEEN, message, "brightness", kwargs))
+    for column in dataset.weights:
+        kwargs = {"min_value": 0, "max_value": 1, "strict_min": True}
+        suite.append(Rule("manifest", BETWEEN, f"weights '{column}' lie outside (0, 1]; correct them", column, kwargs))
+    return suite + (_target_rules(run) if targets else [])
+
+
+def check(dataset: str, suite: list[Rule], checked: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Run the suite.
+
+    Returns:
+        The report (plain values only, the same at every run) and an HTML page a table.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when its context is made
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_pandas("memory")
+    outcomes, pages = [], {}
+    for table, frame in checked.items():
+        mine = [rule for rule in suite if rule.table == table]
+        checks = gx.ExpectationSuite(table, [_expectation(gx, rule, place) for place, rule in enumerate(mine)])
+        batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all")
+        result = batch.get_batch({"dataframe": frame}).validate(checks, result_format=_format(frame))
+        outcomes += [_outcome(mine[place], one) for place, one in _in_order(result.results)]
+        pages[table] = _page(dataset, result)
+    return _report(dataset, outcomes, checked["manifest"]), pages
+
+
+def gate(report: Mapping[str, Any]) -> None:
+    """Stop the run where an expectation failed; a missing column is told once, not once for each of its checks.
+
+    Raises:
+        InputError: one sentence for each.
+    """
+    failed = [outcome for outcome in report["expectations"] if not outcome["success"]]
+    missing = {(outcome["table"], outcome["column"]) for outcome in failed if outcome["name"] == EXIST}
+    told = [o for o in failed if o["name"] == EXIST or (o["table"], o["column"]) not in missing]
+    if told:
+        sentences = "\n".join(f"  - {sentence(outcome)}" for outcome in told)
+        raise InputError(f"Dataset '{report['dataset']}' fails {len(told)} of its expectations:\n{sentences}")
+
+
+def sentence(outcome: Mapping[str, Any]) -> str:
+    """A failed outcome in words, with its count and first examples."""
+    examples = "; ".join(
+        ", ".join(f"{key} {value}" for key, value in example.items()) for example in outcome["examples"]
+    )
+    counted = f" ({outcome['unexpected_count']}: {examples})" if examples else ""
+    error = f" (the check itself failed: {outcome['error']})" if outcome["error"] and outcome["name"] != EXIST else ""
+    return f"{outcome['message']}{counted}{error}."
+
+
+def label_conflicts(manifest: pd.DataFrame, labels: list[str]) -> dict[str, dict[str, int]]:
+    """For each label column, how many near-duplicate clusters there are and in how many the labels differ.
+
+    Not a fault: near-duplicates are kept together, and two pictures of one scene may rightly differ. It bounds how well
+    anything can do on these labels.
+    """
+    shared = manifest[manifest["cluster"].duplicated(keep=False)]
+    differing = {column: int((shared.groupby("cluster")[column].nunique() > 1).sum()) for column in labels}
+    clusters = int(shared["cluster"].nunique())
+    return {column: {"clusters": clusters, "with_different_labels": count} for column, count in differing.items()}
+
+
+def _rows_of(manifest: pd.DataFrame, target: Target) -> pd.DataFrame:
+    if not {target.label, "group", *target.where} <= set(manifest.columns):
+        return pd.DataFrame({"label": [], "group": []})
+    chosen = np.ones(len(manifest), bool)
+    for column, value in target.where.items():
+        chosen &= (manifest[column] == value).to_numpy(bool)
+    return pd.DataFrame({"label": manifest.loc[chosen, target.label], "group": manifest.loc[chosen, "group"]})
+
+
+def _values(column: str, allowed: list[str]) -> Rule:
+    message = f"labels of '{column}' are not among {', '.join(allowed)}; correct them or add them to `classes`"
+    return Rule("manifest", IN_SET, message, column, {"value_set": allowed})
+
+
+def _target_rules(run: Run) -> list[Rule]:
+    few = f"classes of a target have fewer images than run.folds {run.folds}; add images or lower run.folds"
+    suite = [
+        Rule(
+            "targets", BETWEEN, "a target has fewer than two classes; it cannot be learnt", "classes", {"min_value": 2}
+        ),
+        Rule("classes", BETWEEN, few, "images", {"min_value": run.folds}),
+    ]
+    if run.protocol == "grouped":
+        message = f"a target has fewer groups than run.folds {run.folds}; lower run.folds or use run.protocol: random"
+        suite.append(Rule("targets", BETWEEN, message, "groups", {"min_value": run.folds}))
+    return suite
+
+
+def _expectation(gx: Any, rule: Rule, place: int) -> Any:
+    column = {"column": rule.column} if rule.column else {}
+    return getattr(gx.expectations, rule.name)(**rule.kwargs, **column, meta={"place": place})
+
+
+def _in_order(results: list[Any]) -> list[tuple[int, dict[str, Any]]]:
+    """A suite's results come in an order of their own; `place` leads back to the rules'."""
+    placed = [(result.expectation_config.meta["place"], result.to_json_dict()) for result in results]
+    return sorted(placed, key=lambda pair: pair[0])
+
+
+def _format(frame: pd.DataFrame) -> dict[str, Any]:
+    # SUMMARY leaves out which rows failed; an index column that is missing would fail every check
+    index = {"unexpected_index_column_names": ["name"]} if "name" in frame else {}
+    return {"result_format": "COMPLETE", **index}
+
+
+def _outcome(rule: Rule, result: dict[str, Any]) -> Outcome:
+    detail, success = result["result"], bool(result["success"])
+    where = detail.get("unexpected_index_list") or [{"value": v} for v in detail.get("unexpected_list", [])]
+    return Outcome(
+        table=rule.table,
+        name=rule.name,
+        column=rule.column,
+        kwargs=rule.kwargs,
+        success=success,
+        observed=detail.get("observed_value"),
+        unexpected_count=detail.get("unexpected_count"),
+        examples=[] if success else where[:EXAMPLES],
+        error=_error(result["exception_info"]),
+        message=None if success else rule.message,
+    )
+
+
+def _error(info: dict[str, Any]) -> str | None:
+    """The first exception of a check: it stands there flat, or once for each metric under the metric's id."""
+    infos = [info] if "raised_exception" in info else list(info.values())
+    messages = sorted(str(one["exception_message"]) for one in infos if one["raised_exception"])
+    return messages[0].splitlines()[0] if messages else None
+
+
+def _report(dataset: str, outcomes: list[Outcome], manifest: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "images": len(manifest),
+        "success": all(outcome.success for outcome in outcomes),
+        "expectations": [asdict(outcome) for outcome in outcomes],
+    }
+
+
+def _page(dataset: str, result: Any) -> str:
+    from great_expectations.render.renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view import DefaultJinjaPageView
+
+    result.meta["run_id"] = {"run_name": dataset, "run_time": None}  # the renderer asks for it; no clock in here
+    return DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))

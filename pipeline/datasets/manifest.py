@@ -1,0 +1,183 @@
+"""The manifest: one row an image that is used, and the list of those that are not, with the reasons."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
+from pipeline.frame.errors import InputError
+
+# Correlation of textures from which two images with close hashes count as one scene. Solar cells all look alike: on
+# ELPV 613 pairs have hashes within 4 bits, 73 of them from files far apart. This second look leaves 280 pairs in 128
+# clusters of at most 11 images, none from files far apart but 46 of the 50 pairs that do show one cell twice.
+SAME_TEXTURE = 0.97
+FLAT = 2.0  # grey levels (of 255): with less texture than this, plain grey values are compared instead
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the manifest keeps of one decoded image; see `images.Decoded`."""
+
+    content: str
+    width: int
+    height: int
+    mode: str
+    brightness: float
+    contrast: float
+    phash: str
+
+
+def set_aside_duplicates(images: list[RawImage], facts: dict[int, Facts]) -> dict[int, str]:
+    """Find images with the same decoded pixels.
+
+    Where their labels agree, the first is kept; where they differ in any column, none is: nobody knows which is right.
+
+    Args:
+        images: as the reader listed them.
+        facts: index into images -> what was decoded.
+
+    Returns:
+        index -> the reason why it is set aside.
+    """
+    same = defaultdict(list)
+    for index in sorted(facts):
+        same[facts[index].content].append(index)
+    reasons: dict[int, str] = {}
+    for indices in same.values():
+        first, *others = indices
+        if all(images[index].labels == images[first].labels for index in others):
+            reasons |= dict.fromkeys(others, f"duplicate of {images[first].name}: same pixels, same labels")
+        else:
+            reasons |= {index: _conflict(images, index, indices) for index in indices}
+    return reasons
+
+
+def check_cap(count: int, quarantine: pd.DataFrame, cap: float) -> None:
+    """Refuse where more than the share `cap` of `count` images is set aside.
+
+    Raises:
+        InputError: with the counts and the first reasons.
+    """
+    if len(quarantine) <= cap * count:
+        return
+    shown = quarantine.head(SHOWN)
+    first = "; ".join(f"{name}: {reason}" for name, reason in zip(shown["name"], shown["reason"], strict=True))
+    raise InputError(
+        f"{len(quarantine)} of {count} images cannot be used, more than `quarantine_cap` {cap:g} allows. "
+        f"First: {first}. Repair or remove them, or raise `quarantine_cap`."
+    )
+
+
+def quarantine_table(images: list[RawImage], reasons: dict[int, str]) -> pd.DataFrame:
+    """Columns name, reason, in the reader's order; what a spreadsheet takes for a formula gets a `'` before it."""
+    rows = [(_no_formula(images[index].name), _no_formula(reasons[index])) for index in sorted(reasons)]
+    return pd.DataFrame(rows, columns=["name", "reason"], dtype="str")
+
+
+def build(raw: RawDataset, kept: list[int], facts: dict[int, Facts], cluster: np.ndarray) -> pd.DataFrame:
+    """The manifest.
+
+    Args:
+        kept: indices into raw.images, in the order of images.npy.
+        cluster: int (len(kept),), from `near_duplicates`.
+
+    Returns:
+        row (int64, of images.npy), image_id (sha256 of the decoded pixels), name, width, height, mode, brightness,
+        contrast, phash, cluster (int64), then the label columns (str), the weight columns (float64), group (str).
+    """
+    images = [raw.images[index] for index in kept]
+    columns: dict[str, object] = {"row": np.arange(len(kept)), "image_id": [facts[index].content for index in kept]}
+    columns["name"] = [image.name for image in images]
+    for field in fields(Facts)[1:]:
+        columns[field.name] = [getattr(facts[index], field.name) for index in kept]
+    columns["cluster"] = cluster.astype(np.int64)
+    _refuse_reserved([*raw.labels, *raw.weights], [*columns, "group"])
+    columns |= {label: [image.labels[label] for image in images] for label in raw.labels}
+    columns |= {weight: np.array([image.weights[weight] for image in images], float) for weight in raw.weights}
+    return pd.DataFrame(columns | {"group": [image.group for image in images]})
+
+
+def near_duplicates(phashes: list[str], thumbnails: np.ndarray, distance: int | None) -> np.ndarray:
+    """Cluster images that show the same scene: close hashes, confirmed on the thumbnails, joined in chains.
+
+    Args:
+        phashes: 16 hex digits each.
+        thumbnails: uint8, (n, 32, 32).
+        distance: bits in which two hashes may differ; None: every image is a cluster of its own.
+
+    Returns:
+        int (n,): the smallest row of each image's cluster.
+    """
+    count = len(phashes)
+    if distance is None:
+        return np.arange(count)
+    hashes = np.array([int(phash, 16) for phash in phashes], np.uint64)
+    pairs = [same for pair in close_pairs(hashes, distance) if len(same := _confirmed(pair, thumbnails))]
+    first, second = np.concatenate(pairs).T if pairs else np.empty((2, 0), int)
+    joined = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    component = connected_components(joined, directed=False)[1]
+    return np.unique(component, return_index=True)[1][component]
+
+
+def close_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
+    """All pairs of 64-bit hashes within a Hamming distance, exactly; a pair may come more than once.
+
+    Cut into distance + 1 bands, two such hashes agree in at least one band (pigeonhole), so only hashes with an equal
+    band are compared: about n^2 (distance + 1) / 2^(64 / (distance + 1)) comparisons in NumPy, 10^7 for 10^5 images.
+
+    Args:
+        hashes: uint64 (n,).
+        distance: bits, 0..63.
+
+    Yields:
+        int (pairs, 2) in pieces of at most n pairs.
+    """
+    edges = np.linspace(0, 64, distance + 2).astype(int)
+    for low, high in pairwise(edges):
+        key = (hashes >> np.uint64(low)) & np.uint64(2 ** int(high - low) - 1)
+        order = np.argsort(key, kind="stable")
+        key, place = key[order], np.arange(len(order))
+        for shift in range(1, len(order)):  # compare each with its shift-th successor in the same bucket
+            place = place[place + shift < len(order)]
+            place = place[key[place] == key[place + shift]]
+            if not len(place):
+                break
+            pair = np.stack([order[place], order[place + shift]], axis=1)
+            yield pair[np.bitwise_count(hashes[pair[:, 0]] ^ hashes[pair[:, 1]]) <= distance]
+
+
+def _confirmed(pairs: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
+    """Keep the pairs whose textures correlate: grey values less their row and column means, which takes out the frame
+    and the busbars that all cells of a module share; where there is no texture, pairs of equal grey values."""
+    grey = [thumbnails[side].astype(np.float32) for side in pairs.T]
+    texture = [(t - t.mean(1, keepdims=True) - t.mean(2, keepdims=True) + t.mean((1, 2), keepdims=True)) for t in grey]
+    power = [np.sqrt((t**2).mean((1, 2))) for t in texture]
+    flat = np.minimum(*power) < FLAT
+    correlation = (texture[0] * texture[1]).mean((1, 2)) / np.maximum(power[0] * power[1], 1e-9)
+    equal = np.abs(grey[0] - grey[1]).mean((1, 2)) < FLAT
+    return pairs[np.where(flat, equal, correlation >= SAME_TEXTURE)]
+
+
+def _conflict(images: list[RawImage], index: int, indices: list[int]) -> str:
+    mine = images[index].labels
+    other = next(images[twin] for twin in indices if images[twin].labels != mine)
+    column = next(column for column in mine if mine[column] != other.labels[column])
+    return f"same pixels as {other.name}, other {column}: {mine[column]!r} here, {other.labels[column]!r} there"
+
+
+def _refuse_reserved(asked: list[str], reserved: list[str]) -> None:
+    clash = [column for column in asked if column in reserved]
+    if clash:
+        raise InputError(
+            f"Column '{clash[0]}' has a name that the manifest uses itself ({', '.join(reserved)}). Rename it."
+        )
+
+
+def _no_formula(text: str) -> str:
+    return "'" + text if text.startswith(("=", "+", "-", "@")) else text

@@ -1,0 +1,73 @@
+"""The device that Keras computes on, and the clock of a stage that used it."""
+
+import os
+import platform
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.frame.errors import InputError
+
+
+def use_device(device: str) -> None:
+    """Set what must be set before Keras is imported, and check that a demanded GPU is there.
+
+    Args:
+        device: auto, cpu or gpu.
+
+    Raises:
+        InputError: gpu is demanded and there is none.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    with _without_notices():
+        found = device_name()
+    if device == "gpu" and found == "cpu":
+        raise InputError(
+            "run.device is 'gpu', but Keras finds none. Install a driver and `pip install 'transfer-verdict[gpu]'`, "
+            "or set run.device to 'auto' or 'cpu'."
+        )
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Drop what native code writes to standard error meanwhile: TensorFlow's notices on import are no one's fault.
+
+    A failing import still raises.
+    """
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def device_name() -> str:
+    """The first accelerator that Keras' backend sees ("gpu:0", "cuda:0", "tpu:0", ...), else "cpu"."""
+    import keras
+
+    devices = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+    return devices[0] if devices else "cpu"
+
+
+def clock(seconds: float, cpu_seconds: float) -> dict[str, object]:
+    """Seconds, peak memory and machine of the stage that has just run."""
+    import keras
+
+    return {
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu_seconds, 3),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),  # KiB on Linux
+        "device": device_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "machine": platform.machine(),
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+    }

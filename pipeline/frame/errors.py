@@ -1,0 +1,26 @@
+"""The errors that a user may see, and the exit code of each."""
+
+EXIT_DONE = 0
+EXIT_OUR_FAULT = 1
+EXIT_USER_FAULT = 2
+
+
+class InputError(Exception):
+    """The user's input or params are wrong: shown as one message without a traceback, exit 2.
+
+    The message says what is wrong and where (file, key or row), what was received, what is allowed, and what to do.
+    """
+
+
+class ParamsError(InputError):
+    """params.yaml is wrong; carries all of its faults at once.
+
+    Args:
+        faults: one sentence a fault, each beginning with the dotted key.
+        path: the file that was read.
+    """
+
+    def __init__(self, faults: list[str], path: str = "params.yaml"):
+        self.faults = faults
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__(f"{path} has {count}:\n" + "\n".join(f"  - {fault}" for fault in faults))

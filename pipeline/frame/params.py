@@ -1,0 +1,229 @@
+"""params.yaml, typed: read once, checked whole, all faults in one message."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.frame.errors import ParamsError
+from pipeline.frame.references import nearest, reference_faults, shown
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # becomes part of a path
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _blocks(value: object) -> object:
+    """One fault in words, where pydantic tells one for the number and one for the text."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and value < 0):
+        raise PydanticCustomError("blocks", "input should be a number of blocks from 0 on, the name of a layer, or all")
+    return value
+
+
+class Section(BaseModel):
+    """Unknown keys, wrong types (also `'1e-3'` as text and true for 1), nan and infinity are faults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Run(Section):
+    seed: Annotated[int, Field(ge=0)]
+    image_size: Annotated[int, Field(ge=32, le=1024)]
+    folds: Annotated[int, Field(ge=2, le=20)]
+    protocol: Literal["grouped", "random"]
+    validation_fraction: Annotated[float, Field(ge=0.05, le=0.5)]
+    augmentation: Literal["none", "mirror", "flips", "dihedral"]
+    class_weight: Literal["none", "balanced"]
+    device: Literal["auto", "cpu", "gpu"]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+
+class Dataset(Section):
+    reader: Literal["elpv", "folder", "table"]
+    raw: str
+    table: str | None = None
+    path_column: str = "path"
+    labels: Annotated[list[str], Field(min_length=1)]
+    weights: list[str] = []
+    group: str | None = None
+    classes: dict[str, list[str]] = {}
+    limit: Annotated[int, Field(ge=2)] | None = None
+    quarantine_cap: Share = 0.01
+    near_duplicate_distance: Annotated[int, Field(ge=0, le=16)] | None = None
+    max_pixels: Count = 50_000_000
+    min_side: Count = 16
+    brightness: tuple[Share, Share] | None = None
+
+
+class Target(Section):
+    dataset: str
+    label: str
+    where: dict[str, str] = {}
+    weight: str | None = None
+
+
+class Source(Section):
+    architecture: str
+    weights: Literal["imagenet", "file"]
+    sha256: Sha256 | None = None
+
+
+class Baseline(Section):
+    target: str
+    architecture: str
+    sha256: Sha256 | None = None
+
+
+class Transfer(Section):
+    setting: Literal["inductive", "unsupervised", "transductive"]
+    source: str
+    target: str
+    baseline: str
+
+
+class Fitting(Section):
+    """What the three arms' training has in common."""
+
+    learning_rate: Annotated[list[Positive], Field(min_length=1)]
+    epochs: Count
+    patience: Count
+    batch_size: Count
+    schedule: Literal["constant", "cosine"]
+    warmup: Share
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: NotNegative
+
+
+class Head(Fitting):
+    l2: Annotated[list[NotNegative], Field(min_length=1)]
+
+
+class Tune(Fitting):
+    unfreeze: Annotated[int | str, BeforeValidator(_blocks)]
+    batch_norm: Literal["frozen", "train"]
+
+
+class Scratch(Fitting):
+    batch_norm_momentum: Annotated[float, Field(gt=0, lt=1)]
+
+
+class VerdictParams(Section):
+    metric: Literal["balanced_accuracy", "accuracy", "macro_f1", "roc_auc"]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    margin: NotNegative
+    resamples: Annotated[int, Field(ge=100)]
+
+
+class Params(Section):
+    """The whole of params.yaml, or (from `slice`) the part of it that a stage may see."""
+
+    run: Run
+    datasets: dict[Name, Dataset]
+    targets: dict[Name, Target]
+    sources: dict[Name, Source]
+    baselines: dict[Name, Baseline]
+    transfers: Annotated[dict[Name, Transfer], Field(min_length=1)]
+    head: Head
+    tune: Tune
+    scratch: Scratch
+    verdict: VerdictParams
+
+    def slice(self, keys: tuple[str, ...]) -> "Params":
+        """Keep only the given dotted keys; reading any other raises AttributeError or KeyError.
+
+        So a stage cannot depend on a param that dvc.yaml does not track for it.
+        """
+        parts: dict[str, Any] = {}
+        for key in keys:
+            section, _, field = key.partition(".")
+            value = getattr(self, section)
+            if not field:
+                parts[section] = value
+            else:
+                parts.setdefault(section, {})[field] = (
+                    value[field] if isinstance(value, dict) else getattr(value, field)
+                )
+        for section, part in parts.items():
+            model = type(getattr(self, section))
+            if isinstance(part, dict) and model is not dict:
+                parts[section] = model.model_construct(**part)
+        return Params.model_construct(**parts)
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: with all faults: syntax, unknown keys, types, ranges, and names that lead nowhere.
+    """
+    return check_params(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML 1.2 as DVC does (`1e-3` is a number there; a duplicate key is a fault).
+
+    Raises:
+        ParamsError: the file is absent or no YAML.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(["the file does not exist; run the command in the folder of dvc.yaml"], str(path)) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError([" ".join(str(error).split())], str(path)) from None
+
+
+def check_params(raw: Any, path: str = "params.yaml") -> Params:
+    """Check a parsed params.yaml and type it.
+
+    Raises:
+        ParamsError: with all faults.
+    """
+    if not isinstance(raw, dict):
+        raise ParamsError([f"a mapping of sections was expected, received {shown(raw)}"], path)
+    faults, params = [], None
+    try:
+        # through JSON, since strict pydantic takes a list for a tuple only there
+        params = Params.model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        faults = [_sentence(detail) for detail in error.errors(include_url=False)]
+    except TypeError as error:  # `? [a, b]` is a key in YAML
+        raise ParamsError([f"a key is no text: {error}"], path) from None
+    faults += reference_faults(raw)
+    if faults or params is None:
+        raise ParamsError(faults, path)
+    return params
+
+
+# ---- one fault, one sentence ----------------------------------------------------------------------------------------
+
+
+def _sentence(detail: Any) -> str:
+    location, kind = detail["loc"], detail["type"]
+    key = ".".join(str(part) for part in location if part != "[key]")
+    if kind == "extra_forbidden":
+        allowed = list(_model_at(location[:-1]).model_fields)
+        return f"{key}: unknown key{nearest(str(location[-1]), allowed)}; allowed: {', '.join(allowed)}"
+    if kind == "missing":
+        return f"{key}: missing"
+    text = detail["msg"][0].lower() + detail["msg"][1:]
+    return f"{key}: {text}; received {shown(detail['input'])}"
+
+
+def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
+    """Follow a fault's location down to the section that it lies in."""
+    model: type[BaseModel] = Params
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue  # the name of an entry: its section is known already
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return model

@@ -1,0 +1,196 @@
+"""Where everything lies: the only module that knows the names of the pipeline's files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DatasetPaths:
+    """The out of `ingest`."""
+
+    folder: Path
+
+    @property
+    def images(self) -> Path:
+        """uint8, (images, size, size, channels)."""
+        return self.folder / "images.npy"
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.parquet"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.folder / "quarantine.csv"
+
+    @property
+    def card(self) -> Path:
+        return self.folder / "card.json"
+
+
+@dataclass(frozen=True)
+class SplitPaths:
+    """The out of `split`."""
+
+    folder: Path
+
+    @property
+    def examples(self) -> Path:
+        """row, image_id, group, label, weight, fold, role_<fold>..."""
+        return self.folder / "examples.parquet"
+
+    @property
+    def images(self) -> Path:
+        """The dataset that the rows are of, and the sha256 of its images.npy."""
+        return self.folder / "images.json"
+
+
+@dataclass(frozen=True)
+class FeaturePaths:
+    """The out of `extract`: rows are those of the target's examples, in their order."""
+
+    folder: Path
+
+    @property
+    def pooled(self) -> Path:
+        """float32, (examples, features): the identity view, pooled over space."""
+        return self.folder / "pooled.npy"
+
+    @property
+    def cut(self) -> Path:
+        """float16, (examples, views, height, width, channels): activations at the cut; absent if nothing is tuned."""
+        return self.folder / "cut.npy"
+
+    @property
+    def cost(self) -> Path:
+        return self.folder / "cost.json"
+
+
+@dataclass(frozen=True)
+class ArmPaths:
+    """The out of `head`, `tune` and `scratch`."""
+
+    folder: Path
+
+    def model(self, fold: int) -> Path:
+        return self.folder / f"fold{fold}.keras"
+
+    @property
+    def predictions(self) -> Path:
+        """One row a tested image: row, image_id, fold, label, p_<class>..."""
+        return self.folder / "predictions.parquet"
+
+    @property
+    def trajectory(self) -> Path:
+        """The predictions of every epoch that was the best so far on validation, with what had been spent by then."""
+        return self.folder / "trajectory.parquet"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch: fold, learning_rate, l2, epoch, images_seen, gflops, loss, val_loss, val_<metric>..."""
+        return self.folder / "history.csv"
+
+    @property
+    def cost(self) -> Path:
+        return self.folder / "cost.json"
+
+
+@dataclass(frozen=True)
+class SourcePaths:
+    """The out of `source`."""
+
+    folder: Path
+
+    @property
+    def backbone(self) -> Path:
+        return self.folder / "backbone.keras"
+
+    @property
+    def card(self) -> Path:
+        return self.folder / "card.json"
+
+
+@dataclass(frozen=True)
+class TransferPaths:
+    """The out of `evaluate`."""
+
+    folder: Path
+
+    @property
+    def verdict(self) -> Path:
+        return self.folder / "verdict.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.json"
+
+    def plot(self, name: str) -> Path:
+        return self.folder / f"{name}.csv"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """All paths, under one root (the folder of dvc.yaml)."""
+
+    root: Path = Path()
+
+    @property
+    def params(self) -> Path:
+        return self.root / "params.yaml"
+
+    def dataset(self, name: str) -> DatasetPaths:
+        return DatasetPaths(self.root / "data" / "datasets" / name)
+
+    def data_docs(self, name: str) -> Path:
+        """Great Expectations' own pages: for reading, never a dependency."""
+        return self.root / "data" / "docs" / name
+
+    def validation(self, name: str) -> Path:
+        return self.root / "reports" / "validation" / f"{name}.json"
+
+    def target(self, name: str) -> SplitPaths:
+        return SplitPaths(self.root / "data" / "targets" / name)
+
+    def source(self, name: str) -> SourcePaths:
+        return SourcePaths(self.root / "models" / "sources" / name)
+
+    def features(self, transfer: str) -> FeaturePaths:
+        return FeaturePaths(self.root / "data" / "features" / transfer)
+
+    def arm(self, stage: str, name: str) -> ArmPaths:
+        """stage: head or tune (name: a transfer), or scratch (name: a baseline)."""
+        return ArmPaths(self.root / "models" / stage / name)
+
+    def clock(self, stage: str, name: str) -> Path:
+        """Seconds, memory and device of one run of a stage: the only file that differs when a stage runs twice."""
+        return self.root / "data" / "clocks" / stage / f"{name}.json"
+
+    def transfer(self, name: str) -> TransferPaths:
+        return TransferPaths(self.root / "reports" / "transfers" / name)
+
+    @property
+    def report_metrics(self) -> Path:
+        return self.root / "reports" / "metrics.json"
+
+    @property
+    def report_cost(self) -> Path:
+        return self.root / "reports" / "cost.json"
+
+    @property
+    def report_markdown(self) -> Path:
+        return self.root / "reports" / "report.md"
+
+    @property
+    def report_html(self) -> Path:
+        return self.root / "reports" / "report.html"
+
+    @property
+    def plots(self) -> Path:
+        return self.root / "reports" / "plots"
+
+    def lock(self, stage: str, name: str) -> Path:
+        return self.root / ".locks" / f"{stage}@{name}.lock"
+
+    def live(self, stage: str, name: str, fold: int) -> Path:
+        """DVCLive's folder, to watch a fit while it runs; the record is history.csv."""
+        return self.root / "dvclive" / stage / name / f"fold{fold}"

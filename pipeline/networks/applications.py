@@ -1,0 +1,106 @@
+"""The models of keras.applications as backbones that take raw pixels: their own preprocessing becomes layers."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+
+from pipeline.frame.errors import InputError
+
+# EfficientNetB0..B7 normalise inside the network with statistics that only the published weights bring along. A
+# network with random weights gets the same ones, or the two would not see the same pixels (keras.applications adds,
+# for weights="imagenet" only, a division by the square root of the deviation; the variance here includes it).
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+class PixelMap(NamedTuple):
+    """An affine map of RGB pixels: output channel c is scale[c] * input channel order[c] + offset[c]."""
+
+    order: tuple[int, int, int]
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+
+
+IDENTITY = PixelMap((0, 1, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+
+
+def build_application(name: str, image_size: int, weights: str | None = None) -> keras.Model:
+    """Build keras.applications.<name> without its classifier, on raw pixels float32 (n, s, s, 3) of 0..255.
+
+    Args:
+        name: a name of `names.APPLICATIONS`.
+        image_size: s, at least the 32 to 75 pixels that the network asks for.
+        weights: None for random ones, "imagenet" for the published ones (from Keras' cache, or downloaded into it).
+
+    Raises:
+        InputError: the network cannot be built at this size.
+    """
+    builder = getattr(keras.applications, name)
+    pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    try:
+        backbone = builder(
+            include_top=False,
+            weights=weights,
+            input_tensor=_mapped(pixels, preprocessing_of(name)),
+            input_shape=(image_size, image_size, 3),
+        )
+    except ValueError as error:
+        raise InputError(f"{name} cannot be built at image_size {image_size}: {error}") from error
+    if weights is None:
+        _normalise_as_published(backbone)
+    return keras.Model(pixels, backbone.output, name=backbone.name)  # Keras itself made a list of its one input
+
+
+def preprocessing_of(name: str) -> PixelMap:
+    """The affine map that keras.applications asks the caller to apply before <name>, found by probing it."""
+    # Not every family has a public module of its own (MobileNetV3Small): the builder's own module always has the map.
+    return affine_map(sys.modules[getattr(keras.applications, name).__module__].preprocess_input)
+
+
+def affine_map(preprocess: Callable[[np.ndarray], np.ndarray]) -> PixelMap:
+    """Find the map behind a `preprocess_input` from its values on black and on one bright channel at a time.
+
+    Args:
+        preprocess: takes and returns float32 (n, h, w, 3); one input channel must decide each output channel.
+    """
+    bright = 255.0
+    probes = np.zeros((4, 1, 1, 3), "float32")
+    probes[1:] = bright * np.eye(3, dtype="float32")[:, None, None, :]
+    black, *answers = np.asarray(preprocess(probes.copy()), "float64").reshape(4, 3)  # some families work in place
+    slopes = (np.stack(answers) - black) / bright  # (input channel, output channel)
+    order = np.abs(slopes).argmax(axis=0)
+    scale = slopes[order, np.arange(3)]
+    if np.abs(slopes).sum() > np.abs(scale).sum() * (1 + 1e-6):
+        raise ValueError(f"preprocess_input mixes channels: slopes {slopes.tolist()}")
+    return PixelMap((int(order[0]), int(order[1]), int(order[2])), tuple(scale.tolist()), tuple(black.tolist()))
+
+
+def describe(pixel_map: PixelMap) -> str:
+    """One sentence on the map, for a card."""
+    if pixel_map == IDENTITY:
+        return "raw RGB pixels 0..255; the network itself rescales them"
+    channels = "".join("RGB"[channel] for channel in pixel_map.order)
+    scale, offset = (", ".join(f"{value:.6g}" for value in values) for values in (pixel_map.scale, pixel_map.offset))
+    return f"pixels 0..255 in the order {channels}, times ({scale}), plus ({offset})"
+
+
+def _mapped(pixels: Any, pixel_map: PixelMap) -> Any:
+    x = pixels
+    if pixel_map.order == (2, 1, 0):
+        x = keras.ops.flip(x, axis=-1)
+    if (pixel_map.scale, pixel_map.offset) != (IDENTITY.scale, IDENTITY.offset):
+        x = layers.Rescaling(list(pixel_map.scale), offset=list(pixel_map.offset), name="preprocess")(x)
+    return x
+
+
+def _normalise_as_published(backbone: keras.Model) -> None:
+    for layer in backbone.layers:
+        if isinstance(layer, layers.Normalization) and layer.weights:
+            count = np.zeros((), "int64")
+            layer.load_own_variables(
+                {"0": np.array(IMAGENET_MEAN), "1": np.square(IMAGENET_DEVIATION), "2": count}  # as a saved file has it
+            )

@@ -1,0 +1,54 @@
+"""Backbones with random weights, by the name that params.yaml gives them."""
+
+from collections.abc import Callable
+
+import keras
+
+from pipeline.frame.errors import InputError
+from pipeline.networks.applications import build_application
+from pipeline.networks.efficientnet_lite import efficientnet_lite0
+from pipeline.networks.keras_files import read_keras_file, rebuilt
+from pipeline.networks.names import APPLICATIONS, BUILT_HERE, is_file, known_architecture
+
+# Each builder takes the image size in pixels. `names.BUILT_HERE` lists the same names without importing Keras.
+ARCHITECTURES: dict[str, Callable[[int], keras.Model]] = {"efficientnet_lite0": efficientnet_lite0}
+
+
+def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | None = None) -> keras.Model:
+    """Build a backbone with random weights, the same ones whenever the seed is the same.
+
+    Resets Keras' global state (layer-name counters and the random seeds of Python, NumPy and the backend), so that
+    names and weights do not depend on what the process built before.
+
+    Args:
+        architecture: a name of `names.py`, or the path of a `.keras` file, of which only the structure is used.
+        image_size: height and width in pixels.
+        seed: of the initial weights.
+        sha256: of the file; required for a path, ignored otherwise.
+
+    Returns:
+        A Functional model from raw pixels float32 (n, s, s, 3) of 0..255, input layer "pixels", to a feature map
+        (n, h, w, c); everything is trainable.
+
+    Raises:
+        InputError: unknown name, a size that the network cannot take, or a file that is refused.
+    """
+    check_architecture(architecture)
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(seed)
+    if architecture in ARCHITECTURES:
+        return ARCHITECTURES[architecture](image_size)
+    if is_file(architecture):
+        model = read_keras_file(architecture, sha256)
+        keras.utils.set_random_seed(seed)  # reading the file drew initial weights before it replaced them
+        return rebuilt(model, image_size, keep_weights=False, where=architecture)
+    return build_application(architecture, image_size)
+
+
+def check_architecture(architecture: str) -> None:
+    """Raise InputError, with all allowed names, unless `architecture` is one of them or a `.keras` path."""
+    if not known_architecture(architecture):
+        raise InputError(
+            f"Unknown architecture {architecture!r}. Allowed: {', '.join(BUILT_HERE + APPLICATIONS)}, "
+            "or the path of a .keras file with its sha256."
+        )

@@ -1,0 +1,157 @@
+"""Analytic floating-point operations of a model for one image, layer by layer.
+
+A multiply-accumulate (MAC) counts 2. What each layer counts, per image:
+
+- convolutions and Dense: 2 MACs for every kernel weight at every place where it is applied, plus 1 per output element
+  for a bias and 1 for a fused activation;
+- BatchNormalization, Rescaling, Normalization: 2 per element (scale and shift; the statistics that training adds are
+  left out); LayerNormalization and GroupNormalization: 7 per element;
+- pooling: the size of the window per output element; global pooling: 1 per input element;
+- Add, Multiply and other merges: inputs - 1 per output element;
+- layers that only move or drop values: 0;
+- any other layer or function without weights (activations): 1 per output element. Any other with weights is refused,
+  since a guess would be a wrong figure in a report.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+from keras import layers
+
+from pipeline.networks.graph import Step, steps
+
+Formula = Callable[[Any, list[int], list[int]], int]  # layer, elements of each input, elements of each output
+
+
+def forward_flops(model: keras.Model) -> int:
+    """Operations of one forward pass for one image; see the module's page for what counts."""
+    return sum(per_layer(model).values())
+
+
+def per_layer(model: keras.Model) -> dict[str, int]:
+    """Operations of one forward pass for one image by layer; layers of a nested model are "model/layer".
+
+    Raises:
+        ValueError: a layer with weights that has no formula here, or a model whose input size is open.
+    """
+    counts: Counter[str] = Counter()
+    for step in steps(model):
+        for name, flops in _of_step(step):
+            counts[name] += flops
+    return dict(counts)
+
+
+def training_flops(model: keras.Model) -> int:
+    """Operations of one training step for one image: forward and backward, without the optimizer's update.
+
+    Backward costs each layer its forward once more for the gradient of its inputs, if any trainable weight lies before
+    it (otherwise back-propagation never passes through), and once more for the gradient of its weights, if it has
+    trainable ones. A network trained in full thus costs about three forward passes, a frozen one exactly one.
+    """
+    total = 0
+    reached: set[int] = set()  # tensors that depend on a trainable weight
+    for step in steps(model):
+        trainable = bool(getattr(step.operation, "trainable_weights", ()))
+        depends = any(id(tensor) in reached for tensor in step.inputs)
+        if isinstance(step.operation, keras.Model) and not depends:
+            total += training_flops(step.operation)
+        else:
+            forward = sum(flops for _, flops in _of_step(step))
+            total += forward * (1 + depends + trainable)
+        if depends or trainable:
+            reached.update(id(tensor) for tensor in step.outputs)
+    return total
+
+
+def _of_step(step: Step) -> Iterator[tuple[str, int]]:
+    operation = step.operation
+    if isinstance(operation, keras.Model):
+        for name, flops in per_layer(operation).items():
+            yield f"{operation.name}/{name}", flops
+        return
+    inputs, outputs = ([_elements(tensor, step.name) for tensor in tensors] for tensors in (step.inputs, step.outputs))
+    yield step.name, _formula(operation)(operation, inputs, outputs)
+
+
+def _elements(tensor: Any, name: str) -> int:
+    if None in tensor.shape[1:]:
+        raise ValueError(f"FLOPs need a fixed image size; a tensor of layer {name} has shape {tensor.shape}")
+    return math.prod(tensor.shape[1:])
+
+
+def _formula(operation: Any) -> Formula:
+    for kinds, formula in FORMULAS:
+        if isinstance(operation, kinds):
+            return formula
+    if getattr(operation, "weights", ()):
+        raise ValueError(f"No FLOPs formula for layer {operation.name} of type {type(operation).__name__}")
+    return _elementwise
+
+
+def _elementwise(_layer: Any, _inputs: list[int], outputs: list[int]) -> int:
+    return sum(outputs)
+
+
+def _per_input(count: int) -> Formula:
+    return lambda _layer, inputs, _outputs: count * sum(inputs)
+
+
+def _extras(layer: Any, outputs: int) -> int:
+    """Bias and fused activation: 1 per output element each."""
+    return outputs * (bool(layer.use_bias) + (layer.activation is not keras.activations.linear))
+
+
+def _convolution(layer: Any, _inputs: list[int], outputs: list[int]) -> int:
+    # kernel (*window, in / groups, out): each output element takes the kernel weights of its own filter once
+    return 2 * math.prod(layer.kernel.shape[:-1]) * outputs[0] + _extras(layer, outputs[0])
+
+
+def _transposed(layer: Any, inputs: list[int], outputs: list[int]) -> int:
+    # kernel (*window, out, in): each input element meets the kernel weights of its own channel once
+    return 2 * math.prod(layer.kernel.shape[:-1]) * inputs[0] + _extras(layer, outputs[0])
+
+
+def _depthwise(layer: Any, _inputs: list[int], outputs: list[int]) -> int:
+    return 2 * math.prod(layer.kernel_size) * outputs[0] + _extras(layer, outputs[0])
+
+
+def _separable(layer: Any, _inputs: list[int], outputs: list[int]) -> int:
+    between = layer.pointwise_kernel.shape[-2]  # channels that the depthwise half hands to the pointwise half
+    places = outputs[0] // layer.filters
+    return 2 * places * between * (math.prod(layer.kernel_size) + layer.filters) + _extras(layer, outputs[0])
+
+
+def _merge(_layer: Any, inputs: list[int], outputs: list[int]) -> int:
+    return (len(inputs) - 1) * outputs[0]
+
+
+def _pooling(layer: Any, _inputs: list[int], outputs: list[int]) -> int:
+    return math.prod(layer.pool_size) * outputs[0]
+
+
+def _kinds(*names: str, ranks: tuple[str, ...] = ("1D", "2D", "3D")) -> tuple[type, ...]:
+    return tuple(getattr(layers, name + rank) for name in names for rank in ranks)
+
+
+_FLAT = ("1D", "2D")
+_MOVES = (layers.InputLayer, layers.Flatten, layers.Reshape, layers.Permute, layers.Concatenate, layers.Dropout)
+_MERGES = (layers.Add, layers.Multiply, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum)
+_AFFINE = (layers.BatchNormalization, layers.Rescaling, layers.Normalization)
+_GLOBAL_POOLING = _kinds("GlobalAveragePooling", "GlobalMaxPooling")
+
+# The first row that fits decides: in Keras a transposed, depthwise or separable convolution is no plain one.
+FORMULAS: tuple[tuple[tuple[type, ...], Formula], ...] = (
+    (_kinds("DepthwiseConv", ranks=_FLAT), _depthwise),
+    (_kinds("SeparableConv", ranks=_FLAT), _separable),
+    (_kinds("Conv", ranks=("1DTranspose", "2DTranspose", "3DTranspose")), _transposed),
+    ((*_kinds("Conv"), layers.Dense), _convolution),
+    (_AFFINE, _per_input(2)),
+    ((layers.LayerNormalization, layers.GroupNormalization), _per_input(7)),
+    (_GLOBAL_POOLING, _per_input(1)),
+    (_kinds("AveragePooling", "MaxPooling"), _pooling),
+    (_MERGES, _merge),
+    ((*_MOVES, *_kinds("ZeroPadding"), *_kinds("Cropping"), *_kinds("UpSampling")), _per_input(0)),
+)

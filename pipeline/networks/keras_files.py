@@ -1,0 +1,87 @@
+"""Backbones that a user brings as a `.keras` file: read without running any code of the file, and resized."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pipeline.frame.errors import InputError
+from pipeline.networks.pinned import read_pinned
+
+
+def read_keras_file(path: str | Path, sha256: str | None) -> keras.Model:
+    """Load a backbone from a `.keras` file whose SHA-256 is known, in Keras' safe mode.
+
+    Returns:
+        A Functional model from float32 (n, h, w, 3) to a feature map (n, h', w', c).
+
+    Raises:
+        InputError: wrong digest; a file that Keras refuses (a Lambda, a class of one's own, a damaged file); a network
+            with several inputs or outputs, or whose input is no image or whose output is no feature map.
+    """
+    read_pinned(path, sha256)
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises nearly every type here, from KeyError to zipfile.BadZipFile
+        raise InputError(
+            f"The network {path} cannot be loaded safely: {_first_line(error)} A file must hold Keras' own layers only "
+            "(no Lambda, no class of your own), so that loading it never runs its code. Save the network again from "
+            "standard layers."
+        ) from error
+    _check_backbone(model, path)
+    # One plain input and output, whether the file held a Sequential model or lists of one tensor.
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def rebuilt(model: keras.Model, image_size: int, *, keep_weights: bool, where: str | Path) -> keras.Model:
+    """Copy a network for square images of `image_size` pixels, with an input layer named "pixels".
+
+    Args:
+        keep_weights: take over all weights, or draw new ones (statistics of Normalization layers are preprocessing,
+            not knowledge, and stay).
+        where: what messages call the network.
+
+    Raises:
+        InputError: the network cannot take images of this size (it is not fully convolutional).
+    """
+    pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    try:
+        copy = keras.models.clone_model(model, input_tensors=pixels)
+        if keep_weights:
+            copy.set_weights(model.get_weights())
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"The network {where} takes images of {_size(model)} and cannot be rebuilt for run.image_size "
+            f"{image_size}: it is not fully convolutional ({_first_line(error)}) Set run.image_size "
+            "to the network's own size."
+        ) from error
+    for old, new in zip(model.layers, copy.layers, strict=True):
+        if isinstance(old, keras.layers.Normalization) and old.weights:
+            new.load_own_variables({str(i): weight for i, weight in enumerate(old.get_weights())})
+    copy.trainable = True
+    return copy
+
+
+def _check_backbone(model: Any, path: str | Path) -> None:
+    if not isinstance(model, keras.Model) or len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise InputError(f"The network {path} must be a Functional or Sequential model of one input and one output.")
+    shape, output = model.inputs[0].shape, model.outputs[0].shape
+    if len(shape) != 4 or shape[-1] != 3:
+        raise InputError(
+            f"The network {path} takes an input of shape {shape}; a backbone takes RGB images (None, height, width, 3)."
+        )
+    if len(output) != 4:
+        raise InputError(
+            f"The network {path} ends in shape {output}; a backbone ends in a feature map (None, height, width, "
+            "channels). It seems to include pooling or a classifier head: save the part before them, "
+            "keras.Model(model.input, model.get_layer(NAME).output), and give that file."
+        )
+
+
+def _size(model: keras.Model) -> str:
+    return " x ".join("any" if side is None else str(side) for side in model.inputs[0].shape[1:3]) + " pixels"
+
+
+def _first_line(error: Exception) -> str:
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return line if line.endswith(".") else line + "."

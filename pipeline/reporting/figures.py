@@ -1,0 +1,120 @@
+"""Figures of the report as SVG text: the same bytes for the same rows."""
+
+import io
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+matplotlib.rcParams.update(
+    {
+        "svg.hashsalt": "transfer-verdict",  # element ids do not change from run to run
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+    }
+)
+# Okabe and Ito's colours, safe for colour-blind readers
+COLOURS = {"head": "#e69f00", "tuned": "#0072b2", "scratch": "#6b6b6b"}
+INCHES = (5.2, 3.4)
+
+
+def gain_figure(rows: pd.DataFrame) -> str:
+    """Every transfer's gain with its interval: transfer, reading, gain, ci_low, ci_high."""
+    figure, axes = _figure(5.2, 1.2 + 0.35 * len(rows))
+    for position, row in enumerate(rows.to_dict("records")):
+        colour = COLOURS["tuned"] if row["reading"] == "converged" else COLOURS["head"]
+        axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=2)  # nan draws nothing
+        axes.plot([row["gain"]], [position], "o", color=colour)
+    axes.axvline(0, color="black", linewidth=0.8)
+    names = (rows["transfer"] + "\n(" + rows["reading"] + ")").tolist()
+    axes.set_yticks(range(len(rows)), names, parse_math=False)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlabel("gain over training from scratch")
+    return _svg(figure)
+
+
+def curves_figure(rows: pd.DataFrame) -> str:
+    """Validation balanced accuracy against what was spent: a thin line a fold, a thick one for their mean."""
+    figure, axes = _figure(*INCHES)
+    for arm, table in _by_arm(rows):
+        folds = [fold.sort_values("gflops") for _, fold in table.groupby("fold")]
+        for fold in folds:
+            axes.plot(fold["gflops"], fold["val_balanced_accuracy"], color=COLOURS[arm], alpha=0.3, linewidth=0.8)
+        grid = np.linspace(max(f["gflops"].min() for f in folds), min(f["gflops"].max() for f in folds), 100)
+        mean = np.mean([np.interp(grid, f["gflops"], f["val_balanced_accuracy"]) for f in folds], axis=0)
+        axes.plot(grid, mean, color=COLOURS[arm], linewidth=2, label=arm)
+    axes.set_xlabel("GFLOPs spent a fold")
+    axes.set_ylabel("balanced accuracy on validation")
+    axes.legend()
+    return _svg(figure)
+
+
+def roc_figure(rows: pd.DataFrame) -> str:
+    """ROC curves out of fold; one positive class is drawn where there are several."""
+    figure, axes = _figure(3.6, INCHES[1])
+    axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
+    first = rows[rows["positive"] == rows["positive"].iloc[0]] if len(rows) else rows
+    for arm, table in _by_arm(first):
+        axes.plot(table["false_positive_rate"], table["true_positive_rate"], color=COLOURS[arm], label=arm)
+    axes.set_xlabel("false positive rate")
+    of = f" of {first.positive.iloc[0]}" if len(first) else ""
+    axes.set_ylabel(f"true positive rate{of}", parse_math=False)
+    axes.legend(loc="lower right")
+    return _svg(figure)
+
+
+def calibration_figure(rows: pd.DataFrame) -> str:
+    """Reliability diagram: points as large as their share of the images; on the diagonal, confidence is honest."""
+    figure, axes = _figure(3.6, INCHES[1])
+    axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
+    for arm, table in _by_arm(rows):
+        axes.plot(table["confidence"], table["accuracy"], color=COLOURS[arm], label=arm)
+        axes.scatter(table["confidence"], table["accuracy"], s=150 * table["weight"], color=COLOURS[arm])
+    axes.set_xlim(min(0.5, rows["confidence"].min() - 0.02), 1.01)
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("accuracy")
+    axes.legend(loc="lower right")
+    return _svg(figure)
+
+
+def confusion_figure(confusion: dict[str, list[list[float]]], classes: list[str]) -> str:
+    """A confusion matrix an arm: shares of the true class, with the weighted counts."""
+    figure = Figure(figsize=(3.0 * len(confusion), 2.9), layout="constrained")
+    for axes, (arm, matrix) in zip(
+        figure.subplots(1, len(confusion), squeeze=False)[0], confusion.items(), strict=True
+    ):
+        counts = np.array(matrix)
+        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(counts):
+            colour = "white" if shares[row, column] > 0.6 else "black"
+            text = f"{shares[row, column]:.0%}\n{count:,.0f}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, parse_math=False)
+        axes.set_xticks(range(len(classes)), classes, parse_math=False)
+        axes.set_yticks(range(len(classes)), classes, rotation=90, va="center", parse_math=False)
+        axes.set_title(arm)
+        axes.set_xlabel("predicted")
+    figure.axes[0].set_ylabel("actual")
+    return _svg(figure)
+
+
+def _by_arm(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(str(arm), table) for arm, table in rows.groupby("arm", sort=False)]
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,31 @@
+"""head (steps 1 and 3, add and train the end): a linear probe on the cached features of the frozen backbone."""
+
+from pipeline.frame.io import check_sealed, read_npy, read_parquet
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
+from pipeline.training.arms import HeadNetwork
+from pipeline.training.folds import class_names
+from pipeline.training.specs import fold_specs
+from pipeline.training.train import sweep, train_arm
+
+TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "transfers.{name}", "head")
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Read features and folds, write a head a fold with its predictions, history and cost."""
+    examples = paths.target(params.transfers[name].target).examples
+    features = paths.features(name)
+    check_sealed(features.folder)
+    network = HeadNetwork(read_npy(features.pooled).shape[1], len(class_names(read_parquet(examples))))
+    specs = fold_specs(
+        params.run,
+        params.head,
+        arm="head",
+        examples=examples,
+        kind="features",
+        inputs=features.pooled,
+        networks=[network] * params.run.folds,
+        settings=sweep(params.head.learning_rate, params.head.l2),
+        live=lambda fold: paths.live("head", name, fold),
+    )
+    return train_arm(specs, paths.arm("head", name))

@@ -1,0 +1,158 @@
+"""ingest: decode every image of a dataset once, describe it in a manifest, set the unusable aside."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.datasets import manifest
+from pipeline.datasets.images import THUMBNAIL, Decoded, Quarantine, decode, right_extension
+from pipeline.datasets.readers import READERS
+from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import replacing_folder, sha256_file, write_csv, write_json, write_parquet
+from pipeline.frame.params import Dataset, Params
+from pipeline.frame.paths import DatasetPaths, Paths
+from pipeline.frame.progress import progress
+from pipeline.frame.seeds import seed_for
+
+TRACKS = ("run.seed", "run.image_size", "datasets.{name}")
+
+CHUNK = 64  # images decoded ahead of writing: what bounds the memory
+
+
+@dataclass
+class Reading:
+    """What decoding all images gave, by index into the reader's list.
+
+    Attributes:
+        thumbnails: uint8, (images, 32, 32): 1 KB an image, the only pixels held in memory.
+    """
+
+    thumbnails: np.ndarray
+    facts: dict[int, manifest.Facts] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    colour: bool = False
+    wrong_extensions: int = 0
+
+
+def sample(images: list[RawImage], limit: int | None, seed: int) -> list[RawImage]:
+    """At most `limit` images in their order, chosen by a hash of their names: adding a file changes few choices."""
+    if limit is None or len(images) <= limit:
+        return images
+    ranks = [hashlib.sha256(f"{seed}:{image.name}".encode()).digest() for image in images]
+    chosen = sorted(sorted(range(len(images)), key=ranks.__getitem__)[:limit])
+    return [images[index] for index in chosen]
+
+
+def decode_all(images: list[RawImage], decoder: Callable[[Path], Decoded], scratch: np.ndarray) -> Reading:
+    """Decode every image into its row of `scratch`, uint8 (images, size, size, 3); grey is written to all channels."""
+    reading = Reading(np.zeros((len(images), THUMBNAIL, THUMBNAIL), np.uint8))
+    for index, decoded in progress(enumerate(_in_order(images, decoder)), len(images), "decode", "images"):
+        if isinstance(decoded, Quarantine):
+            reading.reasons[index] = str(decoded)
+            continue
+        scratch[index] = decoded.pixels
+        reading.thumbnails[index] = decoded.thumbnail
+        reading.facts[index] = manifest.Facts(
+            **{name: getattr(decoded, name) for name in manifest.Facts.__dataclass_fields__}
+        )
+        reading.colour |= decoded.pixels.shape[2] == 3
+        reading.wrong_extensions += not right_extension(images[index].name, decoded.format)
+    return reading
+
+
+def check_count(images: int, raw: str) -> None:
+    """Refuse fewer than two images.
+
+    Raises:
+        InputError: nothing can be learnt or tested.
+    """
+    if images < 2:
+        raise InputError(f"{raw} has {images} usable images; at least two of each class are needed. Add images.")
+
+
+def card(raw: RawDataset, dataset: Dataset, reading: Reading, written: DatasetPaths) -> dict[str, object]:
+    """The reader's card with what ingest found; `sha256` is that of images.npy."""
+    shape = np.load(written.images, mmap_mode="r").shape
+    return {
+        **raw.card,
+        "reader": dataset.reader,
+        "listed": len(raw.images),
+        "images": shape[0],
+        "image_size": shape[1],
+        "channels": shape[3],
+        "wrong_extensions": reading.wrong_extensions,
+        "sha256": sha256_file(written.images),
+    }
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Read, decode, describe; the out is written whole or not at all."""
+    dataset, size, out = params.datasets[name], params.run.image_size, paths.dataset(name).folder
+    check_columns(f"classes of dataset {name}", dataset.classes, dataset.labels)
+    raw = READERS[dataset.reader](dataset, paths.root)
+    images = sample(raw.images, dataset.limit, seed_for(params.run.seed, "limit", name))
+    check_count(len(images), dataset.raw)
+    raw = RawDataset(images, raw.labels, raw.weights, raw.card)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    check_space(out.parent, 2 * 3 * len(images) * size**2)
+    with tempfile.TemporaryFile(dir=out.parent) as file, replacing_folder(out) as folder:
+        written = DatasetPaths(folder)
+        scratch = np.memmap(file, np.uint8, "w+", shape=(len(images), size, size, 3))
+        reading = decode_all(images, lambda path: decode(path, size, dataset.max_pixels, dataset.min_side), scratch)
+        reasons = reading.reasons | manifest.set_aside_duplicates(images, reading.facts)
+        quarantine = manifest.quarantine_table(images, reasons)
+        manifest.check_cap(len(images), quarantine, dataset.quarantine_cap)
+        kept = [index for index in range(len(images)) if index not in reasons]
+        check_count(len(kept), dataset.raw)
+        phashes = [reading.facts[index].phash for index in kept]
+        cluster = manifest.near_duplicates(phashes, reading.thumbnails[kept], dataset.near_duplicate_distance)
+        write_images(written.images, scratch, kept, 3 if reading.colour else 1)
+        write_parquet(written.manifest, manifest.build(raw, kept, reading.facts, cluster))
+        write_csv(written.quarantine, quarantine)
+        write_json(written.card, card(raw, dataset, reading, written))
+    return f"{len(kept):,} images, {len(reasons):,} quarantined"
+
+
+def write_images(path: Path, scratch: np.ndarray, kept: list[int], channels: int) -> None:
+    """Copy the kept rows to a .npy file, uint8 (kept, size, size, channels), a chunk at a time."""
+    shape = (len(kept), *scratch.shape[1:3], channels)
+    images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    for start in range(0, len(kept), CHUNK):
+        images[start : start + CHUNK] = scratch[kept[start : start + CHUNK], ..., :channels]
+    images.flush()
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse early where the disk cannot hold the decoded images twice (once while they are sorted out).
+
+    Raises:
+        InputError: naming what is needed and what there is, in MB.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{folder} has {free // 10**6:,} MB free, {needed // 10**6:,} MB are needed. Make room, or lower "
+            "`run.image_size` or the dataset's `limit`."
+        )
+
+
+def _in_order(images: list[RawImage], decoder: Callable[[Path], Decoded]) -> Iterator[Decoded | Quarantine]:
+    """Decode on all processors (Pillow frees the interpreter while it works), results in order."""
+
+    def attempt(image: RawImage) -> Decoded | Quarantine:
+        try:
+            return decoder(image.path)
+        except Quarantine as reason:
+            return reason
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(images), CHUNK):
+            yield from pool.map(attempt, images[start : start + CHUNK])

@@ -1,0 +1,20 @@
+"""source: the backbone that knowledge comes from, with a card of what it is, whose it is and what it needs."""
+
+from pipeline.frame.io import replacing_folder, write_json
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths, SourcePaths
+from pipeline.networks.published import load_published
+from pipeline.networks.saving import save_model
+
+TRACKS = ("run.image_size", "run.device", "sources.{name}")
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Load published weights, write the backbone and its card."""
+    source = params.sources[name]
+    backbone, card = load_published(source.architecture, source.weights, params.run.image_size, source.sha256)
+    with replacing_folder(paths.source(name).folder) as folder:
+        written = SourcePaths(folder)
+        save_model(backbone, written.backbone)
+        write_json(written.card, card)
+    return f"{card['architecture']} from {card['origin']}, {card['parameters']:,} parameters, {card['licence']}"

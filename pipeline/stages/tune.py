@@ -1,0 +1,49 @@
+"""tune (steps 4 and 5, unfreeze and train jointly): some layers and the head, from activations cached at the cut."""
+
+from pipeline.frame.io import check_sealed, read_json, replacing_folder, write_json
+from pipeline.frame.params import Params
+from pipeline.frame.paths import ArmPaths, Paths
+from pipeline.training.arms import TunedNetwork
+from pipeline.training.folds import images_of
+from pipeline.training.specs import fold_specs
+from pipeline.training.train import sweep, train_arm
+
+TRACKS = (
+    "run.seed",
+    "run.folds",
+    "run.augmentation",
+    "run.class_weight",
+    "run.device",
+    "run.precision",
+    "transfers.{name}",
+    "tune",
+)
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Read activations (or images), backbone and heads, write the tuned network a fold and what head writes."""
+    out = paths.arm("tune", name)
+    if params.tune.unfreeze == 0:
+        with replacing_folder(out.folder) as folder:
+            write_json(ArmPaths(folder).cost, {"folds": [], "gflops": 0.0})
+        return "nothing to unfreeze (tune.unfreeze is 0): the transfer's last arm is head"
+    transfer = params.transfers[name]
+    features, heads = paths.features(name), paths.arm("head", name)
+    for folder in (features.folder, heads.folder, paths.source(transfer.source).folder):
+        check_sealed(folder)
+    cached = features.cut.exists()
+    backbone, cut = paths.source(transfer.source).backbone, read_json(features.cost)["cut"]
+    specs = fold_specs(
+        params.run,
+        params.tune,
+        arm="tune",
+        examples=paths.target(transfer.target).examples,
+        kind="activations" if cached else "pixels",
+        inputs=features.cut if cached else images_of(paths, transfer.target),
+        networks=[
+            TunedNetwork(backbone, heads.model(fold), cut, params.tune.batch_norm) for fold in range(params.run.folds)
+        ],
+        settings=sweep(params.tune.learning_rate),
+        live=lambda fold: paths.live("tune", name, fold),
+    )
+    return train_arm(specs, out)

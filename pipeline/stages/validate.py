@@ -1,0 +1,31 @@
+"""validate: hold a dataset's manifest against its expectations, write what was found, stop the run where one fails."""
+
+from collections.abc import Mapping
+
+from pipeline.datasets import expectations
+from pipeline.frame.io import check_sealed, read_parquet, write_json, write_text
+from pipeline.frame.params import Params, Target
+from pipeline.frame.paths import Paths
+
+TRACKS = ("run.folds", "run.protocol", "datasets.{name}", "targets")
+
+
+def targets_of(targets: Mapping[str, Target], dataset: str) -> dict[str, Target]:
+    """The targets that use a dataset."""
+    return {name: target for name, target in targets.items() if target.dataset == dataset}
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Write the report and the pages, then open or shut the gate: the report survives a failure."""
+    dataset, targets = params.datasets[name], targets_of(params.targets, name)
+    files = paths.dataset(name)
+    check_sealed(files.folder)
+    manifest = read_parquet(files.manifest)
+    suite = expectations.rules(dataset, targets, params.run)
+    report, pages = expectations.check(name, suite, expectations.tables(manifest, targets))
+    report["near_duplicates"] = expectations.label_conflicts(manifest, dataset.labels)
+    write_json(paths.validation(name), report)
+    for table, page in pages.items():
+        write_text(paths.data_docs(name) / f"{table}.html", page)
+    expectations.gate(report)
+    return f"{len(suite)} expectations hold"

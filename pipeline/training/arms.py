@@ -1,0 +1,101 @@
+"""The networks of the three arms: what is trained, and what is saved and used afterwards."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import keras
+
+from pipeline.networks.architectures import build_backbone
+from pipeline.networks.freezing import set_trainable, split_at
+from pipeline.networks.saving import load_model
+
+
+class Trainee(NamedTuple):
+    """`trained` maps a loader's inputs to class probabilities; `whole`, of the same variables, is what is saved."""
+
+    trained: keras.Model
+    whole: keras.Model
+
+
+class Network(Protocol):
+    """How to make the network of one arm; small and picklable, so that a fold can be sent elsewhere."""
+
+    def build(self, dropout: float, l2: float, seed: int) -> Trainee: ...
+
+
+@dataclass(frozen=True)
+class HeadNetwork:
+    """A linear probe on pooled features (n, features)."""
+
+    features: int
+    classes: int
+
+    def build(self, dropout: float, l2: float, seed: int) -> Trainee:
+        keras.utils.set_random_seed(seed)
+        head = build_head(self.features, self.classes, dropout, l2)
+        return Trainee(head, head)
+
+
+@dataclass(frozen=True)
+class TunedNetwork:
+    """The backbone behind `cut` and the head, trained jointly from activations at the cut (or from pixels)."""
+
+    backbone: Path
+    head: Path
+    cut: str
+    batch_norm: Literal["frozen", "train"]
+
+    def build(self, dropout: float, l2: float, seed: int) -> Trainee:
+        keras.utils.set_random_seed(seed)
+        backbone, trained_head = load_model(self.backbone), load_model(self.head)
+        set_precision(backbone)
+        features, classes = trained_head.input_shape[-1], trained_head.output_shape[-1]
+        head = build_head(features, classes, dropout, l2)
+        head.set_weights(trained_head.get_weights())
+        set_trainable(backbone, self.cut, self.batch_norm)
+        _, top = split_at(backbone, self.cut)
+        return Trainee(with_head(top, head), with_head(backbone, head))
+
+
+@dataclass(frozen=True)
+class ScratchNetwork:
+    """The same network from random weights, all of it trained from pixels."""
+
+    architecture: str
+    image_size: int
+    classes: int
+    batch_norm_momentum: float
+    sha256: str | None
+
+    def build(self, dropout: float, l2: float, seed: int) -> Trainee:
+        backbone = build_backbone(self.architecture, self.image_size, seed, self.sha256)
+        set_precision(backbone)
+        for layer in backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = self.batch_norm_momentum
+        whole = with_head(backbone, build_head(backbone.output_shape[-1], self.classes, dropout, l2))
+        return Trainee(whole, whole)
+
+
+def build_head(features: int, classes: int, dropout: float, l2: float) -> keras.Model:
+    """Pooled features (n, features) to class probabilities (n, classes), float32 also under mixed precision."""
+    inputs = keras.Input((features,), name="features")
+    x = keras.layers.Dropout(dropout, name="dropout")(inputs)
+    penalty = keras.regularizers.L2(l2) if l2 else None
+    x = keras.layers.Dense(classes, activation="softmax", kernel_regularizer=penalty, dtype="float32", name="probs")(x)
+    return keras.Model(inputs, x, name="head")
+
+
+def with_head(body: keras.Model, head: keras.Model) -> keras.Model:
+    """Pool a feature map (n, h, w, c) over space and put a head on it."""
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(body.output)
+    return keras.Model(body.inputs, head(pooled), name="classifier")
+
+
+def set_precision(model: keras.Model) -> None:
+    """Let a loaded network compute in the global dtype policy: a saved model remembers the one it was made under."""
+    policy = keras.config.dtype_policy()
+    for layer in model.layers:
+        if layer.dtype_policy.compute_dtype != policy.compute_dtype:
+            layer.dtype_policy = policy

@@ -1,0 +1,64 @@
+"""Batches from memory-mapped arrays, as NumPy: the same on every Keras backend."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipeline.frame.io import read_npy
+from pipeline.training.augmentation import views
+
+PREDICT_BATCH = 64
+# positions of examples (n,), views (n,) -> inputs of the trained network, float32 (n, ...)
+Loader = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def pixel_loader(images: Path, rows: np.ndarray, augmentation: str) -> Loader:
+    """Load pixels 0..255 as (n, s, s, 3); `rows[i]` is the row of example i in images.npy; greys are replicated."""
+    stored = read_npy(images)
+
+    def load(positions: np.ndarray, which: np.ndarray) -> np.ndarray:
+        batch = views(np.asarray(stored[rows[positions]]), augmentation, which)
+        return as_rgb(batch).astype("float32")
+
+    return load
+
+
+def activation_loader(cut: Path) -> Loader:
+    """Load activations (n, h, w, c) that `extract` cached for every view."""
+    stored = read_npy(cut)
+    return lambda positions, which: np.asarray(stored[positions, which], dtype="float32")
+
+
+def feature_loader(pooled: Path) -> Loader:
+    """Load pooled features (n, d) of the identity view: a head sees no other."""
+    stored = np.array(read_npy(pooled))  # a row is 5 KB, read hundreds of times
+    return lambda positions, which: stored[positions]
+
+
+def as_rgb(batch: np.ndarray) -> np.ndarray:
+    """Replicate grey images (n, s, s, 1) to three channels; leave colour as it is."""
+    return np.repeat(batch, 3, axis=-1) if batch.shape[-1] == 1 else batch
+
+
+def training_batches(order: np.ndarray, batch_size: int) -> np.ndarray:
+    """Divide a shuffled order (n,) into equal batches (steps, size), leaving out what is over.
+
+    Batches of one shape are compiled once, and a small last one would give batch normalization nothing to average. As
+    the order is new every epoch, so are the few that are left out.
+    """
+    size = min(batch_size, len(order))
+    steps = len(order) // size
+    return order[: steps * size].reshape(steps, size)
+
+
+def predict(model: keras.Model, load: Loader, positions: np.ndarray, view: int = 0) -> Iterator[np.ndarray]:
+    """Yield the model's outputs for positions (n,) in batches, under one view.
+
+    A last batch is filled up and cut again, so that one shape is compiled.
+    """
+    for start in range(0, len(positions), PREDICT_BATCH):
+        batch = positions[start : start + PREDICT_BATCH]
+        filled = np.resize(batch, PREDICT_BATCH)
+        yield model.predict_on_batch(load(filled, np.full_like(filled, view)))[: len(batch)]

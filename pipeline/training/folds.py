@@ -1,0 +1,71 @@
+"""The three parts of a fold, as `split` wrote them; every arm of a target reads the same ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import check_sealed, read_json, sha256_file
+from pipeline.frame.paths import Paths
+
+
+@dataclass(frozen=True)
+class Part:
+    """Examples of one role in one fold: positions in examples.parquet, class indices, weights; each (n,)."""
+
+    positions: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Train, validation and test of one fold; disjoint."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+
+def images_of(paths: Paths, target: str) -> Path:
+    """The images.npy that a target's rows are of, as large as they were when the target was split.
+
+    Raises:
+        InputError: the target is damaged, or its images are not those that it was split from.
+    """
+    check_sealed(paths.target(target).folder)
+    origin = read_json(paths.target(target).images)
+    images = paths.dataset(origin["dataset"]).images
+    if not images.is_file() or sha256_file(images) != origin["sha256"]:
+        raise InputError(f"{images} is not the file that target '{target}' was split from. Run `dvc repro`.")
+    return images
+
+
+def class_names(examples: pd.DataFrame) -> list[str]:
+    """The classes of a target in the order of the network's outputs."""
+    return sorted(examples["label"].unique())
+
+
+def fold_parts(examples: pd.DataFrame, fold: int, class_weight: str) -> Fold:
+    """Read the parts of one fold.
+
+    Weights are the examples' own times, where `class_weight` is balanced, what makes every class of the training part
+    weigh the same; their mean over the training part is 1. Test weights are the examples' own.
+    """
+    codes = pd.Categorical(examples["label"], categories=class_names(examples)).codes.astype("int64")
+    own = examples["weight"].to_numpy("float64")
+    role = examples[f"role_{fold}"].to_numpy()
+    train = role == "train"
+    balance = np.ones(codes.max() + 1)
+    if class_weight == "balanced":
+        balance = 1 / np.bincount(codes[train], own[train], minlength=len(balance))
+    fitted = own * balance[codes]
+    fitted /= fitted[train].mean()
+
+    def part(name: str, weights: np.ndarray) -> Part:
+        positions = np.flatnonzero(role == name)
+        return Part(positions, codes[positions], weights[positions])
+
+    return Fold(part("train", fitted), part("validation", fitted), part("test", own))

@@ -1,0 +1,150 @@
+"""From two arms' predictions to a label and the evidence for it.
+
+Two steps: `decide` for one transfer, from its own data; then `with_holm` over all transfers of a run, whose number
+makes each single p-value less remarkable.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from pipeline.verdict import difference
+from pipeline.verdict.pairs import PairedPredictions, fold_gains, point_gain
+from pipeline.verdict.resampling import GainDistribution, UndefinedGain, bootstrap_gain
+
+Label = Literal["positive", "negative"]
+Evidence = Literal["conclusive", "equivalent", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A label and its evidence. Numbers are finite or None; `reasons` says why a number is None, and what to beware of.
+
+    Attributes:
+        metric, alpha, margin: what was decided with. images, folds, groups: how much was tested.
+        label: `positive` iff gain > 0, else `negative`; None only where the gain itself is undefined.
+        evidence: `conclusive` where p (p_holm once known) < alpha; else `equivalent` where p_equivalence < alpha; else
+            `inconclusive`. A gain shown to be non-zero and small is conclusive: its interval tells that it is small.
+        gain, ci_low, ci_high: in units of the metric, more is better; level 1 - alpha, not adjusted by Holm.
+        p: bootstrap, two-sided. p_mcnemar: on the same images as if independent. p_equivalence: of the TOST.
+        probability_positive: share of the resampled gains above 0. probability_of_improvement: share of such folds.
+        smallest_detectable_gain: with 80 % power at this alpha.
+        images_needed, folds_needed: together, to show the observed gain; only where inconclusive.
+    """
+
+    metric: str
+    alpha: float
+    margin: float
+    images: int
+    folds: int
+    groups: int
+    label: Label | None = None
+    evidence: Evidence = "inconclusive"
+    gain: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    standard_error: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    p_mcnemar: float | None = None
+    p_equivalence: float | None = None
+    probability_positive: float | None = None
+    probability_of_improvement: float | None = None
+    smallest_detectable_gain: float | None = None
+    images_needed: int | None = None
+    folds_needed: int | None = None
+    reasons: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Verdict":
+        """Rebuild a verdict from `dataclasses.asdict`, also after a passage through JSON."""
+        return cls(**{**fields, "reasons": tuple(fields["reasons"])})
+
+
+def decide(
+    pairs: PairedPredictions,
+    metric: str = "balanced_accuracy",
+    *,
+    seed: int,
+    alpha: float = 0.05,
+    margin: float = 0.01,
+    resamples: int = 10_000,
+) -> Verdict:
+    """Judge one transfer by its own data; `p_holm` is None until `with_holm`.
+
+    Degenerate inputs give None and a reason. With one fold, or fewer than two groups, the gain and its label stay and
+    everything that needs a spread is None. Where only one class was tested nothing is known about the others, so the
+    gain is None too. Arms that never differ have gain 0 and the label `negative`, and are inconclusive, not
+    equivalent: n groups without a difference leave room for one in 3 / n of them (Hanley & Lippman-Hand 1983), far
+    more than a margin of a point, and resamples of nothing but zeros cannot tell.
+
+    Args:
+        pairs: from `pairs.pair`. metric: a name in `METRICS`. seed: of the resampling.
+
+    Raises:
+        KeyError: an unknown metric.
+    """
+    folds, groups = (len(np.unique(codes)) for codes in (pairs.fold, pairs.group))
+    blank = Verdict(metric, alpha, margin, len(pairs.labels), folds, groups)
+    if len(np.unique(pairs.labels)) < 2:
+        found = "no image was tested" if not len(pairs.labels) else "all tested images are of one class"
+        return replace(blank, reasons=(f"gain: {found}",))
+    gain = point_gain(pairs, metric)
+    if gain is None:
+        return replace(blank, reasons=(f"gain: {metric} is undefined on the tested images",))
+    verdict = replace(_observed(blank, pairs, metric), gain=gain, label="positive" if gain > 0 else "negative")
+    try:
+        distribution = bootstrap_gain(pairs, metric, seed=seed, resamples=resamples, alpha=alpha)
+    except UndefinedGain as why:
+        return replace(verdict, reasons=(*verdict.reasons, f"interval and p: {why.reason}"))
+    return _evidence(_measured(verdict, distribution))
+
+
+def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+    """Adjust a run's verdicts for their number (Holm 1979) and judge the evidence again; controls belong elsewhere."""
+    adjusted = difference.holm({name: verdict.p for name, verdict in verdicts.items()})
+    return {name: _evidence(replace(verdict, p_holm=adjusted[name])) for name, verdict in verdicts.items()}
+
+
+def _observed(verdict: Verdict, pairs: PairedPredictions, metric: str) -> Verdict:
+    """Fill in what needs no resampling."""
+    right_transfer, right_baseline = (arm.argmax(1) == pairs.labels for arm in pairs.arms())
+    p_mcnemar = difference.mcnemar(right_transfer, right_baseline)
+    reasons = () if p_mcnemar is not None else ("p_mcnemar: both arms are right on the same images",)
+    improvement = difference.probability_of_improvement(fold_gains(pairs, metric))
+    if improvement is None:
+        reasons = (*reasons, f"probability_of_improvement: {metric} is undefined in every fold")
+    return replace(verdict, p_mcnemar=p_mcnemar, probability_of_improvement=improvement, reasons=reasons)
+
+
+def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
+    """Fill in what the resampled distribution says."""
+    return replace(
+        verdict,
+        ci_low=distribution.ci_low,
+        ci_high=distribution.ci_high,
+        standard_error=distribution.standard_error,
+        p=difference.p_two_sided(distribution.samples),
+        p_equivalence=difference.p_equivalence(distribution.samples, verdict.margin),
+        probability_positive=distribution.probability_positive,
+        smallest_detectable_gain=difference.smallest_detectable_gain(distribution.standard_error, verdict.alpha),
+        reasons=(*verdict.reasons, *distribution.notes),
+    )
+
+
+def _evidence(verdict: Verdict) -> Verdict:
+    """Judge by the p-values present, and say what an inconclusive result would have needed."""
+    p = verdict.p if verdict.p_holm is None else verdict.p_holm
+    if p is not None and p < verdict.alpha:
+        evidence: Evidence = "conclusive"
+    elif verdict.p_equivalence is not None and verdict.p_equivalence < verdict.alpha:
+        evidence = "equivalent"
+    else:
+        evidence = "inconclusive"
+    images = folds = None
+    detectable = verdict.smallest_detectable_gain
+    if evidence == "inconclusive" and verdict.gain is not None and detectable is not None:
+        images, folds = (difference.needed(n, verdict.gain, detectable) for n in (verdict.images, verdict.folds))
+    return replace(verdict, evidence=evidence, images_needed=images, folds_needed=folds)

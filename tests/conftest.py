@@ -1,0 +1,56 @@
+"""What tests of several packages share; heavy imports are left to the fixtures that need them."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+class World(NamedTuple):
+    """The folder of a finished run in miniature (see tiny_world.py) and its params as a mapping."""
+
+    root: Path
+    raw: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Made once for all tests: they only read it; one that changes something takes `world_copy`."""
+    import tiny_world
+
+    root = tmp_path_factory.mktemp("world")
+    raw = tiny_world.make(root)
+    tiny_world.run_cells(root)
+    return World(root, raw)
+
+
+@pytest.fixture
+def world_copy(world: World, tmp_path: Path) -> Callable[..., World]:
+    """Copy the finished run; the backbone stays where it was, so that its path in params holds."""
+    import copy
+
+    import tiny_world
+
+    def made(**sections: dict[str, Any]) -> World:
+        root = tmp_path / "copy"
+        shutil.copytree(world.root, root)
+        raw = copy.deepcopy(world.raw)
+        for section, changes in sections.items():
+            raw[section] |= changes
+        tiny_world.write_params(root, raw)
+        return World(root, raw)
+
+    return made

@@ -1,0 +1,119 @@
+"""The suite: each fault of a manifest fails, and is told in one sentence."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from pipeline.datasets import expectations
+from pipeline.frame.errors import InputError
+from pipeline.frame.params import Dataset, Run, Target
+
+RUN = Run.model_construct(folds=3, protocol="grouped")
+DATASET = Dataset(
+    reader="table",
+    raw="raw",
+    labels=["kind"],
+    weights=["trust"],
+    classes={"kind": ["cat", "dog"]},
+    brightness=(0.1, 0.9),
+)
+TARGETS = {"kinds": Target(dataset="d", label="kind")}
+
+
+def good() -> pd.DataFrame:
+    count = 12
+    return pd.DataFrame(
+        {
+            "row": range(count),
+            "image_id": [f"{index:064x}" for index in range(count)],
+            "name": [f"{index}.png" for index in range(count)],
+            "width": 20,
+            "height": 20,
+            "brightness": 0.5,
+            "cluster": range(count),
+            "kind": ["cat", "dog"] * 6,
+            "trust": 1.0,
+            "group": [f"g{index // 2}" for index in range(count)],
+        }
+    )
+
+
+def checked(manifest: pd.DataFrame, run: Run = RUN) -> dict[str, object]:
+    suite = expectations.rules(DATASET, TARGETS, run)
+    return expectations.check("d", suite, expectations.tables(manifest, TARGETS))[0]
+
+
+def complaints(manifest: pd.DataFrame) -> list[str]:
+    with pytest.raises(InputError) as error:
+        expectations.gate(checked(manifest))
+    return [line.removeprefix("  - ") for line in str(error.value).splitlines()[1:]]
+
+
+def test_a_good_manifest_passes_with_the_same_report_each_time() -> None:
+    report = checked(good())
+    expectations.gate(report)
+    assert report["success"] is True
+    assert json.dumps(report, allow_nan=False) == json.dumps(checked(good()))
+
+
+FAULTS = {
+    "null label": ("kind", None, "column 'kind' has rows without a value; fill them in (1: kind None, name 4.png)."),
+    "typo": ("kind", "dgo", "labels of 'kind' are not among cat, dog"),
+    "null group": ("group", None, "column 'group' has rows without a value"),
+    "small": ("width", 3, "images have a width under min_side 16 pixels; remove them (1: width 3, name 4.png)."),
+    "dark": ("brightness", 0.01, "more than 1% of the images have a mean grey outside 0.1..0.9"),
+    "weight of nothing": ("trust", 0.0, "weights 'trust' lie outside (0, 1]"),
+    "weight of two": ("trust", 2.0, "weights 'trust' lie outside (0, 1]"),
+    "weight of nan": ("trust", float("nan"), "column 'trust' has rows without a value"),
+    "twice": ("image_id", f"{3:064x}", "the same image stands there more than once"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_one_bad_value_is_one_sentence(case: str) -> None:
+    column, value, message = FAULTS[case]
+    manifest = good()
+    manifest[column] = manifest[column].where(manifest["row"] != 4, value)
+    told = complaints(manifest)
+    assert told[0].startswith(message)
+    # an unknown label is also a class of its own with too few images
+    assert len(told) == (2 if case == "typo" else 1)
+
+
+def test_empty_table_fails() -> None:
+    assert complaints(good().iloc[:0])[0] == "there are fewer than two images."
+
+
+@pytest.mark.parametrize("column", ["trust", "brightness", "name"])
+def test_missing_column_fails_with_one_sentence(column: str) -> None:
+    assert complaints(good().drop(columns=column)) == [f"column '{column}' is missing; run ingest again."]
+
+
+def test_missing_label_column_fails() -> None:
+    assert complaints(good().drop(columns="kind"))[0] == "column 'kind' is missing; run ingest again."
+
+
+def test_class_with_fewer_images_than_folds() -> None:
+    manifest = good()
+    manifest["kind"] = ["cat"] * 10 + ["dog"] * 2
+    assert complaints(manifest) == [
+        "classes of a target have fewer images than run.folds 3; add images or lower run.folds "
+        "(1: images 2, name kinds: dog)."
+    ]
+
+
+def test_one_class_only() -> None:
+    told = complaints(good().assign(kind="cat"))
+    assert told == ["a target has fewer than two classes; it cannot be learnt (1: classes 1, name kinds)."]
+
+
+def test_fewer_groups_than_folds_only_where_groups_are_kept_together() -> None:
+    manifest = good().assign(group="g")
+    assert "a target has fewer groups than run.folds 3" in complaints(manifest)[0]
+    expectations.gate(checked(manifest, Run.model_construct(folds=3, protocol="random")))
+
+
+def test_label_conflicts_among_near_duplicates_are_counted() -> None:
+    manifest = good().assign(cluster=[0, 0, 2, 3, 2, *range(5, 12)])
+    assert expectations.label_conflicts(manifest, ["kind"]) == {"kind": {"clusters": 2, "with_different_labels": 1}}

@@ -1,0 +1,120 @@
+"""Duplicates, near-duplicates, and the quarantine list."""
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.datasets import manifest
+from pipeline.datasets.images import perceptual_hash
+from pipeline.datasets.manifest import Facts
+from pipeline.datasets.readers.raw import RawDataset, RawImage
+from pipeline.frame.errors import InputError
+
+
+def listed(*labels: str) -> list[RawImage]:
+    return [
+        RawImage(Path(f"{index}.png"), f"{index}.png", {"kind": label, "side": "left"}, {"trust": 0.5}, f"g{index}")
+        for index, label in enumerate(labels)
+    ]
+
+
+def described(contents: str) -> dict[int, Facts]:
+    return {i: Facts(content, 9, 8, "L", 0.5, 0.1, f"{i:016x}") for i, content in enumerate(contents) if content != "-"}
+
+
+def test_exact_duplicates_with_one_label_are_kept_once() -> None:
+    reasons = manifest.set_aside_duplicates(listed("cat", "dog", "cat", "cat"), described("abaa"))
+    assert reasons == dict.fromkeys((2, 3), "duplicate of 0.png: same pixels, same labels")
+
+
+def test_same_image_two_labels() -> None:
+    reasons = manifest.set_aside_duplicates(listed("cat", "dog", "emu", "cat"), described("aaba"))
+    assert reasons == {
+        0: "same pixels as 1.png, other kind: 'cat' here, 'dog' there",
+        1: "same pixels as 0.png, other kind: 'dog' here, 'cat' there",
+        3: "same pixels as 1.png, other kind: 'cat' here, 'dog' there",
+    }
+
+
+def test_images_that_were_not_decoded_are_no_duplicates() -> None:
+    assert manifest.set_aside_duplicates(listed("cat", "cat"), described("a-")) == {}
+
+
+def test_above_the_cap_the_run_refuses_with_counts_and_reasons() -> None:
+    table = manifest.quarantine_table(listed("cat", "dog"), {1: "damaged: x"})
+    manifest.check_cap(100, table, 0.01)
+    with pytest.raises(InputError, match=r"1 of 99 images .* `quarantine_cap` 0.01 allows. First: 1.png: damaged: x"):
+        manifest.check_cap(99, table, 0.01)
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1).png", "+1.png", "-rf.png", "@x.png"])
+def test_formula_in_a_csv(name: str) -> None:
+    image = RawImage(Path("x"), name, {}, {}, "g")
+    assert manifest.quarantine_table([image], {0: "damaged"})["name"].tolist() == ["'" + name]
+
+
+def test_the_manifest_has_one_row_a_kept_image() -> None:
+    raw = RawDataset(listed("cat", "dog", "cat"), ["kind", "side"], ["trust"], {})
+    table = manifest.build(raw, [0, 2], described("abc"), np.array([0, 0]))
+    assert table["row"].tolist() == [0, 1]
+    assert table["image_id"].tolist() == ["a", "c"]
+    assert list(table.columns[-4:]) == ["kind", "side", "trust", "group"]
+    assert table["trust"].dtype == np.float64
+
+
+def test_a_label_column_cannot_take_a_name_of_the_manifest() -> None:
+    raw = RawDataset(listed("cat", "dog"), ["width"], [], {})
+    with pytest.raises(InputError, match="Column 'width' has a name that the manifest uses itself"):
+        manifest.build(raw, [0], described("ab"), np.array([0]))
+
+
+# ---- near-duplicates ------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=12), st.integers(0, 16), st.integers(0, 2**32), st.data())
+def test_close_pairs_against_comparing_all(hashes: list[int], distance: int, seed: int, data: st.DataObject) -> None:
+    rng = np.random.default_rng(seed)
+    for base in hashes[:4]:  # neighbours at about the distance asked for, which chance would not give
+        flips = rng.choice(64, data.draw(st.integers(0, distance + 1)), replace=False)
+        hashes = [*hashes, base ^ sum(1 << int(bit) for bit in flips)]
+    expected = {
+        (i, j) for i, j in combinations(range(len(hashes)), 2) if (hashes[i] ^ hashes[j]).bit_count() <= distance
+    }
+    pieces = manifest.close_pairs(np.array(hashes, np.uint64), distance)
+    assert {(min(pair), max(pair)) for piece in pieces for pair in piece.tolist()} == expected
+
+
+def test_100_000_hashes_are_compared_in_seconds() -> None:
+    hashes = np.random.default_rng(3).integers(0, 2**64, 100_000, dtype=np.uint64)
+    hashes[99_999] = hashes[5] ^ np.uint64(0b1011)
+    found = np.concatenate(list(manifest.close_pairs(hashes, 4)))
+    assert {tuple(sorted(pair)) for pair in found.tolist()} == {(5, 99_999)}
+
+
+def test_near_duplicates_share_a_cluster_and_look_alikes_do_not() -> None:
+    rng = np.random.default_rng(4)
+    frame = np.zeros((32, 32))
+    frame[::8] = 120  # what all images of a kind share
+    scenes = [np.clip(frame + rng.normal(90, 30, (32, 32)), 0, 255) for _ in range(3)]
+    again = np.clip(scenes[1] + rng.normal(0, 2, (32, 32)), 0, 255)
+    thumbnails = np.stack([*scenes, again]).round().astype(np.uint8)
+    phashes = [perceptual_hash(thumbnail) for thumbnail in thumbnails]
+    assert manifest.near_duplicates(phashes, thumbnails, 16).tolist() == [0, 1, 2, 1]
+    assert manifest.near_duplicates(["0" * 16] * 4, thumbnails, 0).tolist() == [0, 1, 2, 1]
+    assert manifest.near_duplicates(phashes, thumbnails, None).tolist() == [0, 1, 2, 3]
+
+
+def test_flat_images_are_told_apart_by_their_grey() -> None:
+    thumbnails = np.stack([np.full((32, 32), grey, np.uint8) for grey in (10, 200, 11)])
+    assert manifest.near_duplicates(["0" * 16] * 3, thumbnails, 0).tolist() == [0, 1, 0]
+
+
+def test_an_empty_quarantine_list_has_its_header() -> None:
+    assert manifest.quarantine_table([], {}).to_csv(index=False) == "name,reason\n"
+    assert isinstance(manifest.quarantine_table([], {}), pd.DataFrame)

@@ -1,0 +1,206 @@
+"""params.yaml: every fault is refused, all of them in one message; a stage sees its slice only."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from dvc.utils.serialize import parse_yaml
+
+from pipeline.frame.errors import ParamsError
+from pipeline.frame.params import check_params, load_params, read_yaml
+from pipeline.frame.stage import STAGES, tracked_keys
+
+
+@pytest.fixture(scope="module")
+def text(repository) -> str:
+    return (repository / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def raw(text) -> dict[str, Any]:
+    return parse_yaml(text, "params.yaml")
+
+
+def faults_of(raw: Any) -> list[str]:
+    with pytest.raises(ParamsError) as caught:
+        check_params(raw)
+    assert all(fault in str(caught.value) for fault in caught.value.faults)
+    return caught.value.faults
+
+
+def faults_of_text(tmp_path, text: str) -> list[str]:
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError) as caught:
+        load_params(tmp_path / "params.yaml")
+    return caught.value.faults
+
+
+def put(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def edit(raw: dict[str, Any]) -> None:
+        *path, last = key.split(".")
+        for part in path:
+            raw = raw[part]
+        raw[last] = value
+
+    return edit
+
+
+def drop(key: str) -> Callable[[dict[str, Any]], None]:
+    def edit(raw: dict[str, Any]) -> None:
+        *path, last = key.split(".")
+        for part in path:
+            raw = raw[part]
+        del raw[last]
+
+    return edit
+
+
+# name -> the edit that plants the fault, and words of the sentence that must tell it
+FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
+    "typo": (put("head.epoch", 3), ("head.epoch: unknown key", "did you mean 'epochs'?")),
+    "typo in an entry": (put("datasets.elpv.limitt", 3), ("datasets.elpv.limitt", "did you mean 'limit'?")),
+    "unknown key": (put("xyzzy", 3), ("xyzzy: unknown key", "allowed: run, datasets")),
+    "missing key": (drop("run.seed"), ("run.seed: missing",)),
+    "negative": (put("head.dropout", -0.5), ("head.dropout", "greater than or equal to 0", "-0.5")),
+    "negative learning rate": (put("scratch.learning_rate", [-0.001]), ("scratch.learning_rate.0", "-0.001")),
+    "nan": (put("head.weight_decay", float("nan")), ("head.weight_decay", "finite", "nan")),
+    "infinite": (put("verdict.margin", float("inf")), ("verdict.margin", "finite", "inf")),
+    "number as text": (put("tune.learning_rate", ["1e-3"]), ("tune.learning_rate.0", "valid number", "'1e-3'")),
+    "bool as int": (put("run.folds", True), ("run.folds", "valid integer", "True")),
+    "fraction as int": (put("scratch.epochs", 2.5), ("scratch.epochs", "2.5")),
+    "no blocks": (put("tune.unfreeze", -1), ("tune.unfreeze: ", "from 0 on", "-1")),
+    "empty list": (put("head.l2", []), ("head.l2", "at least 1")),
+    "not one of the choices": (put("run.protocol", "group"), ("run.protocol", "'grouped' or 'random'", "'group'")),
+    "too large": (put("run.image_size", 9999), ("run.image_size", "1024", "9999")),
+    "name that escapes": (put("targets.a/b", {"dataset": "elpv", "label": "type"}), ("targets.a/b", "pattern")),
+    "dangling dataset": (put("targets.second", {"dataset": "elpw", "label": "type"}), ("targets.second.dataset", "mean 'elpv'?")),
+    "dangling source": (put("transfers.imagenet-to-defect.source", "nowhere"), ("'nowhere' in sources", "imagenet")),
+    "label not in the dataset": (put("targets.cell-defect.label", "defects"), ("targets.cell-defect.label", "'defect'")),
+    "weight not in the dataset": (put("targets.cell-defect.weight", "sure"), ("targets.cell-defect.weight", "'sure'")),
+    "where not in the dataset": (put("targets.cell-defect.where", {"kind": "poly"}), ("where.kind", "probability")),
+    "unknown architecture": (put("sources.imagenet.architecture", "resnet"), ("sources.imagenet.architecture",)),
+    "taken name": (
+        lambda raw: raw["transfers"].update(run=raw["transfers"]["imagenet-to-defect"]),
+        ("transfers.run: this name is taken",),
+    ),
+    "unequal sweeps": (
+        put("scratch.learning_rate", [1e-3, 2e-3]),
+        ("scratch.learning_rate: 2 values", "tune.learning_rate has 1"),
+    ),
+    "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),
+    "no mapping": (put("run", None), ("run: ", "None")),
+}
+
+
+def test_the_repository_has_no_fault(raw):
+    check_params(raw)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_with_its_key_and_what_was_received(raw, name):
+    edit, words = FAULTS[name]
+    edit(raw)
+    found = faults_of(raw)
+    assert any(all(word in fault for word in words) for fault in found), found
+
+
+def test_one_mistake_is_one_fault(raw):
+    for value in (-1, True, 1.5, None):
+        put("tune.unfreeze", value)(raw)
+        assert len(faults_of(raw)) == 1
+
+
+def test_all_faults_are_told_at_once(raw):
+    undone = ("no mapping", "no transfers", "unequal sweeps")  # these overwrite what another fault edits
+    edits = [fault for name, fault in FAULTS.items() if name not in undone]
+    for edit, _ in edits:
+        edit(raw)
+    found = faults_of(raw)
+    lost = [words for _, words in edits if not any(all(word in fault for word in words) for fault in found)]
+    assert not lost
+    assert len(found) >= len(edits)
+
+
+def test_a_keras_file_needs_its_digest_and_weights_from_file(raw):
+    put("sources.imagenet.architecture", "models/own.keras")(raw)
+    put("baselines.cell-defect-lite0.architecture", "models/own.keras")(raw)
+    found = "\n".join(faults_of(raw))
+    assert "sources.imagenet.sha256: missing" in found
+    assert "baselines.cell-defect-lite0.sha256: missing" in found
+    assert "sources.imagenet.weights: received 'imagenet'" in found
+
+
+@pytest.mark.parametrize(("field", "other"), [("architecture", "MobileNetV2"), ("target", "another")])
+def test_a_baseline_of_another_network_or_target_is_refused(raw, field, other):
+    raw["targets"]["another"] = copy.deepcopy(raw["targets"]["cell-defect"])
+    put(f"baselines.cell-defect-lite0.{field}", other)(raw)
+    (fault,) = faults_of(raw)
+    assert fault.startswith("transfers.imagenet-to-defect.baseline") and other in fault
+
+
+def test_a_duplicate_key_is_refused_with_its_line(tmp_path, text):
+    (fault,) = faults_of_text(tmp_path, text + "\nhead: {}\n")
+    assert "duplicate key" in fault and "head" in fault and "line" in fault
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n", "7\n", "a: [1\n", "? [a, b]\n: 1\n", "a: \x00\n"])
+def test_what_is_no_mapping_of_sections_is_refused(tmp_path, text):
+    assert faults_of_text(tmp_path, text)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(b"run: \xff\xfe\n")
+    with pytest.raises(ParamsError):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_an_absent_file_is_refused(tmp_path):
+    with pytest.raises(ParamsError, match="does not exist"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_values_are_those_that_dvc_reads(repository, raw):
+    params = load_params(repository / "params.yaml")
+    assert read_yaml(repository / "params.yaml") == raw
+    typed = params.model_dump(exclude_unset=True, mode="json")
+    assert typed == raw
+
+
+def test_yaml_is_that_of_dvc(tmp_path):
+    text = "a: 1e-3\nb: no\nc: 0o17\nd: 1_000\n"
+    (tmp_path / "params.yaml").write_text(text)
+    assert read_yaml(tmp_path / "params.yaml") == parse_yaml(text, "params.yaml")
+    assert read_yaml(tmp_path / "params.yaml")["a"] == 0.001
+
+
+# ---- slices ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_slice_hides_what_is_not_tracked(raw):
+    part = check_params(raw).slice(("run.seed", "targets.cell-defect", "head"))
+    assert (part.run.seed, part.head.epochs) == (raw["run"]["seed"], raw["head"]["epochs"])
+    assert part.targets["cell-defect"].label == "defect"
+    for untracked in ("part.run.folds", "part.tune", "part.datasets", "part.targets['other']"):
+        with pytest.raises((AttributeError, KeyError)):
+            eval(untracked)
+
+
+def test_an_entry_beside_the_tracked_one_is_hidden(raw):
+    raw["transfers"]["second"] = copy.deepcopy(raw["transfers"]["imagenet-to-defect"])
+    part = check_params(raw).slice(("transfers.second",))
+    assert list(part.transfers) == ["second"]
+
+
+def test_params_cannot_be_changed(raw):
+    with pytest.raises(ValueError, match="frozen"):
+        check_params(raw).run.seed = 8
+
+
+@pytest.mark.parametrize("stage", ["split", "evaluate"])
+def test_tracked_keys_name_the_cell(raw, stage):
+    import importlib
+
+    module, params = importlib.import_module(f"pipeline.stages.{stage}"), check_params(raw)
+    cell = next(iter(raw[STAGES[stage]]))
+    assert f"{STAGES[stage]}.{cell}" in tracked_keys(module, params, cell)

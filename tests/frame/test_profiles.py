@@ -1,0 +1,62 @@
+"""Profiles: differences to params.yaml that give valid params, and leave comments and this folder alone."""
+
+import shutil
+
+import pytest
+
+from pipeline import profiles
+from pipeline.frame.errors import InputError, ParamsError
+from pipeline.frame.params import load_params, read_yaml
+
+NAMES = ("gpu", "paper", "smoke")
+
+
+@pytest.fixture
+def folder(repository, tmp_path, monkeypatch):
+    """What `apply_profile` works on, alone in a folder."""
+    shutil.copy(repository / "params.yaml", tmp_path)
+    shutil.copytree(repository / "profiles", tmp_path / "profiles")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_all_profiles_are_tested(repository):
+    assert sorted(path.stem for path in (repository / "profiles").glob("*.yaml")) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_gives_valid_params_that_differ_as_it_says(folder, name):
+    before = read_yaml(folder / "params.yaml")
+    profiles.apply_profile(name, None)
+    after, differences = read_yaml(folder / "params.yaml"), read_yaml(folder / "profiles" / f"{name}.yaml")
+    load_params(folder / "params.yaml")
+    assert profiles.merge(before, differences) == []
+    assert after == before
+
+
+def test_comments_stay(folder):
+    comments = [line.partition("#")[2] for line in (folder / "params.yaml").read_text().splitlines() if "#" in line]
+    profiles.apply_profile("smoke", None)
+    kept = [line.partition("#")[2] for line in (folder / "params.yaml").read_text().splitlines() if "#" in line]
+    assert kept == comments
+
+
+def test_an_unknown_profile_is_refused_with_those_there_are(folder):
+    with pytest.raises(InputError, match="gpu, paper, smoke"):
+        profiles.apply_profile("tiny", None)
+
+
+def test_a_profile_that_breaks_params_changes_nothing(folder):
+    before = (folder / "params.yaml").read_bytes()
+    (folder / "profiles" / "smoke.yaml").write_text("run: {folds: -1}\nhead: {learning_rat: [1.0]}\n")
+    with pytest.raises(ParamsError) as caught:
+        profiles.apply_profile("smoke", None)
+    assert len(caught.value.faults) == 2
+    assert (folder / "params.yaml").read_bytes() == before
+    assert not list(folder.glob(".params*"))
+
+
+def test_a_section_that_params_do_not_have_is_refused(folder):
+    (folder / "profiles" / "smoke.yaml").write_text("datasets: {elpw: {limit: 3}}\n")
+    with pytest.raises(ParamsError, match=r"datasets.elpw: no such section"):
+        profiles.apply_profile("smoke", None)

@@ -1,0 +1,125 @@
+import hashlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.frame.errors import InputError
+from pipeline.networks.applications import affine_map, build_application, describe, preprocessing_of
+from pipeline.networks.architectures import ARCHITECTURES, build_backbone
+from pipeline.networks.names import APPLICATIONS, BUILT_HERE, known_architecture
+
+FAMILIES = (
+    *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionResNetV2", "InceptionV3"),
+    *("MobileNet", "MobileNetV2", "MobileNetV3Small", "NASNetMobile", "ResNet50", "ResNet50V2", "VGG16", "VGG19"),
+    "Xception",
+)
+
+
+def digest(path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_names_are_what_keras_offers():
+    offered = {name for name, value in vars(keras.applications).items() if callable(value) and name[0].isupper()}
+    assert set(APPLICATIONS) == offered and len(APPLICATIONS) == len(offered)
+    assert set(BUILT_HERE) == set(ARCHITECTURES)
+
+
+def test_names_import_no_keras():
+    code = "import sys, pipeline.networks.names; sys.exit('keras' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("efficientnet_lite0", True), ("VGG16", True), ("models/own.keras", True), ("vgg16", False), ("imagenet", False)],
+)
+def test_known_architecture(name, known):
+    assert known_architecture(name) is known
+
+
+def test_unknown_architecture_lists_the_allowed():
+    with pytest.raises(InputError, match=r"'resnet50'.*ResNet50,.*\.keras"):
+        build_backbone("resnet50", 64, seed=0)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_pixel_map_equals_preprocess_input(name):
+    module = sys.modules[getattr(keras.applications, name).__module__]
+    images = np.random.default_rng(3).uniform(0, 255, (2, 5, 5, 3)).astype("float32")
+    found = preprocessing_of(name)
+    ours = images[..., list(found.order)] * np.array(found.scale) + np.array(found.offset)
+    np.testing.assert_allclose(ours, module.preprocess_input(images.copy()), rtol=1e-5, atol=1e-4)
+
+
+def test_preprocessing_layers_equal_preprocess_input():
+    """VGG16 flips channels and subtracts: the layers up to the first convolution do as the family's function."""
+    backbone = build_application("VGG16", 32)
+    before = keras.Model(backbone.input, backbone.get_layer("block1_conv1").input)
+    images = np.random.default_rng(3).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    wanted = keras.applications.vgg16.preprocess_input(images.copy())
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(before(images)), wanted, rtol=1e-5, atol=1e-4)
+
+
+def test_a_map_that_mixes_channels_is_refused():
+    with pytest.raises(ValueError, match="mixes channels"):
+        affine_map(lambda x: x.mean(axis=-1, keepdims=True) * np.ones(3))
+
+
+def test_describe():
+    assert describe(preprocessing_of("VGG16")).startswith(
+        "pixels 0..255 in the order BGR, times (1, 1, 1), plus (-103.9"
+    )
+    assert "itself rescales" in describe(preprocessing_of("EfficientNetB0"))
+
+
+def test_random_weights_follow_the_seed_alone():
+    first = build_backbone("efficientnet_lite0", 64, seed=5)
+    weights = first.get_weights()
+    keras.Sequential([keras.layers.Dense(3)]).build((None, 2))  # history that must not matter
+    again, other = (build_backbone("efficientnet_lite0", 64, seed=seed) for seed in (5, 6))
+    assert all(np.array_equal(a, b) for a, b in zip(weights, again.get_weights(), strict=True))
+    assert not np.array_equal(weights[0], other.get_weights()[0])
+
+
+def test_an_application_has_the_same_names_and_weights_each_time(tmp_path):
+    first, second = (build_backbone("MobileNetV2", 32, seed=1) for _ in range(2))
+    assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
+    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+    assert first.input.name == "pixels" and len(first.output.shape) == 4
+
+
+def test_efficientnet_b_normalises_with_imagenet_statistics():
+    backbone = build_application("EfficientNetB0", 32)
+    after = keras.Model(backbone.input, backbone.get_layer("normalization").output)
+    pixels = np.full((1, 32, 32, 3), 0.485 * 255, "float32")
+    values = keras.ops.convert_to_numpy(after(pixels))[0, 0, 0]
+    np.testing.assert_allclose(values, [0, (0.485 - 0.456) / 0.224, (0.485 - 0.406) / 0.225], atol=1e-5)
+
+
+def test_too_small_an_image_is_the_users_fault():
+    with pytest.raises(InputError, match="InceptionV3 cannot be built at image_size 40"):
+        build_backbone("InceptionV3", 40, seed=0)
+
+
+def test_a_file_gives_its_structure_not_its_weights(tiny, tmp_path):
+    path = tmp_path / "tiny.keras"
+    tiny.save(path)
+    first, second = (build_backbone(str(path), 16, seed=2, sha256=digest(path)) for _ in range(2))
+    assert first.input.shape == (None, 16, 16, 3) and first.input.name == "pixels"
+    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+    assert not np.array_equal(first.get_layer("first").get_weights()[0], tiny.get_layer("first").get_weights()[0])
+
+
+def test_a_file_without_or_with_another_digest_is_refused(tiny, tmp_path):
+    path = tmp_path / "tiny.keras"
+    tiny.save(path)
+    with pytest.raises(InputError, match=f"sha256: {digest(path)}"):
+        build_backbone(str(path), 12, seed=0)
+    with pytest.raises(InputError, match="is not the expected one"):
+        build_backbone(str(path), 12, seed=0, sha256="0" * 64)
+    with pytest.raises(InputError, match="cannot be read"):
+        build_backbone(str(tmp_path / "absent.keras"), 12, seed=0, sha256="0" * 64)

@@ -1,0 +1,192 @@
+"""ingest from files to manifest, on a small folder and, where it is installed, on ELPV."""
+
+import hashlib
+import json
+import os
+import shutil
+import tracemalloc
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import check_sealed
+from pipeline.frame.params import Dataset, Params, Run
+from pipeline.frame.paths import DatasetPaths, Paths
+from pipeline.stages import ingest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def params(size: int = 32, **changes: object) -> Params:
+    dataset = Dataset(**{"reader": "folder", "raw": "raw", "labels": ["label"], "quarantine_cap": 0.5, **changes})
+    return Params.model_construct(run=Run.model_construct(seed=7, image_size=size), datasets={"d": dataset})
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Ten grey images in two classes."""
+    rng = np.random.default_rng(5)
+    for index in range(10):
+        path = tmp_path / "raw" / "ab"[index % 2] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (40, 48), dtype=np.uint8)).save(path)
+    return tmp_path
+
+
+def made(root: Path, **changes: object) -> tuple[DatasetPaths, pd.DataFrame]:
+    ingest.run(params(**changes), Paths(root), "d")
+    files = Paths(root).dataset("d")
+    return files, pd.read_parquet(files.manifest)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+
+
+def test_images_manifest_and_card_agree(root: Path) -> None:
+    files, manifest = made(root)
+    images = np.load(files.images, mmap_mode="r")
+    assert (images.shape, images.dtype) == ((10, 32, 32, 1), np.uint8)
+    for row, name in zip(manifest["row"], manifest["name"], strict=True):
+        with Image.open(root / "raw" / name) as image:
+            assert (images[row, ..., 0] == np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC))).all()
+    card = json.loads(files.card.read_text())
+    assert (card["images"], card["channels"], card["image_size"]) == (10, 1, 32)
+    assert card["sha256"] == hashlib.sha256(files.images.read_bytes()).hexdigest()
+    check_sealed(files.folder)
+
+
+def test_a_second_ingest_gives_the_same_bytes_whatever_the_umask(root: Path) -> None:
+    first = digests(made(root)[0].folder)
+    shutil.rmtree(root / "data")
+    before = os.umask(0o077)
+    try:
+        assert digests(made(root)[0].folder) == first
+    finally:
+        os.umask(before)
+
+
+def test_one_colour_image_makes_three_channels(root: Path) -> None:
+    Image.new("RGB", (40, 40), (250, 0, 0)).save(root / "raw" / "a" / "red.png")
+    files, manifest = made(root)
+    images = np.load(files.images)
+    assert images.shape == (11, 32, 32, 3)
+    red = manifest.set_index("name").loc["a/red.png", "row"]
+    assert images[red].max(axis=(0, 1)).tolist() == [250, 0, 0]
+    assert (images[0, ..., 0] == images[0, ..., 2]).all()
+
+
+def test_truncated_image_is_listed_and_counted(root: Path) -> None:
+    whole = (root / "raw" / "a" / "0.png").read_bytes()
+    (root / "raw" / "a" / "0.png").write_bytes(whole[: len(whole) // 2])
+    (root / "raw" / "b" / "=note.txt").write_text("hello")
+    line = ingest.run(params(), Paths(root), "d")
+    assert line == "9 images, 2 quarantined"
+    listed = pd.read_csv(Paths(root).dataset("d").quarantine)
+    assert listed["name"].tolist() == ["a/0.png", "b/=note.txt"]
+    assert listed["reason"].str.startswith(("damaged", "not an image")).all()
+
+
+def test_above_the_cap_nothing_is_written(root: Path) -> None:
+    (root / "raw" / "a" / "0.png").write_bytes(b"")
+    with pytest.raises(InputError, match="1 of 10 images cannot be used"):
+        made(root, quarantine_cap=0.05)
+    assert list((root / "data" / "datasets").iterdir()) == []
+
+
+def test_same_image_in_two_classes(root: Path) -> None:
+    shutil.copy(root / "raw" / "a" / "0.png", root / "raw" / "b" / "copy.png")
+    shutil.copy(root / "raw" / "a" / "2.png", root / "raw" / "a" / "copy.png")
+    files, manifest = made(root)
+    assert len(manifest) == 9
+    assert sorted(pd.read_csv(files.quarantine)["name"]) == ["a/0.png", "a/copy.png", "b/copy.png"]
+
+
+def test_near_duplicate_of_another_format_shares_a_cluster(root: Path) -> None:
+    with Image.open(root / "raw" / "a" / "0.png") as image:
+        image.save(root / "raw" / "a" / "again.jpg", quality=95)
+    manifest = made(root, near_duplicate_distance=4)[1].set_index("name")
+    assert manifest.loc["a/0.png", "cluster"] == manifest.loc["a/again.jpg", "cluster"]
+    assert manifest["cluster"].nunique() == 10
+
+
+def test_wrong_extension_is_counted(root: Path) -> None:
+    (root / "raw" / "a" / "0.png").rename(root / "raw" / "a" / "0.jpg")
+    assert json.loads(made(root)[0].card.read_text())["wrong_extensions"] == 1
+
+
+def test_names_that_are_not_utf8_survive(root: Path) -> None:
+    (root / "raw" / "a" / "0.png").rename(os.fsdecode(os.fsencode(root) + b"/raw/a/\xff\n0.png"))
+    assert "a/\\udcff\\n0.png" in made(root)[1]["name"].tolist()
+
+
+def test_limit_keeps_the_same_images_when_one_is_added(root: Path) -> None:
+    before = set(made(root, limit=5)[1]["name"])
+    assert len(before) == 5
+    Image.new("L", (40, 40), 9).save(root / "raw" / "a" / "new.png")
+    assert len(before & set(made(root, limit=5)[1]["name"])) >= 4
+
+
+def test_empty_dataset_one_image(root: Path) -> None:
+    shutil.rmtree(root / "raw" / "b")
+    for index in (2, 4, 6, 8):
+        (root / "raw" / "a" / f"{index}.png").unlink()
+    with pytest.raises(InputError, match="raw has 1 usable images"):
+        made(root)
+    shutil.rmtree(root / "raw" / "a")
+    with pytest.raises(InputError, match="no class directory"):
+        made(root)
+
+
+def test_classes_of_a_column_that_is_not_there(root: Path) -> None:
+    with pytest.raises(InputError, match=r"no column 'lable' \(did you mean 'label'\?\)"):
+        made(root, classes={"lable": ["a"]})
+
+
+def test_missing_raw_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Put there one directory per class"):
+        made(tmp_path)
+
+
+def test_disk_full_is_refused_early(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    with pytest.raises(InputError, match="0 MB free"):
+        made(root)
+
+
+def test_memory_does_not_grow_with_the_images(root: Path) -> None:
+    tracemalloc.start()
+    try:
+        made(root, size=1024)  # 10 x 3 MB of pixels
+        assert tracemalloc.get_traced_memory()[1] < 80 * 10**6
+    finally:
+        tracemalloc.stop()
+
+
+def has_elpv() -> bool:
+    try:
+        return bool(distribution("elpv-dataset"))
+    except PackageNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not has_elpv(), reason="the demo extra is not installed")
+def test_elpv_near_duplicates_are_found_without_chaining(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "data" / "raw", tmp_path / "raw")
+    changes = {"reader": "elpv", "raw": "raw/elpv.yaml", "labels": ["defect", "probability", "type"], "group": "blocks"}
+    manifest = made(tmp_path, **changes, near_duplicate_distance=4, weights=["confidence"], quarantine_cap=0.0)[1]
+    cluster = manifest["cluster"].to_numpy()
+    sizes = np.unique(cluster, return_counts=True)[1]
+    assert len(manifest) == 2624
+    assert manifest["image_id"].is_unique
+    assert sizes.max() <= 12  # solar cells all look alike: hashes alone chain hundreds of them
+    # files 1735..1784 show the same 50 cells as 2277..2326
+    assert (cluster[1734:1784] == cluster[2276:2326]).sum() >= 45
+    # neighbouring files that look alike to the eye
+    for first, second in ((1258, 1259), (1338, 1339), (1193, 1194), (2369, 2370), (1579, 1580)):
+        assert cluster[first - 1] == cluster[second - 1]

@@ -1,0 +1,187 @@
+"""Folds: every image tested once, nothing that belongs together divided, classes spread evenly, refusals in words."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_world
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import check_sealed, read_json, read_parquet, sha256_file
+from pipeline.frame.params import Target, check_params
+from pipeline.frame.paths import Paths
+from pipeline.stages.split import select, split, units
+
+few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+
+
+def params(**run):
+    raw = {**tiny_world.RAW, "run": tiny_world.RAW["run"] | run}
+    raw["sources"] = {"tiny": {"architecture": "VGG16", "weights": "imagenet"}}
+    raw["baselines"] = {
+        name: {"target": entry["target"], "architecture": "VGG16"} for name, entry in raw["baselines"].items()
+    }
+    return check_params(raw)
+
+
+TARGET = Target(dataset="toy", label="defect")
+
+
+@st.composite
+def manifests(draw):
+    """60 to 90 images: groups of one to four, some near-duplicates (also across groups), two or three classes."""
+    count = draw(st.integers(60, 90))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    table = tiny_world.manifest(count)
+    table["group"] = np.char.add("g", np.repeat(np.arange(count), rng.integers(1, 5, count))[:count].astype(str))
+    twin = rng.integers(0, count, count)
+    close = rng.uniform(size=count) < draw(st.sampled_from([0.0, 0.05, 0.2]))
+    table["cluster"] = np.where(close, np.minimum(twin, np.arange(count)), np.arange(count))
+    table["defect"] = rng.choice(list("abc")[: draw(st.integers(2, 3))], count)
+    return table
+
+
+def tried(table, **run):
+    """The split, or a rejected example where the generated groups are too few for their classes."""
+    try:
+        return split(table, TARGET, params(**run), "defect")
+    except InputError:
+        assume(False)
+
+
+@few
+@given(table=manifests(), protocol=st.sampled_from(["grouped", "random"]), folds=st.integers(2, 4))
+def test_every_image_is_tested_once_and_has_one_role_a_fold(table, protocol, folds):
+    examples = tried(table, protocol=protocol, folds=folds)
+    assert examples["row"].tolist() == table["row"].tolist()
+    roles = examples[[f"role_{fold}" for fold in range(folds)]].to_numpy()
+    assert set(roles.ravel()) == {"train", "validation", "test"}
+    assert (roles == "test").sum(1).tolist() == [1] * len(table)
+    assert np.array_equal((roles == "test").argmax(1), examples["fold"])
+
+
+@few
+@given(table=manifests(), protocol=st.sampled_from(["grouped", "random"]))
+def test_what_belongs_together_has_one_role(table, protocol):
+    examples = tried(table, protocol=protocol)
+    together = [table["cluster"]] + ([table["group"]] if protocol == "grouped" else [])
+    for names in (*together, examples["group"]):
+        for fold in range(2):
+            assert (examples[f"role_{fold}"].groupby(names.to_numpy()).nunique() == 1).all()
+
+
+@few
+@given(table=manifests())
+def test_every_part_of_every_fold_has_every_class(table):
+    examples = tried(table)
+    for fold in range(2):
+        counts = pd.crosstab(examples[f"role_{fold}"], examples["label"])
+        assert counts.shape == (3, table["defect"].nunique()) and (counts > 0).all().all()
+
+
+@few
+@given(seed=st.integers(0, 999), share=st.floats(0.2, 0.8))
+def test_classes_are_spread_evenly_where_groups_allow(seed, share):
+    table = tiny_world.manifest(200)
+    table["group"] = table["image_id"]
+    table["defect"] = np.where(np.random.default_rng(seed).permutation(200) < 200 * share, "a", "b")
+    examples = split(table, TARGET, params(folds=4, seed=seed), "defect")
+    counts = pd.crosstab(examples["fold"], examples["label"])
+    assert (counts.max() - counts.min() <= 1).all()
+    for fold in range(4):
+        training = examples[examples["fold"] != fold]
+        validation = pd.crosstab(training[f"role_{fold}"], training["label"]).loc["validation"]
+        assert (abs(validation - 0.25 * training["label"].value_counts()) <= 1).all()
+
+
+def test_chains_of_clusters_and_groups_are_one_unit():
+    """0 and 1 share a group, 1 and 2 a cluster, 2 and 3 a group; 4 stands alone."""
+    examples = pd.DataFrame({"group": ["g", "g", "h", "h", "i"], "cluster": [0, 1, 1, 3, 4]})
+    grouped, random = units(examples, "grouped"), units(examples, "random")
+    assert len(set(grouped[:4])) == 1 and grouped[4] != grouped[0]
+    assert random[1] == random[2] and len(set(random)) == 4
+
+
+def test_a_split_repeats_and_another_seed_gives_another():
+    table = tiny_world.manifest()
+    first, again, other = (split(table, TARGET, params(seed=seed), "defect") for seed in (7, 7, 8))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first["fold"].equals(other["fold"])
+
+
+def test_a_split_does_not_depend_on_other_targets(tmp_path):
+    frozen = []
+    for number, extra in enumerate([{}, {"another": {"dataset": "toy", "label": "kind"}}]):
+        root = tmp_path / str(number)
+        tiny_world.write_dataset(Paths(root).dataset("toy").folder, tiny_world.manifest())
+        raw = params().model_dump(mode="json", exclude_none=True)
+        raw["targets"] = extra | raw["targets"]
+        tiny_world.write_params(root, raw)
+        tiny_world.run_cell(root, "split", "defect")
+        folder = check_sealed(Paths(root).target("defect").folder)
+        frozen.append({path.name: sha256_file(path) for path in folder.iterdir()})
+        images = read_json(Paths(root).target("defect").images)
+        assert images == {"dataset": "toy", "sha256": sha256_file(Paths(root).dataset("toy").images)}
+        assert len(read_parquet(Paths(root).target("defect").examples)) == tiny_world.IMAGES
+    assert frozen[0] == frozen[1]
+
+
+# ---- selection and refusals ------------------------------------------------------------------------------------------
+
+
+def test_where_keeps_the_images_that_have_all_of_its_labels():
+    table = tiny_world.manifest()
+    where = {"kind": "round", "defect": tiny_world.BAD}
+    chosen = select(table, Target(dataset="toy", label="defect", where=where))
+    assert chosen["row"].tolist() == [row for row in range(48) if row % 4 == 3]
+
+
+def test_weights_come_from_their_column():
+    table = tiny_world.manifest()
+    assert (select(table, TARGET)["weight"] == 1).all()
+    weighed = select(table, Target(dataset="toy", label="defect", weight="sure"))
+    assert weighed["weight"].tolist() == table["sure"].tolist()
+
+
+def test_a_filter_that_leaves_nothing_is_refused():
+    with pytest.raises(InputError, match="Change `where`"):
+        select(tiny_world.manifest(), Target(dataset="toy", label="defect", where={"kind": "oval"}))
+
+
+@pytest.mark.parametrize("weight", [0.0, -0.1, 1.5, np.nan])
+def test_a_weight_out_of_range_is_refused(weight):
+    table = tiny_world.manifest()
+    table.loc[3, "sure"] = weight
+    with pytest.raises(InputError, match=r"'sure' must lie in \(0, 1\].*image id0003") as caught:
+        select(table, Target(dataset="toy", label="defect", weight="sure"))
+    assert str(weight) in str(caught.value)
+
+
+def test_one_class_is_refused_with_its_count():
+    with pytest.raises(InputError, match=r"at least two classes.*a: 48"):
+        split(tiny_world.manifest().assign(defect="a"), TARGET, params(), "defect")
+
+
+def test_a_class_smaller_than_the_folds_is_refused_with_the_counts():
+    table = tiny_world.manifest().assign(defect=["a"] * 46 + ["b"] * 2)
+    with pytest.raises(InputError, match=r"3 folds need at least 3 images.*a: 46, b: 2"):
+        split(table, TARGET, params(folds=3), "defect")
+
+
+def test_too_few_groups_are_refused():
+    with pytest.raises(InputError, match="2 groups"):
+        split(tiny_world.manifest().assign(group=["g", "h"] * 24), TARGET, params(folds=3), "defect")
+
+
+def test_a_class_too_small_for_a_validation_part_is_refused_by_the_param_that_asks_for_it():
+    table = tiny_world.manifest().assign(defect=["a"] * 44 + ["b"] * 4)
+    with pytest.raises(InputError, match=r"validation_fraction"):
+        split(table, TARGET, params(folds=2, validation_fraction=0.1), "defect")
+
+
+def test_a_class_in_one_group_is_refused():
+    table = tiny_world.manifest().assign(defect=["a"] * 40 + ["b"] * 8)
+    table["group"] = np.where(table["defect"] == "b", "together", table["group"])
+    with pytest.raises(InputError, match=r"no image of class (a|b)"):
+        split(table, TARGET, params(), "defect")

@@ -1,0 +1,100 @@
+"""The command line: exit codes, one message for a user's mistake, the printed table."""
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import tiny_world
+
+from pipeline.frame.paths import Paths
+
+
+@pytest.fixture
+def cli(repository, tmp_path):
+    """Run `python -m pipeline` in a folder of its own, as DVC does."""
+
+    def run(*arguments, cwd=tmp_path, **environment):
+        environment = os.environ | {"PYTHONPATH": str(repository)} | environment
+        command = [sys.executable, "-m", "pipeline", *arguments]
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """Params and a dataset, no Keras."""
+    tiny_world.write_dataset(Paths(tmp_path).dataset("toy").folder, tiny_world.manifest())
+    raw = copy.deepcopy(tiny_world.RAW)
+    raw["sources"] = {"tiny": {"architecture": "MobileNetV2", "weights": "imagenet"}}
+    for entry in raw["baselines"].values():
+        entry |= {"architecture": "MobileNetV2", "sha256": None}
+    tiny_world.write_params(tmp_path, raw)
+    return tmp_path
+
+
+def refused(result, *words):
+    assert result.returncode == 2, result
+    assert "Traceback" not in result.stderr and result.stdout == ""
+    assert all(word in result.stderr for word in words), result.stderr
+
+
+def test_a_stage_that_is_done_exits_0_with_one_line(cli, toy):
+    result = cli("split", "defect")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("split@defect: 48 images") and result.stdout.count("\n") == 1
+
+
+def test_a_stage_without_keras_does_not_import_it(cli, toy):
+    result = cli("split", "defect", PYTHONPROFILEIMPORTTIME="1")
+    assert result.returncode == 0 and "sklearn" in result.stderr
+    assert "tensorflow" not in result.stderr and "keras" not in result.stderr
+
+
+def test_an_unknown_stage_or_name_exits_2(cli, toy):
+    refused(cli("splitt", "defect"), "invalid choice", "splitt")
+    refused(cli("split", "defects"), "error: ", "defect, kind")
+    refused(cli("split"), "received None")
+
+
+def test_faults_of_params_exit_2_all_at_once(cli, toy):
+    text = (toy / "params.yaml").read_text()
+    (toy / "params.yaml").write_text(text.replace("folds: 2", "folds: -2").replace("patience:", "patiense:"))
+    refused(cli("split", "defect"), "run.folds", "head.patiense", "tune.patiense", "did you mean 'patience'?")
+    (toy / "params.yaml").unlink()
+    refused(cli("split", "defect"), "does not exist")
+
+
+def test_a_damaged_input_exits_2(cli, toy):
+    with Paths(toy).dataset("toy").images.open("r+b") as file:
+        file.seek(500)
+        file.write(b"\x00\xff\x00")
+    refused(cli("split", "defect"), "images.npy is damaged")
+    assert not Paths(toy).target("defect").folder.exists()
+
+
+def test_a_fault_of_ours_exits_1_with_its_traceback(cli, toy):
+    shutil.rmtree(toy / "data" / "datasets" / "toy")
+    folder = Paths(toy).dataset("toy").folder
+    table = tiny_world.manifest().drop(columns="cluster")  # a manifest that ingest never writes
+    tiny_world.write_dataset(folder, table)
+    result = cli("split", "defect")
+    assert result.returncode == 1 and "Traceback" in result.stderr
+
+
+def test_an_unknown_profile_exits_2(cli, toy):
+    refused(cli("profile", "huge"), "No profile 'huge'")
+
+
+def test_the_table_before_a_run_exits_2(cli, toy):
+    refused(cli("table"), "Run `dvc repro` first")
+
+
+def test_the_table_shows_every_transfer(cli, world):
+    result = cli("table", cwd=world.root, COLUMNS="200")
+    assert result.returncode == 0, result.stderr
+    for transfer in world.raw["transfers"]:
+        assert result.stdout.count(transfer) >= 2

@@ -1,0 +1,153 @@
+"""A whole run in miniature: synthetic images, a backbone of two blocks, every stage after `validate` in seconds.
+
+Labels are hostile on purpose: markup, a table's separator, half a formula, a word that CSV readers take for nothing.
+"""
+
+import contextlib
+import copy
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from pipeline.frame import stage
+from pipeline.frame.io import replacing_folder, sha256_file, write_csv, write_json, write_npy, write_parquet
+from pipeline.frame.params import Params, check_params
+from pipeline.frame.paths import DatasetPaths, Paths
+
+SIZE, IMAGES = 32, 48
+BAD, GOOD = "<script>alert(1)</script> | $\\q$", "NA"
+CELLS = (
+    ("split", ("defect", "kind")),
+    ("source", ("tiny",)),
+    ("extract", ("to-defect", "to-kind")),
+    ("head", ("to-defect", "to-kind")),
+    ("tune", ("to-defect", "to-kind")),
+    ("scratch", ("defect-tiny", "kind-tiny")),
+    ("evaluate", ("to-defect", "to-kind")),
+    ("report", (None,)),
+)
+FIT = {"learning_rate": [1e-2], "epochs": 2, "patience": 2, "batch_size": 8, "schedule": "cosine", "warmup": 0.1}
+FIT |= {"dropout": 0.1, "weight_decay": 1e-4}
+RAW: dict[str, Any] = {
+    "run": {
+        "seed": 7,
+        "image_size": SIZE,
+        "folds": 2,
+        "protocol": "grouped",
+        "validation_fraction": 0.25,
+        "augmentation": "mirror",
+        "class_weight": "balanced",
+        "device": "cpu",
+        "precision": "float32",
+    },
+    "datasets": {"toy": {"reader": "folder", "raw": "raw", "labels": ["defect", "kind"], "weights": ["sure"]}},
+    "targets": {"defect": {"dataset": "toy", "label": "defect"}, "kind": {"dataset": "toy", "label": "kind"}},
+    "sources": {"tiny": {"architecture": "backbone.keras", "weights": "file", "sha256": None}},
+    "baselines": {
+        "defect-tiny": {"target": "defect", "architecture": "backbone.keras", "sha256": None},
+        "kind-tiny": {"target": "kind", "architecture": "backbone.keras", "sha256": None},
+    },
+    "transfers": {
+        "to-defect": {"setting": "inductive", "source": "tiny", "target": "defect", "baseline": "defect-tiny"},
+        "to-kind": {"setting": "inductive", "source": "tiny", "target": "kind", "baseline": "kind-tiny"},
+    },
+    "head": {**FIT, "l2": [0.0, 1e-3], "schedule": "constant", "warmup": 0.0, "epochs": 12, "learning_rate": [3e-2]},
+    "tune": {**FIT, "unfreeze": 1, "batch_norm": "frozen"},
+    "scratch": {**FIT, "batch_norm_momentum": 0.9},
+    "verdict": {"metric": "balanced_accuracy", "alpha": 0.05, "margin": 0.01, "resamples": 200},
+}
+
+
+def manifest(images: int = IMAGES, seed: int = 0) -> pd.DataFrame:
+    """Two balanced labels that are independent of each other; groups of two images, each image its own cluster."""
+    row = np.arange(images)
+    return pd.DataFrame(
+        {
+            "row": row,
+            "image_id": [f"id{index:04d}" for index in row],
+            "group": [f"g{index // 2}" for index in row],
+            "cluster": row,
+            "defect": np.where(row % 2, BAD, GOOD).astype(object),
+            "kind": np.where(row // 2 % 2, "round", "square").astype(object),
+            "sure": np.random.default_rng(seed).uniform(0.2, 1, images),
+        }
+    )
+
+
+def pixels(table: pd.DataFrame, seed: int = 0) -> np.ndarray:
+    """Grey images uint8 (n, 32, 32, 1): a defect is a bright bar, a round one is darker at the bottom."""
+    rng = np.random.default_rng(seed)
+    result = rng.integers(60, 120, (len(table), SIZE, SIZE, 1))
+    result[(table["defect"] == BAD).to_numpy(), :, 12:18] += 100
+    result[(table["kind"] == "round").to_numpy(), 20:] -= 50
+    return result.astype("uint8")
+
+
+def write_dataset(folder: Path, table: pd.DataFrame) -> None:
+    """What `ingest` leaves, sealed."""
+    with replacing_folder(folder) as temporary:
+        files = DatasetPaths(temporary)
+        write_npy(files.images, pixels(table))
+        write_parquet(files.manifest, table)
+        write_csv(files.quarantine, pd.DataFrame({"name": ["broken.png"], "reason": ["cut"]}))
+        write_json(files.card, {"title": "Toys <b>", "licence": "CC0-1.0", "citation": "none", "group_is_proxy": None})
+
+
+def write_backbone(path: Path) -> str:
+    """Save a network of a stem and two blocks whose moving statistics are not the initial ones; returns its sha256."""
+    import keras
+
+    from pipeline.networks.saving import save_model
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(1)
+    image = keras.Input((SIZE, SIZE, 3), name="pixels")
+    x = keras.layers.Rescaling(1 / 64, offset=-1.5, name="rescale")(image)
+    for block, filters in (("stem", 6), ("block1", 8), ("block2", 12)):
+        x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", name=f"{block}_conv")(x)
+        x = keras.layers.BatchNormalization(name=f"{block}_bn")(x)
+        x = keras.layers.ReLU(name=f"{block}_relu")(x)
+    model = keras.Model(image, x, name="tiny")
+    rng = np.random.default_rng(2)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+    save_model(model, path)
+    return sha256_file(path)
+
+
+def make(root: Path) -> dict[str, Any]:
+    """Write a backbone, a dataset and a params.yaml below `root`; returns the params as a mapping."""
+    sha256 = write_backbone(root / "backbone.keras")
+    write_dataset(Paths(root).dataset("toy").folder, manifest())
+    raw = copy.deepcopy(RAW)
+    for section in ("sources", "baselines"):
+        for entry in raw[section].values():
+            entry |= {"architecture": str(root / "backbone.keras"), "sha256": sha256}
+    write_params(root, raw)
+    return raw
+
+
+def write_params(root: Path, raw: dict[str, Any]) -> Params:
+    """Write params.yaml and return it typed."""
+    with (root / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(raw, file)
+    return check_params(raw)
+
+
+def run_cell(root: Path, name: str, cell: str | None) -> None:
+    """Run one cell in this process (which must not end with the one that started pytest), as DVC does: from `root`."""
+    with mock.patch.object(stage, "die_with_parent"), contextlib.chdir(root):
+        stage.run_stage(name, cell)
+
+
+def run_cells(root: Path, *stages: str, only: str | None = None) -> None:
+    """Run all cells of these stages (of every stage if none is named), or just those whose name has `only` in it."""
+    for name, cells in CELLS:
+        for cell in cells:
+            if (not stages or name in stages) and (only is None or cell is None or only in cell):
+                run_cell(root, name, cell)

@@ -1,0 +1,78 @@
+"""Batches: equal shapes, no example twice, and the same numbers however examples are cut into batches."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.frame.io import write_npy
+from pipeline.training.batches import (
+    PREDICT_BATCH,
+    activation_loader,
+    as_rgb,
+    feature_loader,
+    pixel_loader,
+    predict,
+    training_batches,
+)
+
+
+@given(count=st.integers(1, 300), size=st.integers(1, 400), seed=st.integers(0, 9))
+def test_batches_are_equal_and_use_every_position_at_most_once(count, size, seed):
+    order = np.random.default_rng(seed).permutation(count)
+    batches = training_batches(order, size)
+    assert batches.shape[1] == min(size, count)
+    assert len(batches) >= 1
+    used = batches.ravel()
+    assert np.array_equal(used, order[: len(used)])
+    assert count - len(used) < batches.shape[1]
+
+
+def test_greys_become_three_equal_channels_and_colours_stay():
+    grey = np.arange(8, dtype="uint8").reshape(2, 2, 2, 1)
+    assert np.array_equal(as_rgb(grey), np.concatenate([grey] * 3, axis=-1))
+    colour = np.arange(24, dtype="uint8").reshape(2, 2, 2, 3)
+    assert as_rgb(colour) is colour
+
+
+class Doubling:
+    """Stands for a network; remembers the shapes that it was given."""
+
+    def __init__(self):
+        self.shapes = set()
+
+    def predict_on_batch(self, batch):
+        self.shapes.add(batch.shape)
+        return batch * 2
+
+
+@pytest.mark.parametrize("count", [1, PREDICT_BATCH - 1, PREDICT_BATCH, PREDICT_BATCH + 1, 3 * PREDICT_BATCH])
+def test_prediction_covers_all_positions_in_order_with_one_shape(count):
+    model, values = Doubling(), np.arange(1000.0)
+    positions = np.random.default_rng(0).permutation(1000)[:count]
+    outputs = np.concatenate(list(predict(model, lambda rows, which: values[rows], positions)))
+    assert np.array_equal(outputs, positions * 2.0)
+    assert model.shapes == {(PREDICT_BATCH,)}
+
+
+def test_pixels_are_those_of_the_examples_row_under_its_view(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (5, 4, 4, 1), dtype="uint8")
+    write_npy(tmp_path / "images.npy", images)
+    load = pixel_loader(tmp_path / "images.npy", np.array([4, 2, 0]), "mirror")
+    batch = load(np.array([0, 2, 1]), np.array([0, 1, 0]))
+    assert batch.dtype == np.float32 and batch.shape == (3, 4, 4, 3)
+    assert np.array_equal(batch[..., 0], np.stack([images[4], images[0][:, ::-1], images[2]])[..., 0])
+
+
+def test_activations_are_those_of_the_view(tmp_path):
+    cut = np.arange(24, dtype="float16").reshape(3, 2, 2, 2, 1)
+    write_npy(tmp_path / "cut.npy", cut)
+    batch = activation_loader(tmp_path / "cut.npy")(np.array([2, 0]), np.array([1, 0]))
+    assert batch.dtype == np.float32
+    assert np.array_equal(batch, np.stack([cut[2, 1], cut[0, 0]]))
+
+
+def test_features_do_not_depend_on_the_view(tmp_path):
+    write_npy(tmp_path / "pooled.npy", np.eye(3, dtype="float32"))
+    load = feature_loader(tmp_path / "pooled.npy")
+    assert np.array_equal(load(np.array([1, 2]), np.array([0, 5])), np.eye(3)[[1, 2]])

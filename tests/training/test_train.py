@@ -1,0 +1,188 @@
+"""One fold of one arm: its contract, its choice on validation, and nothing from the tested images."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_world
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import check_sealed, sha256_file, write_npy, write_parquet
+from pipeline.frame.paths import ArmPaths
+from pipeline.training.arms import HeadNetwork, ScratchNetwork
+from pipeline.training.fit import Plan
+from pipeline.training.train import FoldSpec, Setting, sweep, train_arm, train_fold
+
+PLAN = Plan(
+    learning_rate=0.0, epochs=4, patience=4, batch_size=8, schedule="constant", warmup=0.0, weight_decay=0.0, seed=3
+)
+SETTINGS = (Setting(1e-4, 0.0), Setting(5e-2, 0.0), Setting(5e-2, 10.0))
+
+
+def write_inputs(folder, examples, inputs):
+    folder.mkdir(exist_ok=True)
+    write_parquet(folder / "examples.parquet", examples)
+    write_npy(folder / "inputs.npy", inputs)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def examples():
+    table = tiny_world.manifest()
+    role = np.array(["train", "train", "validation", "test"])[np.arange(len(table)) // 2 % 4]
+    return pd.DataFrame(
+        {"row": table["row"], "image_id": table["image_id"], "group": table["group"], "label": table["defect"]}
+    ).assign(weight=table["sure"], fold=0, role_0=role)
+
+
+@pytest.fixture(scope="module")
+def features(examples):
+    signal = (examples["label"] == tiny_world.BAD).to_numpy()
+    return (np.random.default_rng(0).normal(size=(len(examples), 5)) + signal[:, None]).astype("float32")
+
+
+def head_spec(folder, **changes):
+    fields = {
+        "arm": "head",
+        "fold": 0,
+        "examples": folder / "examples.parquet",
+        "kind": "features",
+        "inputs": folder / "inputs.npy",
+        "network": HeadNetwork(5, 2),
+        "settings": SETTINGS,
+        "plan": PLAN,
+        "dropout": 0.2,
+        "augmentation": "none",
+        "class_weight": "balanced",
+        "precision": "float32",
+    }
+    return FoldSpec(**fields | changes)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory, examples, features):
+    return train_fold(head_spec(write_inputs(tmp_path_factory.mktemp("fold"), examples, features)))
+
+
+def test_every_setting_is_tried_and_the_best_on_validation_is_chosen(result):
+    tried = result.history.groupby(["learning_rate", "l2"])["val_loss"].min()
+    assert len(tried) == result.cost["settings_tried"] == 3
+    assert tried.idxmin() == (result.cost["learning_rate"], result.cost["l2"]) == (5e-2, 0.0)
+    chosen = result.history[result.history["chosen"]]
+    assert set(zip(chosen["learning_rate"], chosen["l2"], strict=True)) == {tried.idxmin()}
+    assert chosen["epoch"].tolist() == list(range(result.cost["epochs"] + 1))
+    assert chosen.loc[chosen["val_loss"].idxmin(), "epoch"] == result.cost["best_epoch"]
+
+
+def test_predictions_are_those_of_the_model_on_the_tested_rows(result, examples, features):
+    tested = examples[examples["role_0"] == "test"]
+    assert list(result.predictions) == [
+        "row", "image_id", "fold", "label", f"p_{tiny_world.BAD}", f"p_{tiny_world.GOOD}"
+    ]  # fmt: skip
+    assert result.predictions["image_id"].tolist() == tested["image_id"].tolist()
+    assert result.predictions["label"].tolist() == tested["label"].tolist()
+    expected = result.model.predict(features[tested["row"]], verbose=0)
+    np.testing.assert_allclose(result.predictions.iloc[:, 4:], expected, atol=1e-6)
+
+
+def test_the_trajectory_holds_every_best_epoch_so_far_and_ends_with_the_predictions(result):
+    chosen = result.history[result.history["chosen"]]
+    best = chosen[chosen["val_loss"] < chosen["val_loss"].cummin().shift(fill_value=np.inf)]
+    spent = result.trajectory.groupby("epoch")[["images_seen", "gflops"]].first().reset_index()
+    pd.testing.assert_frame_equal(spent, best[["epoch", "images_seen", "gflops"]].reset_index(drop=True))
+    last = result.trajectory[result.trajectory["epoch"] == result.cost["best_epoch"]]
+    pd.testing.assert_frame_equal(
+        last[result.predictions.columns].reset_index(drop=True), result.predictions.reset_index(drop=True)
+    )
+
+
+def test_cost_counts_the_whole_sweep_and_the_chosen_setting(result):
+    last = result.history.groupby(["learning_rate", "l2"])[["images_seen", "gflops"]].max()
+    assert result.cost["images_seen"] == last["images_seen"].sum()
+    np.testing.assert_allclose(result.cost["gflops"], last["gflops"].sum())
+    np.testing.assert_allclose(result.cost["gflops_chosen"], last.loc[(5e-2, 0.0), "gflops"])
+    assert result.cost["trainable_parameters"] == 5 * 2 + 2
+    assert result.cost["train_images"] == 24
+
+
+def swapped_test_labels(examples):
+    other = {tiny_world.BAD: tiny_world.GOOD, tiny_world.GOOD: tiny_world.BAD}
+    tested = examples["role_0"] == "test"
+    return examples.assign(
+        label=examples["label"].where(~tested, examples["label"].map(other)),
+        weight=examples["weight"].where(~tested, 0.01),
+    )
+
+
+def test_nothing_reaches_a_head_from_the_tested_rows(tmp_path, result, examples, features):
+    poisoned = np.where((examples["role_0"] == "test").to_numpy()[:, None], -50 * features, features)
+    again = train_fold(head_spec(write_inputs(tmp_path, swapped_test_labels(examples), poisoned)))
+    assert_same_training(again, result)
+    assert not np.allclose(again.predictions.iloc[:, 4:], result.predictions.iloc[:, 4:])
+
+
+def test_nothing_reaches_a_network_from_the_tested_pixels(tmp_path, examples):
+    sha256 = tiny_world.write_backbone(tmp_path / "own.keras")
+    images = tiny_world.pixels(tiny_world.manifest())
+    poisoned = images.copy()
+    poisoned[(examples["role_0"] == "test").to_numpy()] //= 7
+    results = []
+    for name, table, inputs in (("a", examples, images), ("b", swapped_test_labels(examples), poisoned)):
+        folder = write_inputs(tmp_path / name, table, inputs)
+        network = ScratchNetwork(str(tmp_path / "own.keras"), tiny_world.SIZE, 2, 0.9, sha256)
+        changes = {"arm": "scratch", "kind": "pixels", "network": network, "augmentation": "mirror"}
+        results.append(train_fold(head_spec(folder, settings=sweep([1e-2]), **changes)))
+    assert_same_training(*results)
+    assert results[0].cost["best_epoch"] > 0, "the toy is no longer learnt"
+    assert not np.allclose(results[0].predictions.iloc[:, 4:], results[1].predictions.iloc[:, 4:])
+
+
+def assert_same_training(first, second):
+    pd.testing.assert_frame_equal(first.history, second.history, check_exact=True)
+    assert first.cost == second.cost
+    for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_fold_does_not_depend_on_what_the_process_did_before(tmp_path, result, examples, features):
+    keras.utils.set_random_seed(99)
+    keras.layers.Dense(3).build((None, 2))
+    np.random.random(5)
+    again = train_fold(head_spec(write_inputs(tmp_path, examples, features)))
+    assert_same_training(again, result)
+    pd.testing.assert_frame_equal(again.predictions, result.predictions, check_exact=True)
+
+
+def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, result):
+    files = []
+    for name in ("a", "b"):
+        out = ArmPaths(tmp_path / name)
+        spec = head_spec(tmp_path)
+        line = train_arm([spec], out, call=lambda spec: result)
+        check_sealed(out.folder)
+        files.append({path.name: sha256_file(path) for path in out.folder.iterdir()})
+    assert files[0] == files[1]
+    assert set(files[0]) == {
+        "fold0.keras", "predictions.parquet", "trajectory.parquet", "history.csv", "cost.json", "sha256.json"
+    }  # fmt: skip
+    assert line.startswith("1 folds, best epochs ")
+
+
+def test_a_fold_that_fails_leaves_nothing(tmp_path, result):
+    specs = [head_spec(tmp_path), head_spec(tmp_path, fold=1)]
+
+    def call(spec):
+        if spec.fold:
+            raise InputError("the loss became nan")
+        return result
+
+    with pytest.raises(InputError):
+        train_arm(specs, ArmPaths(tmp_path / "out"), call)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_is_every_rate_with_every_penalty_in_order():
+    assert sweep([3.0, 1.0], [0.0, 0.5]) == (
+        Setting(3.0, 0.0), Setting(3.0, 0.5), Setting(1.0, 0.0), Setting(1.0, 0.5)
+    )  # fmt: skip
+    assert sweep([3.0]) == (Setting(3.0, 0.0),)

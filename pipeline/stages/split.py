@@ -27,8 +27,13 @@ def select(manifest: pd.DataFrame, target: Target) -> pd.DataFrame:
     if table.empty:
         raise InputError(f"No image of dataset '{target.dataset}' has {target.where}. Change `where` of the target.")
     weight = table[target.weight] if target.weight else pd.Series(1.0, index=table.index)
-    if not weight.between(0, 1, inclusive="right").all():
-        raise InputError(f"Weights of column '{target.weight}' must lie in (0, 1], received down to {weight.min()}.")
+    outside = ~weight.between(0, 1, inclusive="right")
+    if outside.any():
+        where = table["image_id"][outside].iloc[0]
+        raise InputError(
+            f"Weights of column '{target.weight}' must lie in (0, 1]; {outside.sum()} do not, first that of "
+            f"image {where}: {weight[outside].iloc[0]}. Correct the table that the dataset is read from."
+        )
     return table[["row", "image_id", "group", "cluster"]].assign(label=table[target.label], weight=weight)
 
 
@@ -77,16 +82,27 @@ def roles(examples: pd.DataFrame, unit: np.ndarray, fold: int, validation_fracti
     labels = examples["label"].to_numpy()
     result = np.where(examples["fold"] == fold, "test", "train").astype(object)
     training = np.flatnonzero(result == "train")
-    parts = assign_folds(labels[training], unit[training], max(2, round(1 / validation_fraction)), seed)
+    _refuse_absent_class(labels, result, fold)
+    try:
+        parts = assign_folds(labels[training], unit[training], max(2, round(1 / validation_fraction)), seed)
+    except InputError as error:
+        raise InputError(
+            f"Fold {fold} cannot give {validation_fraction:g} of its training images to validation: {error} "
+            "Or raise `run.validation_fraction`."
+        ) from None
     result[training[parts == 0]] = "validation"
-    for role in ("train", "validation", "test"):
-        absent = sorted(set(labels) - set(labels[result == role]))
+    _refuse_absent_class(labels, result, fold)
+    return result
+
+
+def _refuse_absent_class(labels: np.ndarray, roles: np.ndarray, fold: int) -> None:
+    for role in np.unique(roles):
+        absent = sorted(set(labels) - set(labels[roles == role]))
         if absent:
             raise InputError(
                 f"Fold {fold} has no image of class {', '.join(absent)} in its {role} part: the class lies in too few "
                 "groups. Lower `run.folds`, raise `run.validation_fraction`, or use `run.protocol: random`."
             )
-    return result
 
 
 def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> pd.DataFrame:

@@ -98,6 +98,7 @@ def compile_model(model: keras.Model, plan: Plan, steps_per_epoch: int) -> None:
     """Compile for classification with AdamW (Loshchilov and Hutter, ICLR 2019); biases and norms do not decay."""
     optimizer = keras.optimizers.AdamW(learning_rates(plan, steps_per_epoch), weight_decay=plan.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice: 10 s for Lite0
     # XLA made training slower on CPUs; JAX compiles always
     model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=keras.backend.backend() == "jax")
 

@@ -74,9 +74,15 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "not one of the choices": (put("run.protocol", "group"), ("run.protocol", "'grouped' or 'random'", "'group'")),
     "too large": (put("run.image_size", 9999), ("run.image_size", "1024", "9999")),
     "name that escapes": (put("targets.a/b", {"dataset": "elpv", "label": "type"}), ("targets.a/b", "pattern")),
-    "dangling dataset": (put("targets.second", {"dataset": "elpw", "label": "type"}), ("targets.second.dataset", "mean 'elpv'?")),
+    "dangling dataset": (
+        put("targets.second", {"dataset": "elpw", "label": "type"}),
+        ("targets.second.dataset", "mean 'elpv'?"),
+    ),
     "dangling source": (put("transfers.imagenet-to-defect.source", "nowhere"), ("'nowhere' in sources", "imagenet")),
-    "label not in the dataset": (put("targets.cell-defect.label", "defects"), ("targets.cell-defect.label", "'defect'")),
+    "label not in the dataset": (
+        put("targets.cell-defect.label", "defects"),
+        ("targets.cell-defect.label", "'defect'"),
+    ),
     "weight not in the dataset": (put("targets.cell-defect.weight", "sure"), ("targets.cell-defect.weight", "'sure'")),
     "where not in the dataset": (put("targets.cell-defect.where", {"kind": "poly"}), ("where.kind", "probability")),
     "unknown architecture": (put("sources.imagenet.architecture", "resnet"), ("sources.imagenet.architecture",)),
@@ -85,8 +91,8 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         ("transfers.run: this name is taken",),
     ),
     "unequal sweeps": (
-        put("scratch.learning_rate", [1e-3, 2e-3]),
-        ("scratch.learning_rate: 2 values", "tune.learning_rate has 1"),
+        put("scratch.learning_rate", [1e-3] * 7),
+        ("scratch.learning_rate: 7 values", "tune.learning_rate has"),
     ),
     "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),
     "no mapping": (put("run", None), ("run: ", "None")),

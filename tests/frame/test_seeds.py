@@ -20,7 +20,12 @@ def test_seeds_do_not_depend_on_python_or_platform():
 
 @given(base=st.integers(0, 99), path=names)
 def test_base_and_each_name_count(base, path):
-    seeds = {seed_for(base, *path), seed_for(base + 1, *path), seed_for(base, *path, "more"), seed_for(base, "x", *path)}
+    seeds = {
+        seed_for(base, *path),
+        seed_for(base + 1, *path),
+        seed_for(base, *path, "more"),
+        seed_for(base, "x", *path),
+    }
     assert len(seeds) == 4
 
 

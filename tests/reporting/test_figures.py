@@ -1,0 +1,65 @@
+"""Figures: valid SVG for any labels, the same bytes for the same rows, and undefined values draw nothing."""
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.reporting import figures
+
+HOSTILE = ["$\\q$ {", "--><script>alert(1)</script>", "a|b & c", "$5 to $10", "Größe"]
+
+
+def texts(svg):
+    """All text of a figure; fails where it is no XML."""
+    root = ElementTree.fromstring(svg)
+    assert not [element for element in root.iter() if element.tag.endswith("script")]
+    return "".join(root.itertext())
+
+
+@pytest.mark.parametrize("label", HOSTILE)
+def test_labels_are_shown_as_they_are(label):
+    confusion = {"head": [[3, 1], [0, 4]], "scratch": [[0, 0], [2, 2]]}
+    assert label in texts(figures.confusion_figure(confusion, [label, "other"]))
+    row = {"arm": "head", "positive": label, "false_positive_rate": 0.0, "true_positive_rate": 1.0}
+    assert label in texts(figures.roc_figure(pd.DataFrame([row, row])))
+
+
+def gains(**changes):
+    row = {"transfer": "a-to-b", "reading": "converged", "gain": 0.1, "ci_low": 0.0, "ci_high": 0.2}
+    return pd.DataFrame([row | changes, row | {"reading": "equal compute"}])
+
+
+def test_a_figure_repeats_to_the_byte_and_depends_on_its_rows():
+    assert figures.gain_figure(gains()) == figures.gain_figure(gains())
+    assert figures.gain_figure(gains()) != figures.gain_figure(gains(gain=0.11))
+
+
+def test_every_transfer_and_reading_is_named():
+    shown = texts(figures.gain_figure(gains()))
+    assert "a-to-b" in shown and "(converged)" in shown and "(equal compute)" in shown
+
+
+def test_an_undefined_gain_or_curve_is_left_out():
+    texts(figures.gain_figure(gains(gain=None, ci_low=None, ci_high=None)))
+    empty = pd.DataFrame(columns=["arm", "positive", "false_positive_rate", "true_positive_rate"])
+    texts(figures.roc_figure(empty))
+
+
+def test_curves_and_calibration_name_their_arms():
+    rows = [
+        {"arm": arm, "fold": fold, "gflops": 2.0 * epoch, "val_balanced_accuracy": 0.5 + 0.1 * epoch}
+        for arm in ("head", "scratch")
+        for fold in range(2)
+        for epoch in range(3)
+    ]
+    shown = texts(figures.curves_figure(pd.DataFrame(rows)))
+    assert "head" in shown and "scratch" in shown
+    bins = pd.DataFrame({"arm": "tuned", "confidence": [0.6, 0.9], "accuracy": [0.5, 1.0], "weight": [0.5, 0.5]})
+    assert "tuned" in texts(figures.calibration_figure(bins))
+
+
+def test_shares_are_of_the_true_class():
+    shown = texts(figures.confusion_figure({"head": np.array([[30, 10], [0, 5]]).tolist()}, ["a", "b"]))
+    assert "75%" in shown and "25%" in shown and "100%" in shown

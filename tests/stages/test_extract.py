@@ -1,0 +1,76 @@
+"""extract: what the frozen layers say, computed once, equals what the whole backbone says."""
+
+import keras
+import numpy as np
+import pytest
+import tiny_world
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet
+from pipeline.frame.paths import Paths
+from pipeline.networks.freezing import split_at
+from pipeline.training.arms import TunedNetwork
+from pipeline.training.augmentation import view
+
+
+@pytest.fixture(scope="module")
+def features(world):
+    files = Paths(world.root).features("to-defect")
+    check_sealed(files.folder)
+    return files
+
+
+@pytest.fixture(scope="module")
+def pixels(world):
+    rows = read_parquet(Paths(world.root).target("defect").examples)["row"].to_numpy()
+    return np.repeat(read_npy(Paths(world.root).dataset("toy").images)[rows], 3, axis=-1)
+
+
+def test_pooled_features_are_the_backbones_means_over_space(world, features, pixels):
+    backbone = keras.saving.load_model(Paths(world.root).source("tiny").backbone)
+    expected = backbone.predict(pixels.astype("float32"), verbose=0).mean((1, 2))
+    pooled = read_npy(features.pooled)
+    assert pooled.dtype == np.float32
+    np.testing.assert_allclose(pooled, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_activations_at_the_cut_are_those_of_every_view(world, features, pixels):
+    backbone = keras.saving.load_model(Paths(world.root).source("tiny").backbone)
+    cost, cut = read_json(features.cost), read_npy(features.cut)
+    trunk, _ = split_at(backbone, cost["cut"])
+    assert (cost["cut"], cost["views"], cost["images"]) == ("block1_relu", 2, tiny_world.IMAGES)
+    assert cut.shape == (tiny_world.IMAGES, 2, *trunk.output_shape[1:])
+    for index in range(2):
+        expected = trunk.predict(view(pixels, "mirror", index).astype("float32"), verbose=0)
+        np.testing.assert_allclose(cut[:, index], expected, rtol=1e-3, atol=1e-3)  # float16
+
+
+def test_training_from_the_cut_is_training_the_whole_network(world, features, pixels):
+    paths = Paths(world.root)
+    network = TunedNetwork(
+        paths.source("tiny").backbone, paths.arm("head", "to-defect").model(0), "block1_relu", "frozen"
+    )
+    trained, whole = network.build(dropout=0.0, l2=0.0, seed=1)
+    cached = trained.predict(np.asarray(read_npy(features.cut)[:, 1], "float32"), verbose=0)
+    np.testing.assert_allclose(cached, whole.predict(view(pixels, "mirror", 1).astype("float32"), verbose=0), atol=2e-3)
+    head = keras.saving.load_model(paths.arm("head", "to-defect").model(0))
+    direct = head.predict(np.asarray(read_npy(features.pooled)), verbose=0)
+    np.testing.assert_allclose(direct, whole.predict(pixels.astype("float32"), verbose=0), atol=1e-5)
+
+
+def test_a_damaged_backbone_is_refused(world_copy):
+    copy = world_copy()
+    file = Paths(copy.root).source("tiny").backbone
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"backbone\.keras is damaged"):
+        tiny_world.run_cell(copy.root, "extract", "to-defect")
+
+
+@pytest.mark.parametrize(("unfreeze", "allowed"), [(9, "0 to"), ("blok2", "block2")])
+def test_layers_that_are_not_there_are_refused_with_those_that_are(world_copy, unfreeze, allowed):
+    copy = world_copy(tune={"unfreeze": unfreeze})
+    with pytest.raises(InputError, match=rf"tune\.unfreeze is .*{allowed}"):
+        tiny_world.run_cell(copy.root, "extract", "to-defect")
+    check_sealed(Paths(copy.root).features("to-defect").folder)  # the last good features are still there

@@ -1,0 +1,147 @@
+"""The three arms: what each may change, what it leaves, and that it leaves the same bytes twice."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_world
+
+from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, sha256_file
+from pipeline.frame.paths import Paths
+
+ARMS = {"head": "to-defect", "tune": "to-defect", "scratch": "defect-tiny"}
+FOLDS = range(2)
+
+
+@pytest.fixture(scope="module")
+def paths(world):
+    return Paths(world.root)
+
+
+@pytest.fixture(scope="module")
+def examples(paths):
+    return read_parquet(paths.target("defect").examples)
+
+
+def arm(paths, stage):
+    return paths.arm(stage, ARMS[stage])
+
+
+# ---- the contract of an arm ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ARMS)
+def test_every_image_is_predicted_once_in_its_fold(paths, examples, stage):
+    table = read_parquet(arm(paths, stage).predictions)
+    classes = [f"p_{name}" for name in sorted({tiny_world.BAD, tiny_world.GOOD})]
+    assert list(table) == ["row", "image_id", "fold", "label", *classes]
+    expected = examples.set_index("row")[["image_id", "fold", "label"]].sort_index()
+    pd.testing.assert_frame_equal(table.set_index("row")[["image_id", "fold", "label"]].sort_index(), expected)
+    assert table[classes].dtypes.eq("float32").all() and table[classes].min().min() >= 0
+    np.testing.assert_allclose(table[classes].sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("stage", ARMS)
+def test_the_saved_model_gives_the_predictions(paths, stage):
+    """Plain Keras loads it, in safe mode."""
+    files = arm(paths, stage)
+    table = read_parquet(files.predictions)
+    for fold, rows in table.groupby("fold"):
+        model = keras.saving.load_model(files.model(fold))
+        if stage == "head":
+            inputs = read_npy(paths.features("to-defect").pooled)[rows["row"].to_numpy()]
+        else:
+            images = read_npy(paths.dataset("toy").images)[rows["row"].to_numpy()]
+            inputs = np.repeat(images, 3, axis=-1).astype("float32")
+        tolerance = 2e-3 if stage == "tune" else 1e-5  # tune predicts from activations kept as float16
+        np.testing.assert_allclose(rows.iloc[:, 4:], model.predict(inputs, verbose=0), atol=tolerance)
+
+
+@pytest.mark.parametrize("stage", ARMS)
+def test_history_and_cost_agree(paths, stage):
+    files = arm(paths, stage)
+    history, cost = pd.read_csv(files.history), read_json(files.cost)
+    assert {fold["settings_tried"] for fold in cost["folds"]} == {2 if stage == "head" else 1}
+    for fold in cost["folds"]:
+        chosen = history[(history["fold"] == fold["fold"]) & history["chosen"]]
+        assert chosen["epoch"].tolist() == list(range(fold["epochs"] + 1))
+        assert chosen["epoch"][chosen["val_loss"].idxmin()] == fold["best_epoch"]
+        assert chosen["gflops"].is_monotonic_increasing and chosen["gflops"].iloc[0] == 0
+        assert chosen["gflops"].iloc[-1] == pytest.approx(fold["gflops_chosen"])
+    assert cost["gflops"] == pytest.approx(sum(fold["gflops"] for fold in cost["folds"]))
+
+
+def test_arms_that_are_compared_learn_from_the_same_images(paths):
+    counts = [[fold["train_images"] for fold in read_json(arm(paths, stage).cost)["folds"]] for stage in ARMS]
+    assert counts[0] == counts[1] == counts[2]
+
+
+@pytest.mark.parametrize("stage", ["head", "scratch"])
+def test_a_stage_that_runs_twice_leaves_the_same_bytes(world, world_copy, stage):
+    """In another folder, after other networks; only the clock differs."""
+    copy = world_copy()
+    tiny_world.run_cell(copy.root, stage, ARMS[stage])
+    before, after = (digests(arm(Paths(root), stage).folder) for root in (world.root, copy.root))
+    assert before == after
+
+
+def digests(folder):
+    check_sealed(folder)
+    return {path.name: sha256_file(path) for path in folder.iterdir()}
+
+
+# ---- frozen and unfrozen ---------------------------------------------------------------------------------------------
+
+
+def layers(path):
+    """Layer name -> weights by name, of a saved network."""
+    return {
+        layer.name: {weight.name: keras.ops.convert_to_numpy(weight) for weight in layer.weights}
+        for layer in keras.saving.load_model(path).layers
+        if layer.weights
+    }
+
+
+def moved(paths, fold):
+    """Weights of the tuned network, as layer/weight, that are not the source's to the bit."""
+    source, tuned = layers(paths.source("tiny").backbone), layers(paths.arm("tune", "to-defect").model(fold))
+    assert source.keys() <= tuned.keys()
+    return {
+        f"{layer}/{name}"
+        for layer, weights in source.items()
+        for name in weights
+        if weights[name].tobytes() != tuned[layer][name].tobytes()
+    }
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_tuning_moves_the_unfrozen_layers_and_nothing_else(paths, fold):
+    """No statistic of batch normalisation moves either, also not of the unfrozen block (batch_norm: frozen)."""
+    assert read_json(arm(paths, "tune").cost)["folds"][fold]["best_epoch"] > 0, "the toy is no longer tuned"
+    assert {"block2_conv/kernel"} <= moved(paths, fold) <= {"block2_conv/kernel", "block2_conv/bias"}
+
+
+def test_with_batch_norm_in_training_the_trunk_stays(world_copy):
+    copy = world_copy(tune={"batch_norm": "train"})
+    tiny_world.run_cell(copy.root, "tune", "to-defect")
+    changed = moved(Paths(copy.root), 0)
+    assert {layer.partition("/")[0] for layer in changed} == {"block2_conv", "block2_bn"}
+    assert {"block2_bn/moving_mean", "block2_bn/moving_variance"} <= changed
+
+
+def test_all_layers_are_tuned_from_pixels(world_copy):
+    copy = world_copy(tune={"unfreeze": "all"})
+    paths = Paths(copy.root)
+    tiny_world.run_cells(copy.root, "extract", "tune", "evaluate", only="to-defect")
+    assert not paths.features("to-defect").cut.exists()
+    assert {f"{block}_conv/kernel" for block in ("stem", "block1", "block2")} <= moved(paths, 0)
+    assert not [weight for weight in moved(paths, 0) if "moving" in weight]
+    assert read_json(paths.transfer("to-defect").verdict)["arm"] == "tuned"
+
+
+def test_scratch_begins_from_weights_of_its_own(paths):
+    source, scratch = layers(paths.source("tiny").backbone), layers(arm(paths, "scratch").model(0))
+    assert source.keys() <= scratch.keys()
+    for name in ("stem_conv", "block1_conv", "block2_conv"):
+        correlation = np.corrcoef(source[name]["kernel"].ravel(), scratch[name]["kernel"].ravel())[0, 1]
+        assert abs(correlation) < 0.5

@@ -1,0 +1,37 @@
+"""source: the backbone with its card, and the refusal of a file that is not the pinned one."""
+
+import keras
+import numpy as np
+import pytest
+import tiny_world
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import check_sealed, read_json
+from pipeline.frame.paths import Paths
+
+IMAGES = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype("float32")
+
+
+def test_the_backbone_computes_what_the_file_does(world):
+    source = Paths(world.root).source("tiny")
+    check_sealed(source.folder)
+    before, after = (keras.saving.load_model(path) for path in (world.root / "backbone.keras", source.backbone))
+    np.testing.assert_array_equal(before.predict_on_batch(IMAGES), after.predict_on_batch(IMAGES))
+
+
+def test_the_card_says_what_it_is_and_where_from(world):
+    card = read_json(Paths(world.root).source("tiny").card)
+    entry = world.raw["sources"]["tiny"]
+    assert (card["architecture"], card["sha256"]) == (entry["architecture"], entry["sha256"])
+    assert card["image_size"] == tiny_world.SIZE
+    assert {"origin", "licence", "citation", "preprocessing", "parameters"} <= set(card)
+
+
+def test_a_file_that_is_not_the_pinned_one_is_refused_and_nothing_is_written(world_copy):
+    copy = world_copy()
+    copy.raw["sources"]["second"] = copy.raw["sources"]["tiny"] | {"sha256": "0" * 64}
+    tiny_world.write_params(copy.root, copy.raw)
+    with pytest.raises(InputError, match="0000"):
+        tiny_world.run_cell(copy.root, "source", "second")
+    assert not Paths(copy.root).source("second").folder.exists()
+    check_sealed(Paths(copy.root).source("tiny").folder)  # another cell's out is left alone

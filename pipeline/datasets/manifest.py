@@ -75,8 +75,8 @@ def check_cap(count: int, quarantine: pd.DataFrame, cap: float) -> None:
 
 
 def quarantine_table(images: list[RawImage], reasons: dict[int, str]) -> pd.DataFrame:
-    """Columns name, reason, in the reader's order; what a spreadsheet takes for a formula gets a `'` before it."""
-    rows = [(_no_formula(images[index].name), _no_formula(reasons[index])) for index in sorted(reasons)]
+    """Columns name, reason, in the reader's order."""
+    rows = [(images[index].name, reasons[index]) for index in sorted(reasons)]
     return pd.DataFrame(rows, columns=["name", "reason"], dtype="str")
 
 
@@ -177,7 +177,3 @@ def _refuse_reserved(asked: list[str], reserved: list[str]) -> None:
         raise InputError(
             f"Column '{clash[0]}' has a name that the manifest uses itself ({', '.join(reserved)}). Rename it."
         )
-
-
-def _no_formula(text: str) -> str:
-    return "'" + text if text.startswith(("=", "+", "-", "@")) else text

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,11 +51,13 @@ def _without_notices() -> Iterator[None]:
 
 
 def device_name() -> str:
-    """The first accelerator that Keras' backend sees ("gpu:0", "cuda:0", "tpu:0", ...), else "cpu"."""
+    """Where Keras' backend puts its arrays: an accelerator ("gpu:0", "cuda:0", "tpu:0", ...), else "cpu"."""
     import keras
 
-    devices = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
-    return devices[0] if devices else "cpu"
+    # a computed array knows its device on every backend; keras.distribution does not serve PyTorch
+    place = str(keras.ops.ones((2,)).device).lower()
+    found = re.search(r"(gpu|cuda|rocm|tpu|mps|xpu)(:\d+)?", place)
+    return found[0] if found else "cpu"
 
 
 def clock(seconds: float, cpu_seconds: float) -> dict[str, object]:

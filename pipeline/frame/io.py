@@ -16,6 +16,7 @@ import pandas as pd
 from pipeline.frame.errors import InputError
 
 SEAL = "sha256.json"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell that spreadsheets calculate begins (OWASP)
 
 
 @contextmanager
@@ -39,6 +40,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; on success it is sealed, synced and takes the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for stump in path.parent.glob(f".{path.name}.*.tmp"):  # of a run that was killed; the cell's lock holds
+        shutil.rmtree(stump)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     temporary.chmod(0o755)
     try:
@@ -108,9 +111,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV; floats with nine significant digits, enough to tell two float32 apart."""
+    """Write a table as CSV; floats with nine significant digits, enough to tell two float32 apart.
+
+    Text that a spreadsheet would take for a formula gets a `'` before it.
+    """
+    texts = [name for name in frame.columns if frame[name].dtype.kind == "O"]
+    safe = frame.assign(**{name: frame[name].map(no_formula) for name in texts})
     with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
+        safe.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
+
+
+def no_formula(value: Any) -> Any:
+    """Text as a spreadsheet may open it; anything else as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:

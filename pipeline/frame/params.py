@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -25,6 +25,12 @@ def _blocks(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and value < 0):
         raise PydanticCustomError("blocks", "input should be a number of blocks from 0 on, the name of a layer, or all")
     return value
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise ValueError("the lower bound must be below the upper one")
+    return bounds
 
 
 class Section(BaseModel):
@@ -59,7 +65,7 @@ class Dataset(Section):
     near_duplicate_distance: Annotated[int, Field(ge=0, le=16)] | None = None
     max_pixels: Count = 50_000_000
     min_side: Count = 16
-    brightness: tuple[Share, Share] | None = None
+    brightness: Annotated[tuple[Share, Share], AfterValidator(_ascending)] | None = None
 
 
 class Target(Section):

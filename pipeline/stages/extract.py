@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, read_parquet, replacing_folder, write_json, write_npy
 from pipeline.frame.params import Params
 from pipeline.frame.paths import FeaturePaths, Paths
@@ -25,6 +26,7 @@ TRACKS = (
     "tune.unfreeze",
 )
 GIGA = 1e9
+FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 
 def extract_pooled(backbone: keras.Model, load: Loader, examples: int, pooled: Path, label: str) -> None:
@@ -53,7 +55,7 @@ def extract_at_cut(
             done = 0
             for activations in predict(trunk, load, np.arange(examples), view):
                 rows = slice(done, done + len(activations))
-                cut[rows, view] = activations
+                cut[rows, view] = check_range(activations)
                 if view == 0:
                     pooled[rows] = pool.predict_on_batch(activations)
                 done = rows.stop
@@ -62,9 +64,23 @@ def extract_at_cut(
     pooled.flush()
 
 
+def check_range(activations: np.ndarray) -> np.ndarray:
+    """Return activations that float16 can hold.
+
+    Raises:
+        InputError: some are too large or no numbers; rounded to infinity they would spoil the training.
+    """
+    if not np.abs(activations).max() <= FLOAT16_LIMIT:
+        raise InputError(
+            f"Activations at the cut reach {np.abs(activations).max():g}, more than the cache can hold "
+            f"({FLOAT16_LIMIT:g}). Set `tune.unfreeze` to another block, or to `all`, which caches nothing."
+        )
+    return activations
+
+
 def pooling(body: keras.Model) -> keras.Model:
     """Average the body's feature map (n, h, w, c) over space."""
-    return keras.Model(body.inputs, keras.layers.GlobalAveragePooling2D(dtype="float32")(body.output))
+    return keras.Model(body.input, keras.layers.GlobalAveragePooling2D(dtype="float32")(body.output))
 
 
 def run(params: Params, paths: Paths, name: str) -> str:

@@ -90,7 +90,7 @@ def build_head(features: int, classes: int, dropout: float, l2: float) -> keras.
 def with_head(body: keras.Model, head: keras.Model) -> keras.Model:
     """Pool a feature map (n, h, w, c) over space and put a head on it."""
     pooled = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(body.output)
-    return keras.Model(body.inputs, head(pooled), name="classifier")
+    return keras.Model(body.input, head(pooled), name="classifier")
 
 
 def set_precision(model: keras.Model) -> None:

@@ -77,9 +77,10 @@ def fit(
         loss = _train_epoch(model, load, train, plan, epoch, on_images) if epoch else None
         row = {"epoch": epoch, "images_seen": epoch * steps * size, "loss": loss}
         row |= _validate(model, load, validation)
-        if not np.isfinite([row["val_loss"], 0.0 if loss is None else loss]).all():
+        losses = [value for value in (loss, row["val_loss"]) if value is not None]
+        if not np.isfinite(losses).all():
             raise InputError(
-                f"The loss became {loss} in epoch {epoch} at learning rate {plan.learning_rate:g}; "
+                f"The loss became {losses[0]} in epoch {epoch} at learning rate {plan.learning_rate:g}; "
                 "no model was written. Lower the learning rate, or lengthen `warmup`."
             )
         result.history.append(row)

@@ -212,10 +212,17 @@ def live_log(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     if folder is None:
         yield lambda row: None
         return
+    from scmrepo.exceptions import SCMError
+
     from dvclive import Live
 
     shutil.rmtree(folder, ignore_errors=True)
-    with Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None) as live:
+    try:
+        started = Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
+    except SCMError:  # a Git repository without a commit: what cannot be watched can still be trained
+        yield lambda row: None
+        return
+    with started as live:
 
         def log(row: dict[str, Any]) -> None:
             live.step = row["epoch"]

@@ -52,12 +52,6 @@ def test_above_the_cap_the_run_refuses_with_counts_and_reasons() -> None:
         manifest.check_cap(99, table, 0.01)
 
 
-@pytest.mark.parametrize("name", ["=HYPERLINK(1).png", "+1.png", "-rf.png", "@x.png"])
-def test_formula_in_a_csv(name: str) -> None:
-    image = RawImage(Path("x"), name, {}, {}, "g")
-    assert manifest.quarantine_table([image], {0: "damaged"})["name"].tolist() == ["'" + name]
-
-
 def test_the_manifest_has_one_row_a_kept_image() -> None:
     raw = RawDataset(listed("cat", "dog", "cat"), ["kind", "side"], ["trust"], {})
     table = manifest.build(raw, [0, 2], described("abc"), np.array([0, 0]))

@@ -155,3 +155,17 @@ def test_arrays_with_code_in_them_are_refused(tmp_path):
     np.save(tmp_path / "b.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(ValueError, match=r"Object arrays|Python objects"):
         io.read_npy(tmp_path / "b.npy")
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1).png", "+1.png", "-rf.png", "@x.png"])
+def test_formula_in_a_csv(tmp_path, text):
+    io.write_csv(tmp_path / "table.csv", pd.DataFrame({"name": [text, "plain"], "gain": [-0.5, 1.0]}))
+    assert (tmp_path / "table.csv").read_text() == f"name,gain\n'{text},-0.5\nplain,1\n"
+
+
+def test_stumps_of_a_killed_run_are_cleared_away(tmp_path):
+    stump = tmp_path / ".out.abc.tmp"
+    stump.mkdir()
+    with io.replacing_folder(tmp_path / "out"):
+        assert not stump.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -71,10 +71,11 @@ def fit(
         InputError: the loss is nan or infinite.
     """
     steps, size = training_batches(train.positions, plan.batch_size).shape
-    compile_model(model, plan, steps)
+    compile_model(model, plan)
+    rates = learning_rates(plan, steps).reshape(plan.epochs, steps)
     result, best_weights = Fit(), model.get_weights()
     for epoch in range(plan.epochs + 1):
-        loss = _train_epoch(model, load, train, plan, epoch, on_images) if epoch else None
+        loss = _train_epoch(model, load, train, plan, epoch, rates[epoch - 1], on_images) if epoch else None
         row = {"epoch": epoch, "images_seen": epoch * steps * size, "loss": loss}
         row |= _validate(model, load, validation)
         losses = [value for value in (loss, row["val_loss"]) if value is not None]
@@ -95,28 +96,27 @@ def fit(
     return result
 
 
-def compile_model(model: keras.Model, plan: Plan, steps_per_epoch: int) -> None:
+def compile_model(model: keras.Model, plan: Plan) -> None:
     """Compile for classification with AdamW (Loshchilov and Hutter, ICLR 2019); biases and norms do not decay."""
-    optimizer = keras.optimizers.AdamW(learning_rates(plan, steps_per_epoch), weight_decay=plan.weight_decay)
+    optimizer = keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice: 10 s for Lite0
     # XLA made training slower on CPUs; JAX compiles always
     model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=keras.backend.backend() == "jax")
 
 
-def learning_rates(plan: Plan, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule | float:
-    """The learning rate as a function of the step: a linear warm-up, then constant or a half cosine down to 0."""
+def learning_rates(plan: Plan, steps_per_epoch: int) -> np.ndarray:
+    """The learning rate of every step (steps,): a linear warm-up, then constant or a half cosine down to 0.
+
+    Set from outside, since Keras puts a schedule into the compiled step once for every variable that decays.
+    """
     steps = plan.epochs * steps_per_epoch
     warmup = round(plan.warmup * steps)
-    if plan.schedule == "constant" and not warmup:
-        return plan.learning_rate
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else plan.learning_rate,
-        decay_steps=max(steps - warmup, 1),
-        alpha=1.0 if plan.schedule == "constant" else 0.0,
-        warmup_target=plan.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
+    step = np.arange(steps)
+    rise = np.minimum(step / max(warmup, 1), 1) if warmup else np.ones(steps)
+    progress = np.clip((step - warmup) / max(steps - warmup, 1), 0, 1)
+    fall = (1 + np.cos(np.pi * progress)) / 2 if plan.schedule == "cosine" else np.ones(steps)
+    return plan.learning_rate * rise * fall
 
 
 def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
@@ -127,13 +127,20 @@ def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np
 
 
 def _train_epoch(
-    model: keras.Model, load: Loader, train: Part, plan: Plan, epoch: int, on_images: Callable[[int], object]
+    model: keras.Model,
+    load: Loader,
+    train: Part,
+    plan: Plan,
+    epoch: int,
+    rates: np.ndarray,
+    on_images: Callable[[int], object],
 ) -> float:
     rng = np.random.default_rng(seed_for(plan.seed, "epoch", epoch))
     batches = training_batches(rng.permutation(len(train.positions)), plan.batch_size)
     which = rng.integers(plan.views, size=len(train.positions))
     losses = []
-    for batch in batches:
+    for batch, rate in zip(batches, rates, strict=True):
+        model.optimizer.learning_rate = rate
         inputs = load(train.positions[batch], which[batch])
         model.reset_metrics()  # else some backends return the mean over all batches so far
         loss = model.train_on_batch(inputs, train.labels[batch], sample_weight=train.weights[batch].astype("float32"))

@@ -158,11 +158,8 @@ def test_every_epoch_has_an_order_of_its_own():
 
 
 def rates(steps=20, **changes):
-    """The learning rate at every step of 4 epochs of 5 steps, and after the last."""
-    schedule = learning_rates(replace(PLAN, epochs=4, **changes), steps // 4)
-    if isinstance(schedule, float):
-        return np.full(steps + 1, schedule)
-    return np.array([float(schedule(step)) for step in range(steps + 1)])
+    """The learning rate at every step of 4 epochs of 5 steps."""
+    return learning_rates(replace(PLAN, epochs=4, **changes), steps // 4)
 
 
 def test_constant():
@@ -170,20 +167,20 @@ def test_constant():
 
 
 def test_constant_after_a_linear_warmup():
-    expected = np.minimum(np.arange(21) / 4, 1) * 0.1  # 0.2 of 20 steps
+    expected = np.minimum(np.arange(20) / 4, 1) * 0.1  # 0.2 of 20 steps
     np.testing.assert_allclose(rates(warmup=0.2), expected, atol=1e-8)
 
 
 def test_half_a_cosine_down_to_0():
-    expected = 0.1 * (1 + np.cos(np.pi * np.arange(21) / 20)) / 2
+    expected = 0.1 * (1 + np.cos(np.pi * np.arange(20) / 20)) / 2
     np.testing.assert_allclose(rates(schedule="cosine"), expected, atol=1e-8)
 
 
 def test_cosine_after_a_linear_warmup():
-    step = np.arange(21)
+    step = np.arange(20)
     expected = 0.1 * np.where(step < 4, step / 4, (1 + np.cos(np.pi * (step - 4) / 16)) / 2)
     np.testing.assert_allclose(rates(schedule="cosine", warmup=0.2), expected, atol=1e-8)
 
 
 def test_warmup_of_the_whole_run():
-    np.testing.assert_allclose(rates(schedule="cosine", warmup=1.0)[:20], 0.1 * np.arange(20) / 20, atol=1e-8)
+    np.testing.assert_allclose(rates(schedule="cosine", warmup=1.0), 0.1 * np.arange(20) / 20, atol=1e-8)

@@ -13,7 +13,7 @@ from pipeline.frame.io import replacing
 from pipeline.frame.params import check_params, read_yaml
 
 FOLDER = Path("profiles")
-COPIED = ("dvc.yaml", ".dvcignore", "pipeline", "data/raw")  # what a run needs beside its params.yaml
+COPIED = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline", "data/raw")  # what a run needs beside its params.yaml
 
 
 def apply_profile(name: str, into: Path | None) -> None:
@@ -31,14 +31,14 @@ def apply_profile(name: str, into: Path | None) -> None:
         write_params(name, Path("params.yaml"))
         return
     into.mkdir(parents=True, exist_ok=True)
-    for item in COPIED:
-        _mirror(Path(item), into / item)
-    write_params(name, into / "params.yaml")
-    if not (into / ".dvc").exists():
+    if not (into / ".dvc" / "config").exists():
         subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=into, check=True)
         shutil.copy(Path(".dvc/config"), into / ".dvc" / "config")
         subprocess.run([sys.executable, "-m", "dvc", "config", "core.no_scm", "true"], cwd=into, check=True)
         subprocess.run([sys.executable, "-m", "dvc", "config", "core.autostage", "false"], cwd=into, check=True)
+    for item in COPIED:
+        _mirror(Path(item), into / item)
+    write_params(name, into / "params.yaml")
 
 
 def write_params(profile: str, path: Path) -> None:

@@ -85,11 +85,10 @@ def calibration_figure(rows: pd.DataFrame) -> str:
 
 def confusion_figure(confusion: dict[str, list[list[float]]], classes: list[str]) -> str:
     """A confusion matrix an arm: shares of the true class, with the weighted counts."""
-    figure = Figure(figsize=(3.0 * len(confusion), 2.9), layout="constrained")
-    for axes, (arm, matrix) in zip(
-        figure.subplots(1, len(confusion), squeeze=False)[0], confusion.items(), strict=True
-    ):
-        counts = np.array(matrix)
+    arms = [arm for arm in COLOURS if arm in confusion]
+    figure = Figure(figsize=(3.0 * len(arms), 2.9), layout="constrained")
+    for axes, arm in zip(figure.subplots(1, len(arms), squeeze=False)[0], arms, strict=True):
+        counts = np.array(confusion[arm])
         shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), count in np.ndenumerate(counts):

@@ -90,6 +90,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
         write_csv(folder / "gain.csv", gains)
         for plot in PLOTS:
             table = pd.concat([rows[t][plot].assign(transfer=t) for t in transfers], ignore_index=True)
+            if plot == "confusion":  # DVC's template counts every row: only those of each transfer's last arm
+                table = table[table["arm"] == table["transfer"].map(lambda t: metrics[t]["arm"])]
             write_csv(folder / f"{plot}.csv", table)
     context = {
         "params": params,

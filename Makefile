@@ -1,6 +1,7 @@
 # Every target makes its own environment when it is missing. No credentials, no remote, no network but the package index.
 PYTHON ?= python3
 VENV := .venv
+EXTRAS ?= demo,dev
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
@@ -9,6 +10,7 @@ export DVC_NO_ANALYTICS := 1
 .PHONY: repro table test smoke profile lint format clean
 
 repro: $(VENV)/installed  ## run the pipeline: only what changed is run again
+	python -m pipeline check
 	dvc repro
 	python -m pipeline table
 
@@ -23,7 +25,7 @@ smoke: $(VENV)/installed  ## the whole pipeline on the smoke profile, in its own
 
 profile: $(VENV)/installed  ## the pipeline on profiles/$(NAME).yaml, in its own workspace runs/$(NAME)
 	python -m pipeline profile $(NAME) --into runs/$(NAME)
-	cd runs/$(NAME) && dvc repro && python -m pipeline table
+	cd runs/$(NAME) && python -m pipeline check && dvc repro && python -m pipeline table
 
 lint: $(VENV)/installed  ## style and types
 	ruff check .
@@ -35,9 +37,9 @@ format: $(VENV)/installed
 	ruff format .
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[demo,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 
 clean:  ## remove the environment and the profiles' workspaces

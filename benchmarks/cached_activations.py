@@ -56,7 +56,7 @@ def main() -> None:
     labels = rng.integers(2, size=BATCH)
     lines = [
         f"EfficientNet-Lite0, {SIZE} px, batches of {BATCH}, {keras.backend.backend()}, {os.cpu_count()} cores.",
-        "Images/s with the frozen layers in the loop and from the cache; ratios as measured and by FLOPs; and after how",
+        "Images/s with the frozen layers in the loop and from the cache; their ratio, also by FLOPs; and after how",
         f"many epochs {VIEWS} cached views have paid.",
         "",
         "| blocks tuned | in the loop | from the cache | ratio | by FLOPs | epochs |",

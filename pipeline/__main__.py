@@ -4,8 +4,26 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline.frame.errors import EXIT_DONE, EXIT_USER_FAULT, InputError
+from pipeline.frame.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
+from pipeline.frame.params import load_params
+from pipeline.frame.paths import Paths
 from pipeline.frame.stage import STAGES, run_stage
+
+
+def check_inputs(paths: Paths) -> None:
+    """Check params.yaml and that the raw data is there, which `dvc repro` would tell in words of its own.
+
+    Raises:
+        InputError: with all faults.
+    """
+    datasets = load_params(paths.params).datasets
+    missing = [
+        f"datasets.{name}.raw: '{dataset.raw}' does not exist. Put the data there, or correct the path"
+        for name, dataset in datasets.items()
+        if not (paths.root / dataset.raw).exists()
+    ]
+    if missing:
+        raise ParamsError(missing, str(paths.params))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     profile = commands.add_parser("profile", help="params.yaml with the differences of profiles/NAME.yaml")
     profile.add_argument("name")
     profile.add_argument("--into", type=Path, help="make a workspace there instead of editing params.yaml in place")
+    commands.add_parser("check", help="are params.yaml and the raw data that it names in order?")
     commands.add_parser("table", help="print the verdicts of the last run")
     parsed = parser.parse_args(arguments)
     try:
@@ -25,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
             from pipeline.profiles import apply_profile
 
             apply_profile(parsed.name, parsed.into)
+        elif parsed.command == "check":
+            check_inputs(Paths())
         elif parsed.command == "table":
             from pipeline.reporting.table import print_table
 

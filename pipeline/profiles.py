@@ -13,7 +13,8 @@ from pipeline.frame.io import replacing
 from pipeline.frame.params import check_params, read_yaml
 
 FOLDER = Path("profiles")
-COPIED = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline", "data/raw")  # what a run needs beside its params.yaml
+COPIED = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline", "data/raw")
+OPTIONAL = ("models/raw",)  # .keras files of the user's  # what a run needs beside its params.yaml
 
 
 def apply_profile(name: str, into: Path | None) -> None:
@@ -36,7 +37,7 @@ def apply_profile(name: str, into: Path | None) -> None:
         shutil.copy(Path(".dvc/config"), into / ".dvc" / "config")
         subprocess.run([sys.executable, "-m", "dvc", "config", "core.no_scm", "true"], cwd=into, check=True)
         subprocess.run([sys.executable, "-m", "dvc", "config", "core.autostage", "false"], cwd=into, check=True)
-    for item in COPIED:
+    for item in (*COPIED, *(optional for optional in OPTIONAL if Path(optional).exists())):
         _mirror(Path(item), into / item)
     write_params(name, into / "params.yaml")
 

@@ -98,3 +98,10 @@ def test_the_table_shows_every_transfer(cli, world):
     assert result.returncode == 0, result.stderr
     for transfer in world.raw["transfers"]:
         assert result.stdout.count(transfer) >= 2
+
+
+def test_check_tells_all_missing_raw_data_at_once(cli, toy):
+    refused(cli("check"), "datasets.toy.raw", "'raw' does not exist", "Put the data there")
+    (toy / "raw").mkdir()
+    result = cli("check")
+    assert (result.returncode, result.stderr) == (0, "")

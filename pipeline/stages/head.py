@@ -15,7 +15,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """Read features and folds, write a head a fold with its predictions, history and cost."""
     examples = paths.target(params.transfers[name].target).examples
     features = paths.features(name)
-    check_sealed(features.folder)
+    for files in (features, paths.target(params.transfers[name].target)):
+        check_sealed(files.folder)
     network = HeadNetwork(read_npy(features.pooled).shape[1], len(class_names(read_parquet(examples))))
     specs = fold_specs(
         params.run,

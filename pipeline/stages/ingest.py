@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from pipeline.datasets.images import THUMBNAIL, Decoded, Quarantine, decode, rig
 from pipeline.datasets.readers import READERS
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
 from pipeline.frame.errors import InputError
-from pipeline.frame.io import replacing_folder, sha256_file, write_csv, write_json, write_parquet
+from pipeline.frame.io import check_space, replacing_folder, sha256_file, write_csv, write_json, write_parquet
 from pipeline.frame.params import Dataset, Params
 from pipeline.frame.paths import DatasetPaths, Paths
 from pipeline.frame.progress import progress
@@ -128,20 +127,6 @@ def write_images(path: Path, scratch: np.ndarray, kept: list[int], channels: int
     for start in range(0, len(kept), CHUNK):
         images[start : start + CHUNK] = scratch[kept[start : start + CHUNK], ..., :channels]
     images.flush()
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Refuse early where the disk cannot hold the decoded images twice (once while they are sorted out).
-
-    Raises:
-        InputError: naming what is needed and what there is, in MB.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise InputError(
-            f"{folder} has {free // 10**6:,} MB free, {needed // 10**6:,} MB are needed. Make room, or lower "
-            "`run.image_size` or the dataset's `limit`."
-        )
 
 
 def _in_order(images: list[RawImage], decoder: Callable[[Path], Decoded]) -> Iterator[Decoded | Quarantine]:

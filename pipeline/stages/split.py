@@ -110,7 +110,8 @@ def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> 
     run = params.run
     examples = select(manifest, target)
     unit = units(examples, run.protocol)
-    examples["group"] = np.char.add("u", unit.astype(str))  # what the bootstrap may resample as a whole
+    # what the bootstrap resamples as a whole, also where folds divide it: neighbours are alike under any protocol
+    examples["group"] = np.char.add("u", units(examples, "grouped").astype(str))
     examples["fold"] = assign_folds(examples["label"].to_numpy(), unit, run.folds, seed_for(run.seed, "split", name))
     for fold in range(run.folds):
         seed = seed_for(run.seed, "validation", name, fold)

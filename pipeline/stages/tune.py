@@ -29,8 +29,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
         return "nothing to unfreeze (tune.unfreeze is 0): the transfer's last arm is head"
     transfer = params.transfers[name]
     features, heads = paths.features(name), paths.arm("head", name)
-    for folder in (features.folder, heads.folder, paths.source(transfer.source).folder):
-        check_sealed(folder)
+    for files in (paths.target(transfer.target), paths.source(transfer.source), features, heads):
+        check_sealed(files.folder)
     cached = features.cut.exists()
     backbone, cut = paths.source(transfer.source).backbone, read_json(features.cost)["cut"]
     specs = fold_specs(

@@ -147,7 +147,7 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
     frozen = batch_norm_statistics(trial.trainee.whole)
     label = f"{spec.arm} fold {spec.fold} at {setting.learning_rate:g}"
     with (
-        live_log(spec.live) as log,
+        live_log(spec.live and spec.live / f"rate-{setting.learning_rate:g}-l2-{setting.l2:g}") as log,
         progress(total=plan.epochs * len(parts.train.positions), label=label, unit="image") as bar,
     ):
 

@@ -92,7 +92,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     ),
     "unequal sweeps": (
         put("scratch.learning_rate", [1e-3] * 7),
-        ("scratch.learning_rate: 7 values", "tune.learning_rate has"),
+        ("tune.learning_rate: 1 values", "scratch.learning_rate has 7"),
     ),
     "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),
     "no mapping": (put("run", None), ("run: ", "None")),

@@ -80,3 +80,9 @@ def test_unknown_weighted_layers_and_open_sizes_are_refused():
         single(layers.PReLU())
     with pytest.raises(ValueError, match="fixed image size"):
         single(layers.Conv2D(2, 3), (None, None, 3))
+
+
+def test_layers_of_their_own_that_families_bring_are_counted():
+    scaled = build_backbone("ConvNeXtTiny", 32, seed=0)
+    counted = per_layer(scaled)
+    assert counted["convnext_tiny_stage_0_block_0_layer_scale"] == 8 * 8 * 96

@@ -22,6 +22,7 @@ ENTRY = {
     "arms": {"tuned": {"accuracy": 0.8}, "scratch": {"accuracy": 0.75}},
     "equal_compute": {"gain": None},
     "compute": {"saved": 0.5},
+    "baseline_stopped_improving": True,
 }
 
 
@@ -70,6 +71,12 @@ def test_the_sentence_tells_label_evidence_gain_interval_and_price():
 def test_the_sentence_of_what_is_undefined():
     assert "[" not in sentence("a", ENTRY | {"ci_low": None}, "accuracy")
     assert sentence("a", ENTRY | {"gain": None}, "accuracy") == "a: no verdict, since the gain is undefined"
+
+
+def test_the_sentence_warns_of_a_baseline_that_was_still_improving():
+    assert sentence("a", ENTRY | {"baseline_stopped_improving": False}, "accuracy").endswith(
+        "; scratch had not stopped improving when its budget ended"
+    )
 
 
 def test_a_transfer_that_costs_more_says_so():

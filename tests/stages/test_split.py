@@ -65,8 +65,8 @@ def test_every_image_is_tested_once_and_has_one_role_a_fold(table, protocol, fol
 @given(table=manifests(), protocol=st.sampled_from(["grouped", "random"]))
 def test_what_belongs_together_has_one_role(table, protocol):
     examples = tried(table, protocol=protocol)
-    together = [table["cluster"]] + ([table["group"]] if protocol == "grouped" else [])
-    for names in (*together, examples["group"]):
+    together = [table["cluster"]] + ([table["group"], examples["group"]] if protocol == "grouped" else [])
+    for names in together:
         for fold in range(2):
             assert (examples[f"role_{fold}"].groupby(names.to_numpy()).nunique() == 1).all()
 
@@ -185,3 +185,13 @@ def test_a_class_in_one_group_is_refused():
     table["group"] = np.where(table["defect"] == "b", "together", table["group"])
     with pytest.raises(InputError, match=r"no image of class (a|b)"):
         split(table, TARGET, params(), "defect")
+
+
+def test_under_the_random_protocol_the_bootstrap_still_knows_the_groups():
+    table = tiny_world.manifest(40)
+    table["group"] = [f"g{image // 10}" for image in range(40)]
+    table["cluster"] = range(40)
+    table["defect"] = ["a", "b"] * 20
+    found = split(table, TARGET, params(protocol="random"), "defect")
+    assert found["group"].nunique() == 4
+    assert (found.groupby("group")["fold"].nunique() > 1).all()

@@ -10,9 +10,9 @@ from pipeline.frame.errors import InputError
 from pipeline.frame.io import sha256_file
 from pipeline.frame.params import Dataset, read_yaml
 
-INSTALL = 'pip install "transfer-verdict[demo]"'
+INSTALL = "pip install -c constraints.txt -e '.[demo]'"
 # labels.csv -> (defect, probability, confidence). An expert called each cell functional or defective, and himself sure
-# or not; Deitsch et al. (2019) weigh the unsure labels in training by the probability that stands for them.
+# or not; Deitsch et al. (2019) weigh unsure labels by the probability that stands for them, in training and testing.
 PROBABILITIES = {
     "0.0": ("functional", "0", 1.0),
     "0.3333333333333333": ("functional", "1/3", 1 / 3),

@@ -80,10 +80,10 @@ def test_columns_without_importing_the_package(package: Path) -> None:
 
 def test_package_absent_or_of_another_version(package: Path) -> None:
     changed(package, version="2.0")
-    with pytest.raises(InputError, match=r"is 1.0, expected 2.0. Run `pip install \"transfer-verdict\[demo\]\"`"):
+    with pytest.raises(InputError, match=r"is 1.0, expected 2.0. Run `pip install -c constraints.txt -e '\.\[demo\]'`"):
         read(package)
     changed(package, package="no-such-package-here")
-    with pytest.raises(InputError, match=r"not installed. Run `pip install \"transfer-verdict\[demo\]\"`"):
+    with pytest.raises(InputError, match=r"not installed. Run `pip install -c constraints.txt -e '\.\[demo\]'`"):
         read(package)
 
 

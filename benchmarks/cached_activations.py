@@ -3,7 +3,7 @@
     python benchmarks/cached_activations.py        # about 2 minutes on two cores
 
 Both ways train the same layers of EfficientNet-Lite0 from the same start with the same batches; ratios are of one run
-on one machine. The result of one run on two shared cores is in cached_activations.md.
+on one machine, printed and written to cached_activations.md.
 """
 
 import os

@@ -35,7 +35,6 @@ def rate(step, images: int) -> float:
 
 def compare(unfreeze: int, pixels: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Images a second with the frozen layers in the loop and from the cache, and what they count in FLOPs."""
-    keras.utils.clear_session()
     backbone = build_backbone("efficientnet_lite0", SIZE, seed=1)
     cut = cut_layer(backbone, unfreeze)
     set_trainable(backbone, cut, "frozen")

@@ -13,8 +13,8 @@ from pipeline.frame.io import replacing
 from pipeline.frame.params import check_params, read_yaml
 
 FOLDER = Path("profiles")
-COPIED = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline", "data/raw")
-OPTIONAL = ("models/raw",)  # .keras files of the user's  # what a run needs beside its params.yaml
+COPIED = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline", "data/raw")  # what a run needs beside its params.yaml
+OPTIONAL = ("models/raw",)  # .keras files of the user's
 
 
 def apply_profile(name: str, into: Path | None) -> None:

@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := 1
 
 repro: $(VENV)/installed  ## run the pipeline: only what changed is run again
 	python -m pipeline check
-	dvc repro
+	python -m pipeline warm dvc repro
 	python -m pipeline table
 
 table: $(VENV)/installed  ## print the verdicts of the last run
@@ -25,7 +25,7 @@ smoke: $(VENV)/installed  ## the whole pipeline on the smoke profile, in its own
 
 profile: $(VENV)/installed  ## the pipeline on profiles/$(NAME).yaml, in its own workspace runs/$(NAME)
 	python -m pipeline profile $(NAME) --into runs/$(NAME)
-	cd runs/$(NAME) && python -m pipeline check && dvc repro && python -m pipeline table
+	cd runs/$(NAME) && python -m pipeline check && python -m pipeline warm dvc repro && python -m pipeline table
 
 lint: $(VENV)/installed  ## style and types
 	ruff check .

@@ -1,6 +1,5 @@
 """The command line: exit codes, one message for a user's mistake, the printed table."""
 
-import copy
 import os
 import shutil
 import subprocess
@@ -27,12 +26,7 @@ def cli(repository, tmp_path):
 @pytest.fixture
 def toy(tmp_path):
     """Params and a dataset, no Keras."""
-    tiny_world.write_dataset(Paths(tmp_path).dataset("toy").folder, tiny_world.manifest())
-    raw = copy.deepcopy(tiny_world.RAW)
-    raw["sources"] = {"tiny": {"architecture": "MobileNetV2", "weights": "imagenet"}}
-    for entry in raw["baselines"].values():
-        entry |= {"architecture": "MobileNetV2", "sha256": None}
-    tiny_world.write_params(tmp_path, raw)
+    tiny_world.make_without_keras(tmp_path)
     return tmp_path
 
 

@@ -16,9 +16,12 @@ import pytest
 from dvc.utils.serialize import modify_yaml
 from PIL import Image
 
+from pipeline.frame.stage import STAGES
 from pipeline.profiles import apply_profile
 
 ROOT = Path(__file__).parents[1]
+TRANSFERS = ("imagenet-to-defect", "type-to-defect", "cells-to-defect", "mono-to-poly")
+ADDED = ("cells-to-stripes", "turned-to-stripes", "labelled-to-stripes")
 SECONDS_FOR_NOTHING = 30  # on an idle machine 5; the bound only tells a full rerun from none
 
 
@@ -34,17 +37,21 @@ def workspace(tmp_path_factory):
     return folder
 
 
-def repro(workspace, *arguments):
-    """Run `dvc repro` and return the addresses of the stages that it ran."""
+def dvc_repro(workspace, *arguments):
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": "."}
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", *arguments],
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", "warm", sys.executable, "-m", "dvc", "repro", *arguments],
         cwd=workspace,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def repro(workspace, *arguments):
+    """Run `dvc repro` and return the addresses of the stages that it ran."""
+    done = dvc_repro(workspace, *arguments)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return {match[1] for match in re.finditer(r"Running stage '([^']+)'", done.stdout)}
 
@@ -53,14 +60,16 @@ def metrics(workspace):
     return json.loads((workspace / "reports" / "metrics.json").read_text())
 
 
-def test_a_fresh_workspace_ends_with_a_label(workspace):
+def test_a_fresh_workspace_ends_with_a_label_for_every_setting_and_the_controls(workspace):
     ran = repro(workspace)
-    assert {stage.split("@")[0] for stage in ran} == {
-        *("ingest", "validate", "split", "source", "extract", "head", "tune", "scratch", "evaluate", "report")
-    }
-    transfer = metrics(workspace)["imagenet-to-defect"]
-    assert transfer["label"] in ("positive", "negative")
-    assert transfer["label"] == ("positive" if transfer["gain"] > 0 else "negative")
+    assert {stage.split("@")[0] for stage in ran} == set(STAGES)
+    found = metrics(workspace)
+    for transfer in (found[name] for name in TRANSFERS):
+        assert transfer["label"] == ("positive" if transfer["gain"] > 0 else "negative")
+    assert {found[name]["setting"] for name in TRANSFERS} == {"inductive", "unsupervised", "transductive"}
+    controls = {entry["control"] for entry in found.values() if entry.get("control")}
+    assert controls == {"null", "planted_negative", "planted_positive"}
+    assert found["run"]["controls"] in ("held", "failed")
     assert (workspace / "reports" / "report.html").stat().st_size > 10_000
 
 
@@ -77,10 +86,10 @@ def test_a_head_param_reruns_head_and_what_follows_and_nothing_before(workspace)
     assert {stage.split("@")[0] for stage in ran} == {"head", "tune", "evaluate", "report"}
 
 
-def test_a_folder_dataset_is_an_edit_of_params_alone(workspace):
-    """Stripes against spots, one directory a class: six lines of params later there is a verdict for them."""
+def test_a_folder_dataset_and_a_transfer_of_each_setting_are_an_edit_of_params_alone(workspace):
+    """Stripes against spots, one directory a class: a few lines of params later there are verdicts for them."""
     rng = np.random.default_rng(0)
-    for index in range(80):
+    for index in range(160):
         pixels = rng.integers(0, 90, (40, 40, 3), dtype=np.uint8)
         if index % 2:
             pixels[:, ::4] += 120
@@ -89,30 +98,53 @@ def test_a_folder_dataset_is_an_edit_of_params_alone(workspace):
         path = workspace / "data" / "raw" / "shapes" / ("stripes" if index % 2 else "spots") / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
+    learnt = {"init": "random", "dataset": "shapes", "pool": "source"}
+    asked = {"target": "stripes", "baseline": "stripes-resnet8", "unfreeze": 0}
     with modify_yaml(str(workspace / "params.yaml")) as params:
-        params["datasets"]["shapes"] = {"reader": "folder", "raw": "data/raw/shapes", "labels": ["label"]}
-        params["targets"]["stripes"] = {"dataset": "shapes", "label": "label"}
-        params["baselines"]["stripes-lite0"] = {"target": "stripes", "architecture": "efficientnet_lite0"}
-        params["transfers"]["imagenet-to-stripes"] = {
-            "setting": "inductive",
-            "source": "imagenet",
-            "target": "stripes",
-            "baseline": "stripes-lite0",
+        params["datasets"]["shapes"] = {
+            "reader": "folder",
+            "raw": "data/raw/shapes",
+            "labels": ["label"],
+            "pools": {"source": 0.5, "target": 0.5},
+        }
+        params["targets"]["stripes"] = {"dataset": "shapes", "label": "label", "pool": "target"}
+        params["baselines"]["stripes-resnet8"] = {"target": "stripes", "architecture": "cifar_resnet8"}
+        params["pretrained"]["shapes-turned"] = {**learnt, "pretrain": "rotation"}
+        params["pretrained"]["shapes-labelled"] = {**learnt, "pretrain": "supervised", "label": "label"}
+        params["pretraining"]["rotation"]["epochs"] = 1
+        params["transfers"] |= {
+            "cells-to-stripes": {**asked, "setting": "inductive", "source": "cell-type"},
+            "turned-to-stripes": {**asked, "setting": "unsupervised", "source": "shapes-turned"},
+            "labelled-to-stripes": {**asked, "setting": "transductive", "source": "shapes-labelled"},
         }
     ran = repro(workspace)
-    assert not {stage for stage in ran if stage.endswith(("imagenet-to-defect", "elpv", "cell-defect"))} - {
-        "validate@elpv"  # it checks the classes of every target
+    assert {stage for stage in ran if not stage.endswith(("stripes", "shapes", "stripes-resnet8", "ed"))} == {
+        "validate@elpv",  # it checks the classes of every target
+        "report",
     }
     found = metrics(workspace)
-    assert found["imagenet-to-stripes"]["label"] in ("positive", "negative")
-    assert found["imagenet-to-stripes"]["arms"]["head"]["accuracy"] > 0.8
-    assert "imagenet-to-stripes" in (workspace / "reports" / "report.md").read_text()
+    for name, setting in zip(ADDED, ("inductive", "unsupervised", "transductive"), strict=True):
+        assert found[name]["setting"] == setting
+        assert found[name]["label"] in ("positive", "negative")
+        assert name in (workspace / "reports" / "report.md").read_text()
 
 
-def test_a_transfer_that_is_removed_leaves_every_report(workspace):
+def test_a_source_that_has_seen_the_target_is_refused(workspace):
     with modify_yaml(str(workspace / "params.yaml")) as params:
-        del params["transfers"]["imagenet-to-stripes"]
-    assert repro(workspace) == {"report"}
-    assert "imagenet-to-stripes" not in metrics(workspace)
-    assert "imagenet-to-stripes" not in (workspace / "reports" / "report.md").read_text()
-    assert "imagenet-to-stripes" not in (workspace / "reports" / "plots" / "gain.csv").read_text()
+        params["targets"]["stripes"]["pool"] = None
+    done = dvc_repro(workspace, "extract@labelled-to-stripes")
+    assert done.returncode != 0
+    assert "has seen what target 'stripes' tests: 80 of its 160 images" in " ".join(done.stderr.split())
+    with modify_yaml(str(workspace / "params.yaml")) as params:
+        params["targets"]["stripes"]["pool"] = "target"
+
+
+def test_transfers_that_are_removed_leave_every_report(workspace):
+    with modify_yaml(str(workspace / "params.yaml")) as params:
+        for name in ADDED:
+            del params["transfers"][name]
+    repro(workspace)
+    for name in ADDED:
+        assert name not in metrics(workspace)
+        assert name not in (workspace / "reports" / "report.md").read_text()
+        assert name not in (workspace / "reports" / "plots" / "gain.csv").read_text()

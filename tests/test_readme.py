@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.reporting.summary import sentence
+from pipeline.reporting.sentences import sentence
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -38,11 +38,15 @@ def outs_by_paths(stage, name):
         "validate": lambda: [P.validation(name)],
         "split": lambda: [P.target(name).folder],
         "source": lambda: [P.source(name).folder],
+        "pretrain": lambda: [P.source(name).folder],
         "extract": lambda: [P.features(name).folder],
         "head": lambda: [arm],
         "tune": lambda: [arm],
         "scratch": lambda: [arm],
         "evaluate": lambda: [P.transfer(name).folder],
+        "null": lambda: [P.transfer(name).folder],
+        "adapt": lambda: [P.adaptation(name).folder],
+        "compare": lambda: [P.transfer(name).folder],
         "report": lambda: [P.report_markdown, P.report_html, P.report_cost, P.report_metrics, P.plots],
     }[stage]()
     return {path.as_posix() for path in [*outs, *([P.clock(stage, name)] if stage in KERAS_STAGES else [])]}

@@ -21,17 +21,24 @@ from pipeline.frame.paths import DatasetPaths, Paths
 SIZE, IMAGES = 32, 48
 BAD, GOOD = "<script>alert(1)</script> | $\\q$", "NA"
 CELLS = (
-    ("split", ("defect", "kind")),
+    ("split", ("defect", "kind", "square-defect")),
     ("source", ("tiny",)),
+    ("pretrain", ("round-defect",)),
     ("extract", ("to-defect", "to-kind")),
     ("head", ("to-defect", "to-kind")),
     ("tune", ("to-defect", "to-kind")),
-    ("scratch", ("defect-tiny", "kind-tiny")),
+    ("scratch", ("defect-tiny", "defect-again", "kind-tiny")),
     ("evaluate", ("to-defect", "to-kind")),
+    ("null", ("defect-null",)),
+    ("adapt", ("round-to-square",)),
+    ("compare", ("round-to-square",)),
     ("report", (None,)),
 )
 FIT = {"learning_rate": [1e-2], "epochs": 2, "patience": 2, "batch_size": 8, "schedule": "cosine", "warmup": 0.1}
 FIT |= {"dropout": 0.1, "weight_decay": 1e-4}
+PRETRAIN = {"learning_rate": 1e-2, "epochs": 2, "batch_size": 8, "warmup": 0.1, "weight_decay": 1e-4}
+PRETRAIN |= {"batch_norm_momentum": 0.9}
+VIEWS = {**PRETRAIN, "smallest_crop": 0.5, "brightness": 0.2, "projection": 8}
 RAW: dict[str, Any] = {
     "run": {
         "seed": 7,
@@ -45,19 +52,51 @@ RAW: dict[str, Any] = {
         "precision": "float32",
     },
     "datasets": {"toy": {"reader": "folder", "raw": "raw", "labels": ["defect", "kind"], "weights": ["sure"]}},
-    "targets": {"defect": {"dataset": "toy", "label": "defect"}, "kind": {"dataset": "toy", "label": "kind"}},
+    "targets": {
+        "defect": {"dataset": "toy", "label": "defect"},
+        "kind": {"dataset": "toy", "label": "kind"},
+        "square-defect": {"dataset": "toy", "label": "defect", "where": {"kind": "square"}},
+    },
     "sources": {"tiny": {"architecture": "backbone.keras", "weights": "file", "sha256": None}},
     "baselines": {
         "defect-tiny": {"target": "defect", "architecture": "backbone.keras", "sha256": None},
+        "defect-again": {"target": "defect", "architecture": "backbone.keras", "sha256": None, "repeat": 1},
         "kind-tiny": {"target": "kind", "architecture": "backbone.keras", "sha256": None},
     },
     "transfers": {
         "to-defect": {"setting": "inductive", "source": "tiny", "target": "defect", "baseline": "defect-tiny"},
         "to-kind": {"setting": "inductive", "source": "tiny", "target": "kind", "baseline": "kind-tiny"},
     },
+    "pretrained": {
+        "round-defect": {
+            "pretrain": "supervised",
+            "init": "tiny",
+            "dataset": "toy",
+            "label": "defect",
+            "where": {"kind": "round"},
+        }
+    },
+    "adaptations": {"round-to-square": {"source": "round-defect", "target": "square-defect"}},
+    "nulls": {"defect-null": {"target": "defect", "baseline": "defect-tiny", "again": "defect-again"}},
+    "pretraining": {
+        "supervised": PRETRAIN,
+        "rotation": PRETRAIN,
+        "simclr": {**VIEWS, "temperature": 0.5},
+        "vicreg": {**VIEWS, "invariance": 25.0, "variance": 25.0, "covariance": 1.0},
+    },
     "head": {**FIT, "l2": [0.0, 1e-3], "schedule": "constant", "warmup": 0.0, "epochs": 12, "learning_rate": [3e-2]},
-    "tune": {**FIT, "unfreeze": 1, "batch_norm": "frozen"},
+    "tune": {**FIT, "unfreeze": 1, "batch_norm": "frozen", "method": "joint", "layer_decay": 0.8, "l2_sp": 1e-3},
     "scratch": {**FIT, "batch_norm_momentum": 0.9},
+    "adapt": {
+        "methods": ["adabn", "coral"],
+        "criterion": "information",
+        "strength": [1.0],
+        "bottleneck": 8,
+        "learning_rate": 1e-2,
+        "epochs": 2,
+        "batch_size": 8,
+        "weight_decay": 1e-4,
+    },
     "verdict": {"metric": "balanced_accuracy", "alpha": 0.05, "margin": 0.01, "resamples": 200},
 }
 
@@ -65,12 +104,16 @@ RAW: dict[str, Any] = {
 def manifest(images: int = IMAGES, seed: int = 0) -> pd.DataFrame:
     """Two balanced labels that are independent of each other; groups of two images, each image its own cluster."""
     row = np.arange(images)
+    hashes = np.random.default_rng(64).integers(0, 2**64, images, dtype=np.uint64)  # no two of them near
     return pd.DataFrame(
         {
             "row": row,
             "image_id": [f"id{index:04d}" for index in row],
+            "phash": [f"{phash:016x}" for phash in hashes],
             "group": [f"g{index // 2}" for index in row],
             "cluster": row,
+            "unit": [f"u{index // 2 * 2}" for index in row],
+            "pool": "",
             "defect": np.where(row % 2, BAD, GOOD).astype(object),
             "kind": np.where(row // 2 % 2, "round", "square").astype(object),
             "sure": np.random.default_rng(seed).uniform(0.2, 1, images),
@@ -94,7 +137,8 @@ def write_dataset(folder: Path, table: pd.DataFrame) -> None:
         write_npy(files.images, pixels(table))
         write_parquet(files.manifest, table)
         write_csv(files.quarantine, pd.DataFrame({"name": ["broken.png"], "reason": ["cut"]}))
-        write_json(files.card, {"title": "Toys <b>", "licence": "CC0-1.0", "citation": "none", "group_is_proxy": None})
+        card = {"title": "Toys <b>", "licence": "CC0-1.0", "citation": "none", "group_is_proxy": None}
+        write_json(files.card, card | {"near_duplicate_distance": None})
 
 
 def write_backbone(path: Path) -> str:
@@ -130,6 +174,16 @@ def make(root: Path) -> dict[str, Any]:
             entry |= {"architecture": str(root / "backbone.keras"), "sha256": sha256}
     write_params(root, raw)
     return raw
+
+
+def make_without_keras(root: Path) -> None:
+    """Write a dataset and a params.yaml whose architecture nobody builds."""
+    write_dataset(Paths(root).dataset("toy").folder, manifest())
+    raw = copy.deepcopy(RAW)
+    raw["sources"] = {name: {"architecture": "MobileNetV2", "weights": "imagenet"} for name in raw["sources"]}
+    for entry in raw["baselines"].values():
+        entry |= {"architecture": "MobileNetV2", "sha256": None}
+    write_params(root, raw)
 
 
 def write_params(root: Path, raw: dict[str, Any]) -> Params:

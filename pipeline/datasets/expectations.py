@@ -1,6 +1,7 @@
 """What a manifest must fulfil before anything is trained on it, checked by Great Expectations.
 
-Three tables are checked: the manifest, `classes` (one row a target and class) and `targets` (one row a target). Great
+Four tables are checked: the manifest, `near_duplicates` (one row an image of the manifest: does an image of its
+cluster have another label?), `classes` (one row a target and class) and `targets` (one row a target). Great
 Expectations ignores nulls and passes an empty table in most of its checks, so that counts, columns, nulls and values
 are separate expectations here. Importing it takes seconds: this module imports it only when it is used.
 """
@@ -10,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from pipeline.datasets.selection import select
 from pipeline.frame.errors import InputError
 from pipeline.frame.params import Dataset, Run, Target
 
@@ -53,7 +54,7 @@ class Outcome:
     message: str | None
 
 
-def tables(manifest: pd.DataFrame, targets: Mapping[str, Target]) -> dict[str, pd.DataFrame]:
+def tables(manifest: pd.DataFrame, labels: list[str], targets: Mapping[str, Target]) -> dict[str, pd.DataFrame]:
     """The tables that are checked; a target whose columns are absent counts no class."""
     rows = {name: _rows_of(manifest, target) for name, target in targets.items()}
     classes = [
@@ -61,9 +62,10 @@ def tables(manifest: pd.DataFrame, targets: Mapping[str, Target]) -> dict[str, p
         for name, chosen in rows.items()
         for label, count in chosen["label"].value_counts().sort_index().items()
     ]
-    counts = [(name, chosen["label"].nunique(), chosen["group"].nunique()) for name, chosen in rows.items()]
+    counts = [(name, chosen["label"].nunique(), chosen["unit"].nunique()) for name, chosen in rows.items()]
     return {
         "manifest": manifest,
+        "near_duplicates": _near_duplicates(manifest, labels),
         "classes": pd.DataFrame(classes, columns=["name", "images"]),
         "targets": pd.DataFrame(counts, columns=["name", "classes", "groups"]),
     }
@@ -71,7 +73,19 @@ def tables(manifest: pd.DataFrame, targets: Mapping[str, Target]) -> dict[str, p
 
 def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rule]:
     """The suite, from params alone."""
-    columns = ["row", "image_id", "name", "width", "height", "brightness", "group", *dataset.labels, *dataset.weights]
+    columns = [
+        "row",
+        "image_id",
+        "name",
+        "width",
+        "height",
+        "brightness",
+        "group",
+        "unit",
+        "pool",
+        *dataset.labels,
+        *dataset.weights,
+    ]
     suite = [Rule("manifest", ROWS, "there are fewer than two images", kwargs={"min_value": 2})]
     for column in columns:
         suite.append(Rule("manifest", EXIST, f"column '{column}' is missing; run ingest again", column))
@@ -89,6 +103,13 @@ def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rul
     for column in dataset.weights:
         kwargs = {"min_value": 0, "max_value": 1, "strict_min": True}
         suite.append(Rule("manifest", BETWEEN, f"weights '{column}' lie outside (0, 1]; correct them", column, kwargs))
+    if dataset.near_duplicate_distance is not None:
+        message = (
+            f"more than the share {dataset.conflict_cap:g} (conflict_cap) of the images have a near-duplicate with "
+            "another label; correct the labels, or raise the cap"
+        )
+        unharmed = {"value_set": [False], "mostly": 1 - dataset.conflict_cap}
+        suite.append(Rule("near_duplicates", IN_SET, message, "conflicting", unharmed))
     return suite + (_target_rules(run) if targets else [])
 
 
@@ -143,22 +164,33 @@ def sentence(outcome: Mapping[str, Any]) -> str:
 def label_conflicts(manifest: pd.DataFrame, labels: list[str]) -> dict[str, dict[str, int]]:
     """For each label column, how many near-duplicate clusters there are and in how many the labels differ.
 
-    Not a fault: near-duplicates are kept together, and two pictures of one scene may rightly differ. It bounds how well
-    anything can do on these labels.
+    A few are no fault (`conflict_cap`): near-duplicates are kept together, and two pictures of one scene may rightly
+    differ. They bound how well anything can do on these labels.
     """
+    if not {"cluster", *labels} <= set(manifest.columns):
+        return {}  # told by the expectations on columns
     shared = manifest[manifest["cluster"].duplicated(keep=False)]
     differing = {column: int((shared.groupby("cluster")[column].nunique() > 1).sum()) for column in labels}
     clusters = int(shared["cluster"].nunique())
     return {column: {"clusters": clusters, "with_different_labels": count} for column, count in differing.items()}
 
 
+def _near_duplicates(manifest: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
+    """name, conflicting (bool): whether the images of its near-duplicate cluster differ in some label."""
+    if not {"name", "cluster", *labels} <= set(manifest.columns):
+        return pd.DataFrame({"name": [], "conflicting": []})
+    differing = manifest.groupby("cluster")[labels].nunique().gt(1).any(axis=1)
+    return pd.DataFrame({"name": manifest["name"], "conflicting": manifest["cluster"].map(differing)})
+
+
 def _rows_of(manifest: pd.DataFrame, target: Target) -> pd.DataFrame:
-    if not {target.label, "group", *target.where} <= set(manifest.columns):
-        return pd.DataFrame({"label": [], "group": []})
-    chosen = np.ones(len(manifest), bool)
-    for column, value in target.where.items():
-        chosen &= (manifest[column] == value).to_numpy(bool)
-    return pd.DataFrame({"label": manifest.loc[chosen, target.label], "group": manifest.loc[chosen, "group"]})
+    if not {target.label, "unit", "pool", *target.where} <= set(manifest.columns):
+        return pd.DataFrame({"label": [], "unit": []})
+    try:
+        chosen = select(manifest, target.where, target.pool, "a target")
+    except InputError:  # told as a target without classes
+        chosen = manifest[:0]
+    return pd.DataFrame({"label": chosen[target.label], "unit": chosen["unit"]})
 
 
 def _values(column: str, allowed: list[str]) -> Rule:

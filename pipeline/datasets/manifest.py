@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from pipeline.datasets.grouping import assign_pools, units
 from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
 from pipeline.frame.errors import InputError
 
@@ -80,16 +81,20 @@ def quarantine_table(images: list[RawImage], reasons: dict[int, str]) -> pd.Data
     return pd.DataFrame(rows, columns=["name", "reason"], dtype="str")
 
 
-def build(raw: RawDataset, kept: list[int], facts: dict[int, Facts], cluster: np.ndarray) -> pd.DataFrame:
+def build(
+    raw: RawDataset, kept: list[int], facts: dict[int, Facts], cluster: np.ndarray, pools: dict[str, float], seed: int
+) -> pd.DataFrame:
     """The manifest.
 
     Args:
         kept: indices into raw.images, in the order of images.npy.
         cluster: int (len(kept),), from `near_duplicates`.
+        pools: shares of the dataset by name, as in params. seed: of their drawing.
 
     Returns:
         row (int64, of images.npy), image_id (sha256 of the decoded pixels), name, width, height, mode, brightness,
-        contrast, phash, cluster (int64), then the label columns (str), the weight columns (float64), group (str).
+        contrast, phash, cluster (int64), then the label columns (str), the weight columns (float64), group (str), unit
+        (str: joins groups and clusters) and pool (str).
     """
     images = [raw.images[index] for index in kept]
     columns: dict[str, object] = {"row": np.arange(len(kept)), "image_id": [facts[index].content for index in kept]}
@@ -97,10 +102,12 @@ def build(raw: RawDataset, kept: list[int], facts: dict[int, Facts], cluster: np
     for field in fields(Facts)[1:]:
         columns[field.name] = [getattr(facts[index], field.name) for index in kept]
     columns["cluster"] = cluster.astype(np.int64)
-    _refuse_reserved([*raw.labels, *raw.weights], [*columns, "group"])
+    _refuse_reserved([*raw.labels, *raw.weights], [*columns, "group", "unit", "pool"])
     columns |= {label: [image.labels[label] for image in images] for label in raw.labels}
     columns |= {weight: np.array([image.weights[weight] for image in images], float) for weight in raw.weights}
-    return pd.DataFrame(columns | {"group": [image.group for image in images]})
+    table = pd.DataFrame(columns | {"group": [image.group for image in images]})
+    unit = units(table["group"], table["cluster"])
+    return table.assign(unit=unit, pool=assign_pools(table[raw.labels], unit, pools, seed))
 
 
 def near_duplicates(phashes: list[str], thumbnails: np.ndarray, distance: int | None) -> np.ndarray:

@@ -5,7 +5,7 @@ import platform
 import re
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.frame.errors import InputError
@@ -20,12 +20,12 @@ def use_device(device: str) -> None:
     Raises:
         InputError: gpu is demanded and there is none.
     """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    choose_backend()
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    with _without_notices():
+    with without_notices():
+        one_operation_at_a_time()
         found = device_name()
     if device == "gpu" and found == "cpu":
         raise InputError(
@@ -34,8 +34,28 @@ def use_device(device: str) -> None:
         )
 
 
+def choose_backend() -> None:
+    """Have Keras compute with TensorFlow, quietly, unless the environment says otherwise."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def one_operation_at_a_time() -> None:
+    """Have TensorFlow start no two operations at once: else sums of gradients come in any order, and bits differ.
+
+    A single operation still uses all cores, and training is no slower. Must come before TensorFlow's first operation;
+    a process that has computed something already (a test, a notebook) is left as it is.
+    """
+    if os.environ.get("KERAS_BACKEND") != "tensorflow":
+        return
+    import tensorflow as tf
+
+    with suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
 @contextmanager
-def _without_notices() -> Iterator[None]:
+def without_notices() -> Iterator[None]:
     """Drop what native code writes to standard error meanwhile: TensorFlow's notices on import are no one's fault.
 
     A failing import still raises.

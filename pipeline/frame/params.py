@@ -17,6 +17,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Momentum = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -25,6 +26,12 @@ def _blocks(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and value < 0):
         raise PydanticCustomError("blocks", "input should be a number of blocks from 0 on, the name of a layer, or all")
     return value
+
+
+def _parts(shares: dict[str, float]) -> dict[str, float]:
+    if shares and abs(sum(shares.values()) - 1) > 1e-9:
+        raise ValueError("the shares must sum to 1")
+    return shares
 
 
 def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -64,6 +71,8 @@ class Dataset(Section):
     quarantine_cap: Share = 0.01
     near_duplicate_distance: Annotated[int, Field(ge=0, le=16)] | None = None
     max_pixels: Count = 50_000_000
+    conflict_cap: Share = 0.01
+    pools: Annotated[dict[Name, Annotated[float, Field(gt=0, lt=1)]], AfterValidator(_parts)] = {}
     min_side: Count = 16
     brightness: Annotated[tuple[Share, Share], AfterValidator(_ascending)] | None = None
 
@@ -72,19 +81,36 @@ class Target(Section):
     dataset: str
     label: str
     where: dict[str, str] = {}
+    pool: str | None = None
     weight: str | None = None
+    labels_per_class: Annotated[int, Field(ge=2)] | None = None
 
 
 class Source(Section):
+    """Weights that are there: published, in a file, or drawn at random."""
+
     architecture: str
-    weights: Literal["imagenet", "file"]
+    weights: Literal["imagenet", "file", "random"]
     sha256: Sha256 | None = None
+
+
+class Pretrained(Section):
+    """Weights that the pipeline makes, on from those of `init`: a source, or another pretrained one."""
+
+    pretrain: Literal["supervised", "rotation", "simclr", "vicreg"]
+    init: str
+    dataset: str
+    label: str | None = None
+    where: dict[str, str] = {}
+    pool: str | None = None
+    permute_labels: bool = False
 
 
 class Baseline(Section):
     target: str
     architecture: str
     sha256: Sha256 | None = None
+    repeat: Annotated[int, Field(ge=0)] = 0
 
 
 class Transfer(Section):
@@ -92,6 +118,23 @@ class Transfer(Section):
     source: str
     target: str
     baseline: str
+    unfreeze: Annotated[int | str, BeforeValidator(_blocks)] | None = None
+    control: Literal["planted_negative", "planted_positive"] | None = None
+
+
+class Null(Section):
+    """The null control: one baseline against another of the same target, architecture and budget."""
+
+    target: str
+    baseline: str
+    again: str
+
+
+class Adaptation(Section):
+    """A source with a head of its own, brought to a target whose labels it never sees."""
+
+    source: str
+    target: str
 
 
 class Fitting(Section):
@@ -105,6 +148,7 @@ class Fitting(Section):
     warmup: Share
     dropout: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: NotNegative
+    min_steps: Count = 1
 
 
 class Head(Fitting):
@@ -114,10 +158,66 @@ class Head(Fitting):
 class Tune(Fitting):
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)]
     batch_norm: Literal["frozen", "train"]
+    method: Literal["joint", "gradual", "layerwise", "l2_sp"]
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    l2_sp: NotNegative
 
 
 class Scratch(Fitting):
-    batch_norm_momentum: Annotated[float, Field(gt=0, lt=1)]
+    batch_norm_momentum: Momentum
+
+
+class PretrainFitting(Section):
+    """What all ways of pretraining have in common."""
+
+    learning_rate: Positive
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    warmup: Share
+    weight_decay: NotNegative
+    batch_norm_momentum: Momentum
+
+
+class TwoViews(PretrainFitting):
+    """Learning from two random views of an image: how they are drawn, and the size of the projection."""
+
+    smallest_crop: Annotated[float, Field(gt=0, le=1)]
+    brightness: Share
+    projection: Count
+
+
+class SimCLR(TwoViews):
+    temperature: Positive
+
+
+class VICReg(TwoViews):
+    invariance: NotNegative
+    variance: NotNegative
+    covariance: NotNegative
+
+
+class Pretraining(Section):
+    """The settings of every way of pretraining."""
+
+    supervised: PretrainFitting
+    rotation: PretrainFitting
+    simclr: SimCLR
+    vicreg: VICReg
+
+
+class Adapt(Section):
+    """How a source is adapted to a target without labels: what is tried, and what chooses without labels."""
+
+    methods: Annotated[
+        list[Literal["adabn", "coral", "deep_coral", "mmd", "dann", "pseudo_labels", "mcc"]], Field(min_length=1)
+    ]
+    criterion: Literal["neighbourhood_density", "information", "entropy"]
+    strength: Annotated[list[Positive], Field(min_length=1)]
+    bottleneck: Count
+    learning_rate: Positive
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    weight_decay: NotNegative
 
 
 class VerdictParams(Section):
@@ -134,11 +234,16 @@ class Params(Section):
     datasets: dict[Name, Dataset]
     targets: dict[Name, Target]
     sources: dict[Name, Source]
+    pretrained: dict[Name, Pretrained] = {}
     baselines: dict[Name, Baseline]
     transfers: Annotated[dict[Name, Transfer], Field(min_length=1)]
+    nulls: dict[Name, Null] = {}
+    adaptations: dict[Name, Adaptation] = {}
+    pretraining: Pretraining
     head: Head
     tune: Tune
     scratch: Scratch
+    adapt: Adapt
     verdict: VerdictParams
 
     def slice(self, keys: tuple[str, ...]) -> "Params":

@@ -41,7 +41,7 @@ class SplitPaths:
 
     @property
     def images(self) -> Path:
-        """The dataset that the rows are of, and the sha256 of its images.npy."""
+        """The dataset that the rows are of, the sha256 of its images.npy, and the bits within which hashes are near."""
         return self.folder / "images.json"
 
 
@@ -97,7 +97,7 @@ class ArmPaths:
 
 @dataclass(frozen=True)
 class SourcePaths:
-    """The out of `source`."""
+    """The out of `source` and of `pretrain`; all but the first two only where a dataset was learnt from."""
 
     folder: Path
 
@@ -109,10 +109,55 @@ class SourcePaths:
     def card(self) -> Path:
         return self.folder / "card.json"
 
+    @property
+    def seen(self) -> Path:
+        """What was learnt from, by this source or one that it began with: dataset, image_id, unit, phash."""
+        return self.folder / "seen.parquet"
+
+    @property
+    def examples(self) -> Path:
+        """What this source itself learnt from: row, image_id, unit, phash, role, and label where there were labels."""
+        return self.folder / "examples.parquet"
+
+    @property
+    def images(self) -> Path:
+        """As `SplitPaths.images`, of the examples."""
+        return self.folder / "images.json"
+
+    @property
+    def head(self) -> Path:
+        """The source's own head on pooled features, where it learnt with labels."""
+        return self.folder / "head.keras"
+
+    @property
+    def history(self) -> Path:
+        return self.folder / "history.csv"
+
+
+@dataclass(frozen=True)
+class AdaptationPaths:
+    """The out of `adapt`."""
+
+    folder: Path
+
+    @property
+    def predictions(self) -> Path:
+        """arm, row, image_id, fold, label, p_<class>...; arms source_only, adapted, target_supervised."""
+        return self.folder / "predictions.parquet"
+
+    @property
+    def candidates(self) -> Path:
+        """One row a fold, method and strength: the label-free criterion, and whether it chose this one."""
+        return self.folder / "candidates.csv"
+
+    @property
+    def cost(self) -> Path:
+        return self.folder / "cost.json"
+
 
 @dataclass(frozen=True)
 class TransferPaths:
-    """The out of `evaluate`."""
+    """The out of `evaluate`, `null` and `compare`."""
 
     folder: Path
 
@@ -166,7 +211,11 @@ class Paths:
         return self.root / "data" / "clocks" / stage / f"{name}.json"
 
     def transfer(self, name: str) -> TransferPaths:
+        """name: a transfer, a null or an adaptation: no two of them share a name."""
         return TransferPaths(self.root / "reports" / "transfers" / name)
+
+    def adaptation(self, name: str) -> AdaptationPaths:
+        return AdaptationPaths(self.root / "models" / "adaptations" / name)
 
     @property
     def report_metrics(self) -> Path:

@@ -4,32 +4,64 @@ Works on the raw mapping, so that a typo elsewhere does not hide them.
 """
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
-from pipeline.networks.names import known_architecture
+from pipeline.networks.names import BUILT_HERE, allowed_weights, known_architecture
+
+Raw = Mapping[str, Any]
 
 SUMMARY = "run"  # the entry of reports/metrics.json that is no transfer
+# section, its field, the sections among whose entries the field names one
 REFERENCES = (
-    ("targets", "dataset", "datasets"),
-    ("baselines", "target", "targets"),
-    ("transfers", "source", "sources"),
-    ("transfers", "target", "targets"),
-    ("transfers", "baseline", "baselines"),
+    ("targets", "dataset", ("datasets",)),
+    ("pretrained", "dataset", ("datasets",)),
+    ("pretrained", "init", ("sources", "pretrained")),
+    ("baselines", "target", ("targets",)),
+    ("transfers", "source", ("sources", "pretrained")),
+    ("transfers", "target", ("targets",)),
+    ("transfers", "baseline", ("baselines",)),
+    ("nulls", "target", ("targets",)),
+    ("nulls", "baseline", ("baselines",)),
+    ("nulls", "again", ("baselines",)),
+    ("adaptations", "source", ("pretrained",)),
+    ("adaptations", "target", ("targets",)),
 )
+# sections whose entries write to the same folder, so that no name may stand in two of them
+SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations"))
+# setting -> whether its source learnt with labels
+LABELLED_SOURCE = {"inductive": True, "unsupervised": False, "transductive": True}
 
 
-def reference_faults(raw: dict[str, Any]) -> list[str]:
+def reference_faults(raw: Raw) -> list[str]:
     """All faults of reference in a parsed params.yaml, one sentence each, beginning with the dotted key."""
     faults = _dangling(raw)
+    faults += _shared_names(raw)
     faults += _unmatched_baselines(raw)
+    faults += _unmatched_nulls(raw)
     faults += _column_faults(raw)
     faults += _architecture_faults(raw)
-    if SUMMARY in _entry(raw, "transfers"):
-        faults.append(f"transfers.{SUMMARY}: this name is taken in reports/metrics.json; choose another")
+    faults += _pretraining_faults(raw)
+    faults += _setting_faults(raw)
+    for section in SHARED_NAMES[1]:
+        if SUMMARY in _entry(raw, section):
+            faults.append(f"{section}.{SUMMARY}: this name is taken in reports/metrics.json; choose another")
     return faults + _unequal_tries(raw)
 
 
-def _unequal_tries(raw: dict[str, Any]) -> list[str]:
+def origin_of(raw: Raw, source: Any) -> Mapping[str, Any] | None:
+    """Follow a source's `init` to the entry of `sources` that its chain begins with; None where it leads nowhere."""
+    met: set[str] = set()
+    while isinstance(source, str) and source not in met:
+        met.add(source)
+        entry = _entry(raw, "pretrained", source)
+        if not entry:
+            return _entry(raw, "sources", source) or None
+        source = entry.get("init")
+    return None
+
+
+def _unequal_tries(raw: Raw) -> list[str]:
     faults = []
     scratch = _entry(raw, "scratch").get("learning_rate")
     for section in ("head", "tune"):
@@ -42,23 +74,38 @@ def _unequal_tries(raw: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _dangling(raw: dict[str, Any]) -> list[str]:
+def _dangling(raw: Raw) -> list[str]:
     faults = []
-    for section, field, goal in REFERENCES:
-        allowed = [str(name) for name in _entry(raw, goal)]
+    for section, field, goals in REFERENCES:
+        allowed = [str(name) for goal in goals for name in _entry(raw, goal)]
         for name, entry in _entries(raw, section):
             value = entry.get(field)
             if isinstance(value, str) and value not in allowed:
-                near = nearest(value, allowed)
-                faults.append(f"{section}.{name}.{field}: no '{value}' in {goal}{near}; there is {', '.join(allowed)}")
+                faults.append(
+                    f"{section}.{name}.{field}: no '{value}' in {' or '.join(goals)}{nearest(value, allowed)}; "
+                    f"there is {', '.join(allowed) or 'none'}"
+                )
     return faults
 
 
-def _unmatched_baselines(raw: dict[str, Any]) -> list[str]:
+def _shared_names(raw: Raw) -> list[str]:
+    faults = []
+    for sections in SHARED_NAMES:
+        first: dict[str, str] = {}
+        for section in sections:
+            names = [str(name) for name in _entry(raw, section)]
+            faults += [
+                f"{section}.{n}: {first[n]} has an entry of this name; choose another" for n in names if n in first
+            ]
+            first |= dict.fromkeys(names, section)
+    return faults
+
+
+def _unmatched_baselines(raw: Raw) -> list[str]:
     faults = []
     for name, transfer in _entries(raw, "transfers"):
         baseline = _entry(raw, "baselines", transfer.get("baseline"))
-        source = _entry(raw, "sources", transfer.get("source"))
+        source = origin_of(raw, transfer.get("source")) or {}
         for field, mine in (("target", transfer.get("target")), ("architecture", source.get("architecture"))):
             other = baseline.get(field)
             if None not in (mine, other) and mine != other:
@@ -69,25 +116,86 @@ def _unmatched_baselines(raw: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _column_faults(raw: dict[str, Any]) -> list[str]:
+def _unmatched_nulls(raw: Raw) -> list[str]:
     faults = []
-    for name, target in _entries(raw, "targets"):
-        dataset = _entry(raw, "datasets", target.get("dataset"))
-        where = _entry(target, "where")
-        asked = [("label", target.get("label"), "labels"), ("weight", target.get("weight"), "weights")]
-        asked += [(f"where.{column}", column, "labels") for column in where]
-        for field, column, columns in asked:
-            allowed = dataset.get(columns, [])
-            if dataset and column is not None and isinstance(allowed, list) and column not in allowed:
-                words = [str(word) for word in allowed]
-                faults.append(
-                    f"targets.{name}.{field}: '{column}' is not among datasets.{target.get('dataset')}.{columns}"
-                    f"{nearest(str(column), words)}; there is {', '.join(words) or 'none'}"
-                )
+    for name, null in _entries(raw, "nulls"):
+        one, other = (_entry(raw, "baselines", null.get(field)) for field in ("baseline", "again"))
+        faults += [
+            f"nulls.{name}.again: its {field} is '{other[field]}', the baseline's is '{one[field]}'; "
+            "the null control compares a baseline with itself under another seed"
+            for field in ("target", "architecture")
+            if None not in (one.get(field), other.get(field)) and one[field] != other[field]
+        ]
+        if one and None not in (one.get("target"), null.get("target")) and one["target"] != null["target"]:
+            faults.append(f"nulls.{name}.target: received '{null['target']}', the baseline's is '{one['target']}'")
+        if one and other and one.get("repeat", 0) == other.get("repeat", 0):
+            faults.append(f"nulls.{name}.again: it repeats the baseline's seed; give it another `repeat`")
     return faults
 
 
-def _architecture_faults(raw: dict[str, Any]) -> list[str]:
+def _pretraining_faults(raw: Raw) -> list[str]:
+    faults = []
+    for name, entry in _entries(raw, "pretrained"):
+        labelled = entry.get("pretrain") == "supervised"
+        if labelled and entry.get("label") is None:
+            faults.append(f"pretrained.{name}.label: missing; supervised pretraining learns one")
+        if not labelled and (entry.get("label") is not None or entry.get("permute_labels")):
+            faults.append(f"pretrained.{name}.label: '{entry.get('pretrain')}' learns without labels; remove it")
+        known = entry.get("init") in _entry(raw, "sources") or entry.get("init") in _entry(raw, "pretrained")
+        if known and origin_of(raw, name) is None:
+            faults.append(f"pretrained.{name}.init: '{entry.get('init')}' leads back to itself; begin with a source")
+    return faults
+
+
+def _setting_faults(raw: Raw) -> list[str]:
+    """A setting says how source and target are related; where params say otherwise, one of the two is a slip."""
+    faults = []
+    for name, transfer in _entries(raw, "transfers"):
+        setting, source = transfer.get("setting"), _entry(raw, "pretrained", transfer.get("source"))
+        if not source or setting not in LABELLED_SOURCE:
+            continue
+        labelled = source.get("pretrain") == "supervised"
+        if labelled != LABELLED_SOURCE[setting]:
+            faults.append(
+                f"transfers.{name}.setting: received '{setting}', but source '{transfer.get('source')}' learnt "
+                f"{'with' if labelled else 'without'} labels"
+            )
+        label = _entry(raw, "targets", transfer.get("target")).get("label")
+        if setting == "transductive" and labelled and label is not None and source.get("label") not in (None, label):
+            faults.append(
+                f"transfers.{name}.setting: received 'transductive', but its source learnt '{source['label']}' and "
+                f"its target is '{label}'; transductive means the same objective on other data"
+            )
+    for name, adaptation in _entries(raw, "adaptations"):
+        source = _entry(raw, "pretrained", adaptation.get("source"))
+        label = _entry(raw, "targets", adaptation.get("target")).get("label")
+        if source and label is not None and source.get("label") != label:
+            faults.append(
+                f"adaptations.{name}.source: '{adaptation.get('source')}' learnt '{source.get('label')}', its target "
+                f"is '{label}'; a head is brought to other data of the same objective"
+            )
+    return faults
+
+
+def _column_faults(raw: Raw) -> list[str]:
+    faults = []
+    for section in ("targets", "pretrained"):
+        for name, entry in _entries(raw, section):
+            dataset, at = _entry(raw, "datasets", entry.get("dataset")), f"datasets.{entry.get('dataset')}"
+            asked = [("label", entry.get("label"), "labels"), ("weight", entry.get("weight"), "weights")]
+            asked += [(f"where.{column}", column, "labels") for column in _entry(entry, "where")]
+            asked += [("pool", entry.get("pool"), "pools")]
+            for field, value, columns in asked:
+                allowed = [str(word) for word in dataset.get(columns) or []]
+                if dataset and value is not None and value not in allowed:
+                    faults.append(
+                        f"{section}.{name}.{field}: '{value}' is not among {at}.{columns}"
+                        f"{nearest(str(value), allowed)}; there is {', '.join(allowed) or 'none'}"
+                    )
+    return faults
+
+
+def _architecture_faults(raw: Raw) -> list[str]:
     faults = []
     for section in ("sources", "baselines"):
         for name, entry in _entries(raw, section):
@@ -96,24 +204,24 @@ def _architecture_faults(raw: dict[str, Any]) -> list[str]:
                 continue
             if not known_architecture(architecture):
                 faults.append(
-                    f"{section}.{name}.architecture: unknown '{architecture}'; allowed: efficientnet_lite0, a model of "
-                    "keras.applications by its name (MobileNetV2, ...), or the path of a .keras file"
+                    f"{section}.{name}.architecture: unknown '{architecture}'; allowed: {', '.join(BUILT_HERE)}, "
+                    "a model of keras.applications by its name (MobileNetV2, ...), or the path of a .keras file"
                 )
             if architecture.endswith(".keras") and entry.get("sha256") is None:
                 faults.append(f"{section}.{name}.sha256: missing; a .keras file is pinned by its sha256")
-            if section == "sources" and architecture.endswith(".keras") != (entry.get("weights") == "file"):
+            allowed, weights = allowed_weights(architecture), entry.get("weights")
+            if section == "sources" and known_architecture(architecture) and weights not in allowed:
                 faults.append(
-                    f"{section}.{name}.weights: received {shown(entry.get('weights'))}; "
-                    "'file' goes with the path of a .keras file, 'imagenet' with every other architecture"
+                    f"sources.{name}.weights: received {shown(weights)}; {architecture} has {' or '.join(allowed)}"
                 )
     return faults
 
 
-def _entries(raw: dict[str, Any], section: str) -> list[tuple[str, dict[str, Any]]]:
+def _entries(raw: Raw, section: str) -> list[tuple[str, dict[str, Any]]]:
     return [(str(name), entry) for name, entry in _entry(raw, section).items() if isinstance(entry, dict)]
 
 
-def _entry(raw: dict[str, Any], section: str, name: Any = None) -> dict[str, Any]:
+def _entry(raw: Raw, section: str, name: Any = None) -> dict[str, Any]:
     part = raw.get(section)
     if name is not None and isinstance(part, dict):
         part = part.get(name) if isinstance(name, str) else None

@@ -24,14 +24,26 @@ STAGES: dict[str, str | None] = {
     "validate": "datasets",
     "split": "targets",
     "source": "sources",
+    "pretrain": "pretrained",
     "extract": "transfers",
     "head": "transfers",
     "tune": "transfers",
     "scratch": "baselines",
     "evaluate": "transfers",
+    "null": "nulls",
+    "adapt": "adaptations",
+    "compare": "adaptations",
     "report": None,
 }
-KERAS_STAGES = ("source", "extract", "head", "tune", "scratch")  # these use a device and write a clock
+KERAS_STAGES = (
+    "source",
+    "pretrain",
+    "extract",
+    "head",
+    "tune",
+    "scratch",
+    "adapt",
+)  # these use a device and write a clock
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 

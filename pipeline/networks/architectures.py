@@ -1,17 +1,37 @@
 """Backbones with random weights, by the name that params.yaml gives them."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 
 from pipeline.frame.errors import InputError
+from pipeline.networks import cifar_resnet, efficientnet_lite
 from pipeline.networks.applications import build_application
-from pipeline.networks.efficientnet_lite import efficientnet_lite0
 from pipeline.networks.keras_files import read_keras_file, rebuilt
 from pipeline.networks.names import APPLICATIONS, BUILT_HERE, is_file, known_architecture
 
-# Each builder takes the image size in pixels. `names.BUILT_HERE` lists the same names without importing Keras.
-ARCHITECTURES: dict[str, Callable[[int], keras.Model]] = {"efficientnet_lite0": efficientnet_lite0}
+
+class Architecture(NamedTuple):
+    """A network that is built here: from an image size in pixels, and what a card says of it."""
+
+    build: Callable[[int], keras.Model]
+    preprocessing: str
+    citation: str
+
+
+# `names.BUILT_HERE` lists the same names without importing Keras.
+ARCHITECTURES: dict[str, Architecture] = {
+    "efficientnet_lite0": Architecture(
+        efficientnet_lite.efficientnet_lite0, efficientnet_lite.PREPROCESSING, efficientnet_lite.CITATION
+    ),
+    "cifar_resnet8": Architecture(
+        lambda size: cifar_resnet.cifar_resnet(size, 1), cifar_resnet.PREPROCESSING, cifar_resnet.CITATION
+    ),
+    "cifar_resnet14": Architecture(
+        lambda size: cifar_resnet.cifar_resnet(size, 2), cifar_resnet.PREPROCESSING, cifar_resnet.CITATION
+    ),
+}
 
 
 def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | None = None) -> keras.Model:
@@ -37,7 +57,7 @@ def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | 
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     if architecture in ARCHITECTURES:
-        return ARCHITECTURES[architecture](image_size)
+        return ARCHITECTURES[architecture].build(image_size)
     if is_file(architecture):
         model = read_keras_file(architecture, sha256)
         keras.utils.set_random_seed(seed)  # reading the file drew initial weights before it replaced them

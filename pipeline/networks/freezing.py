@@ -76,7 +76,7 @@ def cut_layer(backbone: keras.Model, unfreeze: int | str) -> str:
     if isinstance(unfreeze, int):
         if not 0 <= unfreeze <= len(parts):
             raise InputError(
-                f"tune.unfreeze is {unfreeze}, but {backbone.name} has {len(parts)} blocks: allowed are 0 to "
+                f"unfreeze is {unfreeze}, but {backbone.name} has {len(parts)} blocks: allowed are 0 to "
                 f"{len(parts)}, a name, or {ALL!r}. Blocks from the input on: {', '.join(p.name for p in parts)}."
             )
         return listed[-1].name if unfreeze == 0 else before[parts[-unfreeze].name]
@@ -86,7 +86,7 @@ def cut_layer(backbone: keras.Model, unfreeze: int | str) -> str:
     if unfreeze not in before:
         close = difflib.get_close_matches(unfreeze, before, n=5, cutoff=0.5)
         raise InputError(
-            f"tune.unfreeze is {unfreeze!r}, which names no block of {backbone.name} and no layer that directly "
+            f"unfreeze is {unfreeze!r}, which names no block of {backbone.name} and no layer that directly "
             f"follows a cut. Allowed: 0 to {len(parts)}, {ALL!r}, a block ({', '.join(p.name for p in parts)}), or a "
             "layer whose only input is one through which every path passes"
             + (f"; the closest are {', '.join(close)}." if close else ".")

@@ -1,6 +1,7 @@
 """The architectures that params may name; imports no Keras, so that reading params stays fast."""
 
-BUILT_HERE = ("efficientnet_lite0",)
+LITE0 = "efficientnet_lite0"
+BUILT_HERE = (LITE0, "cifar_resnet8", "cifar_resnet14")
 
 # Every model of keras.applications (Keras 3.15); a test holds this list equal to what the installed Keras offers.
 APPLICATIONS = (
@@ -27,3 +28,11 @@ def is_file(architecture: str) -> bool:
 def known_architecture(name: str) -> bool:
     """Whether `name` can be built: a name listed here, or a path ending in `.keras` (not opened by this check)."""
     return name in BUILT_HERE or name in APPLICATIONS or is_file(name)
+
+
+def allowed_weights(architecture: str) -> tuple[str, ...]:
+    """What the weights of a source may be for an architecture: published ones only where somebody published some."""
+    if is_file(architecture):
+        return ("file", "random")
+    published = architecture == LITE0 or architecture in APPLICATIONS
+    return ("imagenet", "random") if published else ("random",)

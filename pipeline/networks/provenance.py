@@ -3,8 +3,6 @@
 Licences as the original authors released the weights, to our knowledge; Keras ships no statement beside the files.
 """
 
-LITE0_CITATION = "Tan and Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019 (Lite variant, 2020)"
-
 # The longest prefix that fits decides, so that ResNet50V2 is not taken for its family's first version.
 FAMILIES: dict[str, tuple[str, str]] = {
     "ConvNeXt": ("MIT", "Liu et al., A ConvNet for the 2020s, CVPR 2022"),

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pipeline.reporting.sentences import spaced
+
 matplotlib.rcParams.update(
     {
         "svg.hashsalt": "transfer-verdict",  # element ids do not change from run to run
@@ -20,22 +22,40 @@ matplotlib.rcParams.update(
     }
 )
 # Okabe and Ito's colours, safe for colour-blind readers
-COLOURS = {"head": "#e69f00", "tuned": "#0072b2", "scratch": "#6b6b6b"}
+COLOURS = {
+    "head": "#e69f00",
+    "tuned": "#0072b2",
+    "again": "#009e73",
+    "scratch": "#6b6b6b",
+    "source_only": "#6b6b6b",
+    "adapted": "#0072b2",
+    "target_supervised": "#009e73",
+}
+READINGS = {"converged": "#0072b2", "equal compute": "#e69f00", "over source only": "#009e73"}
+CONTROLS = "controls"
 INCHES = (5.2, 3.4)
 
 
 def gain_figure(rows: pd.DataFrame) -> str:
-    """Every transfer's gain with its interval: transfer, reading, gain, ci_low, ci_high."""
-    figure, axes = _figure(5.2, 1.2 + 0.35 * len(rows))
+    """Everybody's gain with its interval: transfer, role, reading, gain, ci_low, ci_high.
+
+    Controls stand on grey, with hollow points: they are no findings.
+    """
+    figure, axes = _figure(6.4, 1.2 + 0.35 * len(rows))
     for position, row in enumerate(rows.to_dict("records")):
-        colour = COLOURS["tuned"] if row["reading"] == "converged" else COLOURS["head"]
-        axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=2)  # nan draws nothing
-        axes.plot([row["gain"]], [position], "o", color=colour)
+        colour, control = READINGS[row["reading"]], row["role"] == CONTROLS
+        axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=1 if control else 2)
+        axes.plot([row["gain"]], [position], "o", color=colour, markerfacecolor="white" if control else colour)
+        if control:
+            axes.axhspan(position - 0.5, position + 0.5, color="#eeeeee", linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    names = (rows["transfer"] + "\n(" + rows["reading"] + ")").tolist()
+    names = [
+        f"{row['transfer']}\n({'control' if row['role'] == CONTROLS else row['reading']})"
+        for row in rows.to_dict("records")
+    ]
     axes.set_yticks(range(len(rows)), names, parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel("gain over training from scratch")
+    axes.set_xlabel("gain")
     return _svg(figure)
 
 
@@ -48,7 +68,7 @@ def curves_figure(rows: pd.DataFrame) -> str:
             axes.plot(fold["gflops"], fold["val_balanced_accuracy"], color=COLOURS[arm], alpha=0.3, linewidth=0.8)
         grid = np.linspace(max(f["gflops"].min() for f in folds), min(f["gflops"].max() for f in folds), 100)
         mean = np.mean([np.interp(grid, f["gflops"], f["val_balanced_accuracy"]) for f in folds], axis=0)
-        axes.plot(grid, mean, color=COLOURS[arm], linewidth=2, label=arm)
+        axes.plot(grid, mean, color=COLOURS[arm], linewidth=2, label=spaced(arm))
     axes.set_xlabel("GFLOPs spent a fold")
     axes.set_ylabel("balanced accuracy on validation")
     axes.legend()
@@ -56,14 +76,18 @@ def curves_figure(rows: pd.DataFrame) -> str:
 
 
 def roc_figure(rows: pd.DataFrame) -> str:
-    """ROC curves out of fold; one positive class is drawn where there are several."""
+    """ROC curves out of fold: a line an arm, and where there are several positive classes a thin one for each."""
     figure, axes = _figure(3.6, INCHES[1])
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
-    first = rows[rows["positive"] == rows["positive"].iloc[0]] if len(rows) else rows
-    for arm, table in _by_arm(first):
-        axes.plot(table["false_positive_rate"], table["true_positive_rate"], color=COLOURS[arm], label=arm)
+    positives = rows["positive"].unique()
+    style = {"linewidth": 1.5} if len(positives) < 2 else {"linewidth": 0.8, "alpha": 0.7}
+    for arm, table in _by_arm(rows):
+        for index, (_, curve) in enumerate(table.groupby("positive", sort=False)):
+            label = spaced(arm) if index == 0 else None
+            x, y = curve["false_positive_rate"], curve["true_positive_rate"]
+            axes.plot(x, y, color=COLOURS[arm], label=label, **style)
     axes.set_xlabel("false positive rate")
-    of = f" of {first.positive.iloc[0]}" if len(first) else ""
+    of = {0: "", 1: f" of {''.join(positives[:1])}"}.get(len(positives), " of each class")
     axes.set_ylabel(f"true positive rate{of}", parse_math=False)
     axes.legend(loc="lower right")
     return _svg(figure)
@@ -74,7 +98,7 @@ def calibration_figure(rows: pd.DataFrame) -> str:
     figure, axes = _figure(3.6, INCHES[1])
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
     for arm, table in _by_arm(rows):
-        axes.plot(table["confidence"], table["accuracy"], color=COLOURS[arm], label=arm)
+        axes.plot(table["confidence"], table["accuracy"], color=COLOURS[arm], label=spaced(arm))
         axes.scatter(table["confidence"], table["accuracy"], s=150 * table["weight"], color=COLOURS[arm])
     axes.set_xlim(min(0.5, rows["confidence"].min() - 0.02), 1.01)
     axes.set_xlabel("confidence")
@@ -97,7 +121,7 @@ def confusion_figure(confusion: dict[str, list[list[float]]], classes: list[str]
             axes.text(column, row, text, ha="center", va="center", color=colour, parse_math=False)
         axes.set_xticks(range(len(classes)), classes, parse_math=False)
         axes.set_yticks(range(len(classes)), classes, rotation=90, va="center", parse_math=False)
-        axes.set_title(arm)
+        axes.set_title(spaced(arm))
         axes.set_xlabel("predicted")
     figure.axes[0].set_ylabel("actual")
     return _svg(figure)

@@ -5,8 +5,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline.reporting.summary import sentence, spending
-from pipeline.reporting.table import number
+from pipeline.reporting.sentences import spaced
 
 MARKDOWN_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"\n": " ", "\r": " "})
 
@@ -21,10 +20,7 @@ def render(template: str, context: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        md=markdown_escape, number=number, spending=spending, words=lambda s: s.replace("_", " ")
-    )
-    environment.globals.update(sentence=sentence)
+    environment.filters.update(md=markdown_escape, words=spaced)
     return environment.get_template(template).render(context)
 
 

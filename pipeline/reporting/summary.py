@@ -4,56 +4,62 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.frame.params import Params
+from pipeline.verdict.controls import failures, held
 from pipeline.verdict.decision import Verdict, with_holm
 from pipeline.verdict.difference import holm
 
+TRANSFER, ADAPTATION, REPEAT = "transfer", "adaptation", "repeat"  # kinds of entries; repeat: a baseline against itself
+NULL = "null"
+Files = Mapping[str, Mapping[str, Any]]
 
-def summarise(
-    verdicts: Mapping[str, dict[str, Any]], metrics: Mapping[str, dict[str, Any]], params: Params
-) -> dict[str, Any]:
-    """The content of reports/metrics.json: one object a transfer, then `run`.
 
-    Evidence is judged here once more, since Holm's adjustment needs all transfers of the run.
+def cells(params: Params) -> list[str]:
+    """Everything that has a verdict, in the order of params: transfers, adaptations, nulls."""
+    return [*params.transfers, *params.adaptations, *params.nulls]
+
+
+def controls_of(params: Params) -> dict[str, str]:
+    """Name -> control, of all entries whose answer is known in advance."""
+    planted = {name: transfer.control for name, transfer in params.transfers.items() if transfer.control}
+    return {**planted, **dict.fromkeys(params.nulls, NULL)}
+
+
+def summarise(verdicts: Files, metrics: Files, cards: Files, params: Params) -> dict[str, Any]:
+    """The content of reports/metrics.json: one object for everything that has a verdict, then `run`.
+
+    Evidence is judged here once more, since Holm's adjustment needs all transfers and adaptations of the run. Controls
+    stand apart: they are judged by their own p, and are not counted in the adjustment.
 
     Args:
-        verdicts, metrics: the content of verdict.json and metrics.json of every transfer in params, in their order.
+        verdicts, metrics: the content of verdict.json and metrics.json of every name in `cells(params)`.
+        cards: of every source, for what it cost.
     """
-    judged = with_holm({name: last_verdict(verdict) for name, verdict in verdicts.items()})
-    equal = {name: Verdict.from_dict(verdict["equal_compute"]) for name, verdict in verdicts.items()}
-    p_equal = holm({name: verdict.p for name, verdict in equal.items()})
-    result: dict[str, Any] = {}
-    for name, verdict in judged.items():
-        transfer, file = params.transfers[name], verdicts[name]
-        result[name] = {
-            "setting": transfer.setting,
-            "source": transfer.source,
-            "target": transfer.target,
-            "arm": file["arm"],
-            "label": verdict.label,
-            "evidence": verdict.evidence,
-            "gain": verdict.gain,
-            "ci_low": verdict.ci_low,
-            "ci_high": verdict.ci_high,
-            "p_holm": verdict.p_holm,
-            "smallest_detectable_gain": verdict.smallest_detectable_gain,
-            "images_needed": verdict.images_needed,
-            "equal_compute": {
-                "gain": equal[name].gain,
-                "ci_low": equal[name].ci_low,
-                "ci_high": equal[name].ci_high,
-                "p_holm": p_equal[name],
-            },
-            "baseline_stopped_improving": all(file["stopped_improving"]["scratch"]),
-            "arms": metrics[name],
-            "compute": file["compute"],
+    controls, last = controls_of(params), {name: last_verdict(verdict) for name, verdict in verdicts.items()}
+    judged = last | with_holm({name: verdict for name, verdict in last.items() if name not in controls})
+    failed = failures({name: (control, judged[name]) for name, control in controls.items()})
+    p_equal = holm(
+        {
+            name: verdicts[name]["equal_compute"]["p"]
+            for name in params.transfers
+            if name not in controls  # as above: their number must not soften or sharpen the others' evidence
         }
-    run = params.run
+    )
+    result: dict[str, Any] = {}
+    for name in cells(params):
+        entry = _judged(judged[name], verdicts[name], metrics[name])
+        entry |= _particulars(name, verdicts[name], cards, params, p_equal.get(name))
+        if name in controls:
+            entry |= {"control": controls[name], "held": held(controls[name], judged[name])}
+        elif failed:
+            entry["controls"] = "failed"
+        result[name] = entry
     result["run"] = {
         "metric": params.verdict.metric,
-        "protocol": run.protocol,
-        "folds": run.folds,
-        "image_size": run.image_size,
-        "controls": None,  # null: this run has none
+        "protocol": params.run.protocol,
+        "folds": params.run.folds,
+        "image_size": params.run.image_size,
+        "controls": ("failed" if failed else "held") if controls else None,  # null: this run has none
+        "failed_controls": failed,
     }
     return result
 
@@ -63,19 +69,81 @@ def last_verdict(file: Mapping[str, Any]) -> Verdict:
     return Verdict.from_dict(file["verdicts"][file["arm"]])
 
 
-def sentence(name: str, entry: Mapping[str, Any], metric: str) -> str:
-    """One transfer in one sentence, for people."""
-    if entry["gain"] is None:
-        return f"{name}: no verdict, since the gain is undefined"
-    caveat = "" if entry["baseline_stopped_improving"] else "; scratch had not stopped improving when its budget ended"
-    arm, scratch = entry["arms"][entry["arm"]][metric], entry["arms"]["scratch"][metric]
-    interval = "" if entry["ci_low"] is None else f" [{entry['ci_low']:+.3f}, {entry['ci_high']:+.3f}]"
-    return (
-        f"{name}: {entry['label']}, {entry['evidence']}: {metric.replace('_', ' ')} {arm:.3f} against {scratch:.3f} "
-        f"from scratch, gain {entry['gain']:+.3f}{interval}, {spending(entry['compute']['saved'])}{caveat}"
-    )
+def _judged(verdict: Verdict, file: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What every entry has."""
+    return {
+        "arm": file["arm"],
+        "against": file["against"],
+        "label": verdict.label,
+        "evidence": verdict.evidence,
+        "gain": verdict.gain,
+        "ci_low": verdict.ci_low,
+        "ci_high": verdict.ci_high,
+        "p": verdict.p,
+        "p_holm": verdict.p_holm,
+        "smallest_detectable_gain": verdict.smallest_detectable_gain,
+        "images_needed": verdict.images_needed,
+        "arms": metrics,
+    }
 
 
-def spending(saved: float) -> str:
-    """The share of compute saved, in words: a transfer may also cost more than training from scratch."""
-    return f"{saved:.0%} of the compute saved" if saved >= 0 else f"{-saved:.0%} more compute spent"
+def _particulars(
+    name: str,
+    file: Mapping[str, Any],
+    cards: Files,
+    params: Params,
+    p_equal: float | None,
+) -> dict[str, Any]:
+    """What entries of its kind have."""
+    if name in params.nulls:
+        null = params.nulls[name]
+        return {
+            "kind": REPEAT,
+            "target": null.target,
+            "baseline": null.baseline,
+            "again": null.again,
+            "baseline_stopped_improving": all(file["stopped_improving"]["scratch"]),
+            "compute": file["compute"],
+        }
+    if name in params.adaptations:
+        adaptation = params.adaptations[name]
+        return {
+            "kind": ADAPTATION,
+            "setting": "transductive",
+            "source": adaptation.source,
+            "target": adaptation.target,
+            "methods": file["methods"],
+            "ceiling": _ceiling(file),
+            "compute": {**file["compute"], "pretraining_gflops": pretraining_gflops(cards[adaptation.source])},
+        }
+    transfer = params.transfers[name]
+    return {
+        "kind": TRANSFER,
+        "setting": transfer.setting,
+        "source": transfer.source,
+        "target": transfer.target,
+        "baseline": transfer.baseline,
+        "equal_compute": {key: file["equal_compute"][key] for key in ("gain", "ci_low", "ci_high")}
+        | {"p_holm": p_equal},
+        "baseline_stopped_improving": all(file["stopped_improving"]["scratch"]),
+        "compute": {**file["compute"], "pretraining_gflops": pretraining_gflops(cards[transfer.source])},
+    }
+
+
+def _ceiling(file: Mapping[str, Any]) -> dict[str, Any]:
+    """What the target's labels would have gained, and the share of it that was reached without them.
+
+    The share is None where there was nothing to reach: labels did not help either, or a gain is undefined.
+    """
+    gain, most = file["verdicts"][file["arm"]]["gain"], file["verdicts"][file["ceiling"]]
+    known = gain is not None and most["gain"] is not None and most["gain"] > 0
+    return {
+        "arm": file["ceiling"],
+        **{key: most[key] for key in ("gain", "ci_low", "ci_high")},
+        "reached": gain / most["gain"] if known else None,
+    }
+
+
+def pretraining_gflops(card: Mapping[str, Any]) -> float:
+    """What making a source cost, with what the source that it began from had cost: 0 for published weights."""
+    return float(card["cost"]["gflops"] + card["cost"]["inherited_gflops"])

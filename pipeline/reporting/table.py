@@ -1,5 +1,6 @@
-"""The verdicts of the last run as a table on the terminal."""
+"""The verdicts of the last run as tables on the terminal."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ from rich.table import Table
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json
 from pipeline.frame.paths import Paths
-from pipeline.reporting.summary import sentence
+from pipeline.reporting.sentences import controls_line, number, sentence, spaced
+from pipeline.reporting.summary import ADAPTATION
+from pipeline.reporting.tables import held_in_words
+from pipeline.verdict.controls import RULES
 
-STYLES = {"positive": "bold green", "negative": "bold red"}
+STYLES = {"positive": "bold green", "negative": "bold red", "NO": "bold red", "failed": "bold red"}
+Entries = dict[str, Any]
 
 
 def print_table(root: Path = Path()) -> None:
-    """Print reports/metrics.json, a row a transfer.
+    """Print reports/metrics.json, a row for everything that has a verdict.
 
     Raises:
         InputError: there was no run yet.
@@ -27,33 +32,96 @@ def print_table(root: Path = Path()) -> None:
     metrics = read_json(path)
     run = metrics.pop("run")
     console = Console()
-    console.print(verdict_table(metrics, run["metric"]))
+    controls = [name for name, entry in metrics.items() if "control" in entry]
+    console.print(escape(controls_line(run, controls)), style=STYLES.get(run["controls"] or "", ""))
+    for table in (verdict_table, adaptation_table, control_table):
+        if (shown := table(metrics, run["metric"])).row_count:
+            console.print(shown)
     for name, entry in metrics.items():
         console.print(escape(sentence(name, entry, run["metric"])))
     console.print(f"More: {Paths(root).report_markdown} and {Paths(root).report_html}")
 
 
-def verdict_table(metrics: dict[str, Any], metric: str) -> Table:
+def verdict_table(metrics: Entries, metric: str) -> Table:
     """A row a transfer: its label with the evidence, the gain at converged and at equal compute, the price."""
-    table = Table(title=f"Does the transfer pay? (gain in {metric.replace('_', ' ')} over training from scratch)")
-    for column in ("transfer", "label", "evidence"):
+    return _table(
+        f"Does the transfer pay? (gain in {spaced(metric)} over training from scratch)",
+        ("transfer", "label", "evidence"),
+        ("gain", "interval", "at equal\ncompute", "compute\nsaved"),
+        [
+            (
+                f"{escape(name)}\n({entry['setting']})",
+                styled(entry["label"]),
+                entry["evidence"],
+                *_gain(entry),
+                number(entry["equal_compute"]["gain"], "+.3f"),
+                number(entry["compute"]["saved"], ".0%"),
+            )
+            for name, entry in _of(metrics, lambda entry: "equal_compute" in entry and "control" not in entry)
+        ],
+    )
+
+
+def adaptation_table(metrics: Entries, metric: str) -> Table:
+    """A row an adaptation: its gain over the source as it is, and what the target's labels would have gained."""
+    return _table(
+        f"Without labels of the target (gain in {spaced(metric)} over the source as it is)",
+        ("adaptation", "label", "evidence"),
+        ("gain", "interval", "with target\nlabels", "of the\nway"),
+        [
+            (
+                escape(name),
+                styled(entry["label"]),
+                entry["evidence"],
+                *_gain(entry),
+                number(entry["ceiling"]["gain"], "+.3f"),
+                number(entry["ceiling"]["reached"], ".0%"),
+            )
+            for name, entry in _of(metrics, lambda entry: entry["kind"] == ADAPTATION)
+        ],
+    )
+
+
+def control_table(metrics: Entries, metric: str) -> Table:
+    """A row a control: what it must show, what it showed."""
+    return _table(
+        f"Controls (gain in {spaced(metric)})",
+        ("control", "expected", "held"),
+        ("gain", "interval", "p"),
+        [
+            (
+                f"{escape(name)}\n({spaced(entry['control'])})",
+                RULES[entry["control"]].expected,
+                styled(held_in_words(entry["held"])),
+                *_gain(entry),
+                number(entry["p"], ".2g"),
+            )
+            for name, entry in _of(metrics, lambda entry: "control" in entry)
+        ],
+    )
+
+
+def _of(metrics: Entries, wanted: Callable[[Entries], bool]) -> list[tuple[str, Entries]]:
+    return [(name, entry) for name, entry in metrics.items() if wanted(entry)]
+
+
+def _table(title: str, texts: tuple[str, ...], numbers: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(title=title)
+    for column in texts:
         table.add_column(column)
-    for column in ("gain", "interval", "at equal\ncompute", "compute\nsaved"):
+    for column in numbers:
         table.add_column(column, justify="right", no_wrap=True)
-    for name, entry in metrics.items():
-        style = STYLES.get(entry["label"], "")
-        table.add_row(
-            f"{escape(name)}\n({entry['setting']})",
-            f"[{style}]{entry['label']}[/]" if style else "-",
-            entry["evidence"],
-            number(entry["gain"], "+.3f"),
-            f"{number(entry['ci_low'], '+.3f')} to\n{number(entry['ci_high'], '+.3f')}",
-            number(entry["equal_compute"]["gain"], "+.3f"),
-            number(entry["compute"]["saved"], ".0%"),
-        )
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def number(value: float | None, form: str = ".3f") -> str:
-    """A number in a given format; a dash where it is undefined."""
-    return "-" if value is None else format(value, form)
+def _gain(entry: Entries) -> tuple[str, str]:
+    low, high = (number(entry[key], "+.3f") for key in ("ci_low", "ci_high"))
+    return number(entry["gain"], "+.3f"), "-" if entry["ci_low"] is None else f"{low} to\n{high}"
+
+
+def styled(word: str | None) -> str:
+    """A word in its colour; a dash where there is none."""
+    style = STYLES.get(word or "")
+    return f"[{style}]{word}[/]" if style else word or "-"

@@ -6,9 +6,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from pipeline.datasets.hygiene import check_unseen
 from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, check_space, read_parquet, replacing_folder, write_json, write_npy
-from pipeline.frame.params import Params
+from pipeline.frame.io import (
+    check_sealed,
+    check_space,
+    read_json,
+    read_parquet,
+    replacing_folder,
+    write_json,
+    write_npy,
+)
+from pipeline.frame.params import Params, Transfer
 from pipeline.frame.paths import FeaturePaths, Paths
 from pipeline.frame.progress import progress
 from pipeline.networks.flops import forward_flops
@@ -18,6 +27,7 @@ from pipeline.training.arms import set_precision
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import PREDICT_BATCH, Loader, pixel_loader, predict
 from pipeline.training.folds import images_of
+from pipeline.training.specs import unfreeze_of
 
 TRACKS = (
     "run.augmentation",
@@ -76,7 +86,7 @@ def check_range(activations: np.ndarray) -> np.ndarray:
     if not np.abs(activations).max() <= FLOAT16_LIMIT:
         raise InputError(
             f"Activations at the cut reach {np.abs(activations).max():g}, more than the cache can hold "
-            f"({FLOAT16_LIMIT:g}). Set `tune.unfreeze` to another block, or to `all`, which caches nothing."
+            f"({FLOAT16_LIMIT:g}). Set `unfreeze` to another block, or to `all`, which caches nothing."
         )
     return activations
 
@@ -84,6 +94,22 @@ def check_range(activations: np.ndarray) -> np.ndarray:
 def pooling(body: keras.Model) -> keras.Model:
     """Average the body's feature map (n, h, w, c) over space."""
     return keras.Model(body.input, keras.layers.GlobalAveragePooling2D(dtype="float32")(body.output))
+
+
+def check_target_unseen(paths: Paths, transfer: Transfer) -> None:
+    """Raise InputError if the source learnt from images of the target; published sources are not known by image."""
+    seen, target = paths.source(transfer.source).seen, paths.target(transfer.target)
+    if not seen.exists():
+        return
+    origin = read_json(target.images)
+    check_unseen(
+        read_parquet(seen),
+        read_parquet(target.examples),
+        origin["dataset"],
+        origin["near_duplicate_distance"],
+        transfer.source,
+        transfer.target,
+    )
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
@@ -95,12 +121,14 @@ def run(params: Params, paths: Paths, name: str) -> str:
     backbone = load_model(source.backbone)
     set_precision(backbone)
     images = images_of(paths, transfer.target)
+    check_target_unseen(paths, transfer)
     rows = read_parquet(paths.target(transfer.target).examples)["row"].to_numpy()
     load = pixel_loader(images, rows, params.run.augmentation)
-    cut = cut_layer(backbone, params.tune.unfreeze)
+    unfreeze = unfreeze_of(params, name)
+    cut = cut_layer(backbone, unfreeze)
     trunk, top = split_at(backbone, cut)
     # nothing is cached where everything is tuned (the cut is the input) or nothing (the cut is the output)
-    views = view_count(params.run.augmentation) if trunk and params.tune.unfreeze != 0 else 0
+    views = view_count(params.run.augmentation) if trunk and unfreeze != 0 else 0
     with replacing_folder(paths.features(name).folder) as folder:
         written = FeaturePaths(folder)
         if views:

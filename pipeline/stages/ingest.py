@@ -88,6 +88,7 @@ def card(raw: RawDataset, dataset: Dataset, reading: Reading, written: DatasetPa
         "image_size": shape[1],
         "channels": shape[3],
         "wrong_extensions": reading.wrong_extensions,
+        "near_duplicate_distance": dataset.near_duplicate_distance,
         "sha256": sha256_file(written.images),
     }
 
@@ -114,7 +115,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
         phashes = [reading.facts[index].phash for index in kept]
         cluster = manifest.near_duplicates(phashes, reading.thumbnails[kept], dataset.near_duplicate_distance)
         write_images(written.images, scratch, kept, 3 if reading.colour else 1)
-        write_parquet(written.manifest, manifest.build(raw, kept, reading.facts, cluster))
+        drawn = seed_for(params.run.seed, "pools", name)
+        write_parquet(written.manifest, manifest.build(raw, kept, reading.facts, cluster, dataset.pools, drawn))
         write_csv(written.quarantine, quarantine)
         write_json(written.card, card(raw, dataset, reading, written))
     return f"{len(kept):,} images, {len(reasons):,} quarantined"

@@ -7,47 +7,69 @@ import pandas as pd
 
 from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_csv, write_json, write_text
 from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.reporting import figures
+from pipeline.frame.paths import Paths, TransferPaths
+from pipeline.reporting.figures import gain_figure
+from pipeline.reporting.pages import gain_rows, page, transfer_figures
 from pipeline.reporting.render import render
-from pipeline.reporting.summary import summarise
+from pipeline.reporting.summary import cells, summarise
 
-TRACKS = ("run", "datasets", "targets", "sources", "baselines", "transfers", "verdict")
+TRACKS = (
+    "run",
+    "datasets",
+    "targets",
+    "sources",
+    "pretrained",
+    "baselines",
+    "transfers",
+    "nulls",
+    "adaptations",
+    "verdict",
+)
 PLOTS = ("learning_curves", "roc", "confusion", "calibration")
 LABELS = ("positive", "actual", "predicted")  # the plots' columns that hold a target's labels
-CLOCKED = {"source": "source", "extract": None, "head": None, "tune": None, "scratch": "baseline"}
 
 
-def gain_rows(metrics: dict[str, Any], transfers: list[str]) -> pd.DataFrame:
-    """Rows of the gain plot: transfer, reading (converged or equal compute), gain, ci_low, ci_high."""
-    readings = [("converged", lambda entry: entry), ("equal compute", lambda entry: entry["equal_compute"])]
-    return pd.DataFrame(
-        [
-            {
-                "transfer": name,
-                "reading": reading,
-                **{key: part(metrics[name])[key] for key in ("gain", "ci_low", "ci_high")},
-            }
-            for name in transfers
-            for reading, part in readings
-        ]
-    )
+def plot_rows(files: TransferPaths) -> dict[str, pd.DataFrame]:
+    """Read the rows of those plots that there are; labels stay the text that they are, also `01` and `NA`."""
+    labels = dict.fromkeys(LABELS, str)
+    return {
+        plot: pd.read_csv(files.plot(plot), dtype=labels, keep_default_na=False, na_values=[""])
+        for plot in PLOTS
+        if files.plot(plot).exists()  # an adaptation has no learning curves
+    }
 
 
-def plot_rows(path: Path) -> pd.DataFrame:
-    """Read the rows of a plot; labels stay the text that they are, also `01` and `NA`."""
-    return pd.read_csv(path, dtype=dict.fromkeys(LABELS, str), keep_default_na=False, na_values=[""])
+def clocks(params: Params) -> dict[str, dict[str, tuple[str, str]]]:
+    """For everything that has a verdict, the steps that it rests on: step -> (stage, cell)."""
+
+    def source(name: str) -> dict[str, tuple[str, str]]:
+        stage = "pretrain" if name in params.pretrained else "source"
+        return {stage: (stage, name)}
+
+    steps = {
+        name: source(transfer.source)
+        | {stage: (stage, name) for stage in ("extract", "head", "tune")}
+        | {"scratch": ("scratch", transfer.baseline)}
+        for name, transfer in params.transfers.items()
+    }
+    steps |= {name: source(entry.source) | {"adapt": ("adapt", name)} for name, entry in params.adaptations.items()}
+    return steps | {
+        name: {"again": ("scratch", null.again), "scratch": ("scratch", null.baseline)}
+        for name, null in params.nulls.items()
+    }
 
 
 def costs(params: Params, paths: Paths) -> dict[str, Any]:
-    """The content of reports/cost.json: for every transfer the clock of each stage that it rests on."""
+    """The content of reports/cost.json: for every verdict the clock of each step that it rests on."""
     return {
-        name: {
-            stage: read_json(paths.clock(stage, getattr(transfer, field) if field else name))
-            for stage, field in CLOCKED.items()
-        }
-        for name, transfer in params.transfers.items()
+        name: {step: read_json(paths.clock(*cell)) for step, cell in steps.items()}
+        for name, steps in clocks(params).items()
     }
+
+
+def cards(params: Params, paths: Paths) -> dict[str, Any]:
+    """The cards of all sources, those that are there and those that were made."""
+    return {name: read_json(paths.source(name).card) for name in (*params.sources, *params.pretrained)}
 
 
 def dataset_facts(name: str, paths: Paths) -> dict[str, Any]:
@@ -64,45 +86,35 @@ def dataset_facts(name: str, paths: Paths) -> dict[str, Any]:
     }
 
 
-def transfer_figures(verdict: dict[str, Any], rows: dict[str, pd.DataFrame]) -> dict[str, str]:
-    """SVG texts of one transfer's section."""
-    return {
-        "curves": figures.curves_figure(rows["learning_curves"]),
-        "roc": figures.roc_figure(rows["roc"]),
-        "calibration": figures.calibration_figure(rows["calibration"]),
-        "confusion": figures.confusion_figure(verdict["confusion"], verdict["classes"]),
-    }
+def write_plots(plots: Path, gains: pd.DataFrame, rows: dict[str, dict[str, pd.DataFrame]], metrics: dict) -> None:
+    """Write the rows of `dvc plots`: one file a plot, with the transfer beside every row."""
+    with replacing_folder(plots) as folder:
+        write_csv(folder / "gain.csv", gains)
+        for plot in PLOTS:
+            parts = [of[plot].assign(transfer=name) for name, of in rows.items() if plot in of]
+            table = pd.concat(parts, ignore_index=True)
+            if plot == "confusion":  # DVC's template counts every row: only those of each transfer's last arm
+                table = table[table["arm"] == table["transfer"].map(lambda name: metrics[name]["arm"])]
+            write_csv(folder / f"{plot}.csv", table)
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read every transfer's verdict, write metrics.json, cost.json, plots, report.md and report.html."""
-    transfers = list(params.transfers)
-    files = {transfer: paths.transfer(transfer) for transfer in transfers}
+    """Read every verdict, write metrics.json, cost.json, plots, report.md and report.html."""
+    files = {cell: paths.transfer(cell) for cell in cells(params)}
     for file in files.values():
         check_sealed(file.folder)
-    verdicts = {transfer: read_json(file.verdict) for transfer, file in files.items()}
-    metrics = summarise(verdicts, {transfer: read_json(file.metrics) for transfer, file in files.items()}, params)
-    rows = {t: {plot: plot_rows(file.plot(plot)) for plot in PLOTS} for t, file in files.items()}
-    gains, cost = gain_rows(metrics, transfers), costs(params, paths)
+    verdicts = {cell: read_json(file.verdict) for cell, file in files.items()}
+    made = cards(params, paths)
+    metrics = summarise(verdicts, {cell: read_json(file.metrics) for cell, file in files.items()}, made, params)
+    rows = {cell: plot_rows(file) for cell, file in files.items()}
+    gains, cost = gain_rows(metrics), costs(params, paths)
     write_json(paths.report_metrics, metrics)
     write_json(paths.report_cost, cost)
-    with replacing_folder(paths.plots) as folder:
-        write_csv(folder / "gain.csv", gains)
-        for plot in PLOTS:
-            table = pd.concat([rows[t][plot].assign(transfer=t) for t in transfers], ignore_index=True)
-            if plot == "confusion":  # DVC's template counts every row: only those of each transfer's last arm
-                table = table[table["arm"] == table["transfer"].map(lambda t: metrics[t]["arm"])]
-            write_csv(folder / f"{plot}.csv", table)
-    context = {
-        "params": params,
-        "metrics": metrics,
-        "verdicts": verdicts,
-        "cost": cost,
-        "datasets": {dataset: dataset_facts(dataset, paths) for dataset in params.datasets},
-        "sources": {source: read_json(paths.source(source).card) for source in params.sources},
-        "gain_figure": figures.gain_figure(gains),
-        "figures": {transfer: transfer_figures(verdicts[transfer], rows[transfer]) for transfer in transfers},
-    }
+    write_plots(paths.plots, gains, rows, metrics)
+    datasets = {dataset: dataset_facts(dataset, paths) for dataset in params.datasets}
+    figures = {cell: transfer_figures(verdicts[cell], rows[cell]) for cell in files}
+    context = page(params, metrics, verdicts, cost, datasets, made, figures) | {"gain_figure": gain_figure(gains)}
     write_text(paths.report_markdown, render("report.md.j2", context))
     write_text(paths.report_html, render("report.html.j2", context))
-    return ", ".join(f"{transfer} {metrics[transfer]['label']}" for transfer in transfers)
+    state = metrics["run"]["controls"]
+    return ", ".join(f"{cell} {metrics[cell]['label']}" for cell in files) + (f"; controls {state}" if state else "")

@@ -43,5 +43,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
         networks=[network] * params.run.folds,
         settings=sweep(params.scratch.learning_rate),
         live=lambda fold: paths.live("scratch", name, fold),
+        repeat=baseline.repeat,
     )
     return train_arm(specs, paths.arm("scratch", name))

@@ -3,16 +3,17 @@
 from pipeline.frame.io import replacing_folder, write_json
 from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths, SourcePaths
+from pipeline.frame.seeds import seed_for
 from pipeline.networks.published import load_published
 from pipeline.networks.saving import save_model
 
-TRACKS = ("run.image_size", "run.device", "sources.{name}")
+TRACKS = ("run.seed", "run.image_size", "run.device", "sources.{name}")
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Load published weights, write the backbone and its card."""
-    source = params.sources[name]
-    backbone, card = load_published(source.architecture, source.weights, params.run.image_size, source.sha256)
+    """Load published weights or draw random ones, write the backbone and its card."""
+    source, seed = params.sources[name], seed_for(params.run.seed, "source", name)
+    backbone, card = load_published(source.architecture, source.weights, params.run.image_size, source.sha256, seed)
     with replacing_folder(paths.source(name).folder) as folder:
         written = SourcePaths(folder)
         save_model(backbone, written.backbone)

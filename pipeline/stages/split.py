@@ -2,12 +2,19 @@
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import StratifiedGroupKFold
 
+from pipeline.datasets.grouping import assign_folds
+from pipeline.datasets.selection import select
 from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_parquet, replacing_folder, sha256_file, write_json, write_parquet
+from pipeline.frame.io import (
+    check_sealed,
+    read_json,
+    read_parquet,
+    replacing_folder,
+    sha256_file,
+    write_json,
+    write_parquet,
+)
 from pipeline.frame.params import Params, Target
 from pipeline.frame.paths import Paths, SplitPaths
 from pipeline.frame.seeds import seed_for
@@ -15,17 +22,13 @@ from pipeline.frame.seeds import seed_for
 TRACKS = ("run.seed", "run.folds", "run.protocol", "run.validation_fraction", "targets.{name}")
 
 
-def select(manifest: pd.DataFrame, target: Target) -> pd.DataFrame:
-    """The target's images: row, image_id, label (str), weight (float64), group (str), cluster (int).
+def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFrame:
+    """The target's images: row, image_id, phash, group (str, the unit), label (str), weight (float64), cluster (int).
 
     Raises:
-        InputError: `where` leaves nothing, or a weight is outside (0, 1].
+        InputError: `where` and `pool` leave nothing, or a weight is outside (0, 1].
     """
-    columns = list(target.where)
-    chosen = (manifest[columns] == pd.Series(target.where, index=columns, dtype=object)).all(axis=1)
-    table = manifest[chosen].reset_index(drop=True)
-    if table.empty:
-        raise InputError(f"No image of dataset '{target.dataset}' has {target.where}. Change `where` of the target.")
+    table = select(manifest, target.where, target.pool, f"target '{name}'")
     weight = table[target.weight] if target.weight else pd.Series(1.0, index=table.index)
     outside = ~weight.between(0, 1, inclusive="right")
     if outside.any():
@@ -34,69 +37,65 @@ def select(manifest: pd.DataFrame, target: Target) -> pd.DataFrame:
             f"Weights of column '{target.weight}' must lie in (0, 1]; {outside.sum()} do not, first that of "
             f"image {where}: {weight[outside].iloc[0]}. Correct the table that the dataset is read from."
         )
-    return table[["row", "image_id", "group", "cluster"]].assign(label=table[target.label], weight=weight)
+    # what the bootstrap resamples as a whole, also where folds divide it: neighbours are alike under any protocol
+    kept = table[["row", "image_id", "phash"]].assign(group=table["unit"], label=table[target.label], weight=weight)
+    return kept.assign(cluster=table["cluster"])
 
 
-def units(examples: pd.DataFrame, protocol: str) -> np.ndarray:
-    """What must not be divided, as integers (n,): near-duplicates always, groups too where the protocol is grouped.
+def limited(labels: np.ndarray, training: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
+    """Choose at most `per_class` training images of every class; a larger limit keeps what a smaller one chose.
 
-    Two images belong to one unit when a chain of shared clusters and groups joins them.
+    Args:
+        labels: (n,) of all examples. training: positions (m,) of those that may be chosen.
+
+    Returns:
+        Positions, sorted.
     """
-    cluster = pd.factorize(examples["cluster"])[0]
-    if protocol == "random":
-        return cluster
-    group = pd.factorize(examples["group"])[0] + cluster.max() + 1
-    size = group.max() + 1
-    joined = coo_array((np.ones(len(examples)), (cluster, group)), shape=(size, size))
-    return pd.factorize(connected_components(joined, directed=False)[1][cluster])[0]
+    if per_class is None:
+        return training
+    shuffled = np.random.default_rng(seed).permutation(training)
+    parts = [shuffled[labels[shuffled] == name][:per_class] for name in np.unique(labels)]
+    return np.sort(np.concatenate(parts))
 
 
-def assign_folds(labels: np.ndarray, unit: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Stratified folds (n,) of 0..folds-1 that keep units whole.
+def roles(
+    examples: pd.DataFrame, unit: np.ndarray, fold: int, validation_fraction: float, per_class: int | None, seed: int
+) -> np.ndarray:
+    """train, validation, test or unused for every example (n,) in one fold.
 
-    Raises:
-        InputError: one class only, or a class or the units are fewer than the folds.
-    """
-    counts = dict(zip(*np.unique(labels, return_counts=True), strict=True))
-    shown = ", ".join(f"{name}: {count}" for name, count in counts.items())
-    if len(counts) < 2:
-        raise InputError(f"A target needs at least two classes, received one ({shown}).")
-    if min(counts.values()) < folds or len(np.unique(unit)) < folds:
-        raise InputError(
-            f"{folds} folds need at least {folds} images of every class and {folds} groups; received {shown} "
-            f"in {len(np.unique(unit))} groups. Lower `run.folds`, or add images."
-        )
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    result = np.empty(len(labels), int)
-    for fold, (_, test) in enumerate(splitter.split(labels, labels, unit)):
-        result[test] = fold
-    return result
-
-
-def roles(examples: pd.DataFrame, unit: np.ndarray, fold: int, validation_fraction: float, seed: int) -> np.ndarray:
-    """train, validation or test for every example (n,) in one fold; validation is cut out of the training folds.
+    Validation is cut out of what is labelled of the training folds: the first part of it in which, and outside of
+    which, every class is found.
 
     Raises:
         InputError: a part lacks a class.
     """
     labels = examples["label"].to_numpy()
-    result = np.where(examples["fold"] == fold, "test", "train").astype(object)
-    training = np.flatnonzero(result == "train")
+    result = np.where(examples["fold"] == fold, "test", "unused").astype(object)
+    training = limited(labels, np.flatnonzero(result == "unused"), per_class, seed_for(seed, "labels"))
+    result[training] = "train"
     _refuse_absent_class(labels, result, fold)
+    count = max(2, min(round(1 / validation_fraction), per_class or len(labels)))
     try:
-        parts = assign_folds(labels[training], unit[training], max(2, round(1 / validation_fraction)), seed)
+        parts = assign_folds(labels[training], unit[training], count, seed)
     except InputError as error:
         raise InputError(
             f"Fold {fold} cannot give {validation_fraction:g} of its training images to validation: {error} "
             "Or raise `run.validation_fraction`."
         ) from None
-    result[training[parts == 0]] = "validation"
+    classes = len(np.unique(labels[training]))
+    complete = [part for part in range(count) if _classes(labels[training], parts == part) == (classes, classes)]
+    result[training[parts == (complete or [0])[0]]] = "validation"
     _refuse_absent_class(labels, result, fold)
     return result
 
 
+def _classes(labels: np.ndarray, chosen: np.ndarray) -> tuple[int, int]:
+    """How many classes there are among the chosen and among the others."""
+    return len(np.unique(labels[chosen])), len(np.unique(labels[~chosen]))
+
+
 def _refuse_absent_class(labels: np.ndarray, roles: np.ndarray, fold: int) -> None:
-    for role in np.unique(roles):
+    for role in np.unique(roles[roles != "unused"]):
         absent = sorted(set(labels) - set(labels[roles == role]))
         if absent:
             raise InputError(
@@ -108,14 +107,12 @@ def _refuse_absent_class(labels: np.ndarray, roles: np.ndarray, fold: int) -> No
 def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> pd.DataFrame:
     """The table of a target's examples, in the manifest's order."""
     run = params.run
-    examples = select(manifest, target)
-    unit = units(examples, run.protocol)
-    # what the bootstrap resamples as a whole, also where folds divide it: neighbours are alike under any protocol
-    examples["group"] = np.char.add("u", units(examples, "grouped").astype(str))
+    examples = examples_of(manifest, target, name)
+    unit = examples["group" if run.protocol == "grouped" else "cluster"].to_numpy()
     examples["fold"] = assign_folds(examples["label"].to_numpy(), unit, run.folds, seed_for(run.seed, "split", name))
     for fold in range(run.folds):
         seed = seed_for(run.seed, "validation", name, fold)
-        examples[f"role_{fold}"] = roles(examples, unit, fold, run.validation_fraction, seed)
+        examples[f"role_{fold}"] = roles(examples, unit, fold, run.validation_fraction, target.labels_per_class, seed)
     return examples.drop(columns="cluster")
 
 
@@ -125,9 +122,15 @@ def run(params: Params, paths: Paths, name: str) -> str:
     dataset = paths.dataset(target.dataset)
     check_sealed(dataset.folder)
     examples = split(read_parquet(dataset.manifest), target, params, name)
+    origin = {
+        "dataset": target.dataset,
+        "sha256": sha256_file(dataset.images),
+        "near_duplicate_distance": read_json(dataset.card)["near_duplicate_distance"],
+    }
     with replacing_folder(paths.target(name).folder) as folder:
         written = SplitPaths(folder)
         write_parquet(written.examples, examples)
-        write_json(written.images, {"dataset": target.dataset, "sha256": sha256_file(dataset.images)})
+        write_json(written.images, origin)
     counts = ", ".join(f"{label} {count}" for label, count in examples["label"].value_counts().sort_index().items())
-    return f"{len(examples):,} images ({counts}), {params.run.folds} {params.run.protocol} folds"
+    limit = f", {target.labels_per_class} labels a class" if target.labels_per_class else ""
+    return f"{len(examples):,} images ({counts}), {params.run.folds} {params.run.protocol} folds{limit}"

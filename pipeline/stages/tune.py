@@ -5,7 +5,8 @@ from pipeline.frame.params import Params
 from pipeline.frame.paths import ArmPaths, Paths
 from pipeline.training.arms import TunedNetwork
 from pipeline.training.folds import images_of
-from pipeline.training.specs import fold_specs
+from pipeline.training.methods import Method
+from pipeline.training.specs import fold_specs, unfreeze_of
 from pipeline.training.train import sweep, train_arm
 
 TRACKS = (
@@ -23,10 +24,10 @@ TRACKS = (
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read activations (or images), backbone and heads, write the tuned network a fold and what head writes."""
     out = paths.arm("tune", name)
-    if params.tune.unfreeze == 0:
+    if unfreeze_of(params, name) == 0:
         with replacing_folder(out.folder) as folder:
             write_json(ArmPaths(folder).cost, {"folds": [], "gflops": 0.0})
-        return "nothing to unfreeze (tune.unfreeze is 0): the transfer's last arm is head"
+        return "nothing to unfreeze (unfreeze is 0): the transfer's last arm is head"
     transfer = params.transfers[name]
     features, heads = paths.features(name), paths.arm("head", name)
     for files in (paths.target(transfer.target), paths.source(transfer.source), features, heads):
@@ -45,5 +46,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
         ],
         settings=sweep(params.tune.learning_rate),
         live=lambda fold: paths.live("tune", name, fold),
+        method=Method(params.tune.method, params.tune.layer_decay, params.tune.l2_sp),
     )
     return train_arm(specs, out)

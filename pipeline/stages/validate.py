@@ -22,7 +22,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     check_sealed(files.folder)
     manifest = read_parquet(files.manifest)
     suite = expectations.rules(dataset, targets, params.run)
-    report, pages = expectations.check(name, suite, expectations.tables(manifest, targets))
+    report, pages = expectations.check(name, suite, expectations.tables(manifest, dataset.labels, targets))
     report["near_duplicates"] = expectations.label_conflicts(manifest, dataset.labels)
     write_json(paths.validation(name), report)
     for table, page in pages.items():

@@ -5,17 +5,24 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import keras
+import numpy as np
 
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.freezing import set_trainable, split_at
 from pipeline.networks.saving import load_model
+from pipeline.training.methods import variable_depths
 
 
 class Trainee(NamedTuple):
-    """`trained` maps a loader's inputs to class probabilities; `whole`, of the same variables, is what is saved."""
+    """The network of an arm.
+
+    `trained` maps a loader's inputs to class probabilities; `whole`, of the same variables, is what is saved; `depth`
+    is how deep below the head each trainable variable of `trained` lies (see methods.py), int (variables,).
+    """
 
     trained: keras.Model
     whole: keras.Model
+    depth: np.ndarray
 
 
 class Network(Protocol):
@@ -34,7 +41,7 @@ class HeadNetwork:
     def build(self, dropout: float, l2: float, seed: int) -> Trainee:
         keras.utils.set_random_seed(seed)
         head = build_head(self.features, self.classes, dropout, l2)
-        return Trainee(head, head)
+        return Trainee(head, head, np.zeros(len(head.trainable_variables), "int64"))
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class TunedNetwork:
         head.set_weights(trained_head.get_weights())
         set_trainable(backbone, self.cut, self.batch_norm)
         _, top = split_at(backbone, self.cut)
-        return Trainee(with_head(top, head), with_head(backbone, head))
+        trained = with_head(top, head)
+        return Trainee(trained, with_head(backbone, head), variable_depths(trained, backbone))
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class ScratchNetwork:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = self.batch_norm_momentum
         whole = with_head(backbone, build_head(backbone.output_shape[-1], self.classes, dropout, l2))
-        return Trainee(whole, whole)
+        return Trainee(whole, whole, variable_depths(whole, backbone))
 
 
 def build_head(features: int, classes: int, dropout: float, l2: float) -> keras.Model:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -42,15 +43,38 @@ def as_rgb(batch: np.ndarray) -> np.ndarray:
     return np.repeat(batch, 3, axis=-1) if batch.shape[-1] == 1 else batch
 
 
-def training_batches(order: np.ndarray, batch_size: int) -> np.ndarray:
-    """Divide a shuffled order (n,) into equal batches (steps, size), leaving out what is over.
+class EpochShape(NamedTuple):
+    """An epoch: `passes` over the examples, in `steps` batches of `size`."""
+
+    passes: int
+    steps: int
+    size: int
+
+
+def epoch_shape(examples: int, batch_size: int, min_steps: int = 1) -> EpochShape:
+    """As few passes over the examples as give `min_steps` batches, all of one size; what is over is left out.
 
     Batches of one shape are compiled once, and a small last one would give batch normalization nothing to average. As
     the order is new every epoch, so are the few that are left out.
     """
-    size = min(batch_size, len(order))
-    steps = len(order) // size
-    return order[: steps * size].reshape(steps, size)
+    size = min(batch_size, examples)
+    passes = max(1, -(-min_steps * size // examples))
+    return EpochShape(passes, passes * examples // size, size)
+
+
+def draw_epoch(rng: np.random.Generator, examples: int, views: int, shape: EpochShape) -> tuple[np.ndarray, np.ndarray]:
+    """The examples of every batch of an epoch and the views that they are seen under, each int (steps, size).
+
+    Passes are whole permutations one after another; a view is drawn for every example of a pass.
+    """
+    order, which = [], []
+    for _ in range(shape.passes):
+        permutation = rng.permutation(examples)
+        order.append(permutation)
+        which.append(rng.integers(views, size=examples)[permutation])
+    used = shape.steps * shape.size
+    batched = (np.concatenate(parts)[:used].reshape(shape.steps, shape.size) for parts in (order, which))
+    return next(batched), next(batched)
 
 
 def predict(model: keras.Model, load: Loader, positions: np.ndarray, view: int = 0) -> Iterator[np.ndarray]:

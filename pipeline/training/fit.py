@@ -1,6 +1,6 @@
 """The one fit loop of all arms: NumPy in, Keras inside, early stopping on the validation part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +10,12 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from pipeline.frame.errors import InputError
 from pipeline.frame.seeds import seed_for
-from pipeline.training.batches import Loader, predict, training_batches
+from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict
 from pipeline.training.folds import Part
+from pipeline.training.methods import JOINT, Method
+from pipeline.training.optimizer import BlockwiseAdamW
+
+REST = 0.01  # relative improvement of the validation loss from quarter to quarter below which a fit is at rest
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Plan:
     weight_decay: float
     seed: int
     views: int = 1
+    min_steps: int = 1
+    method: Method = JOINT
 
 
 @dataclass
@@ -55,28 +61,36 @@ def fit(
     plan: Plan,
     on_epoch: Callable[[dict[str, Any], bool], None] = lambda row, best: None,
     on_images: Callable[[int], object] = lambda count: None,
+    depth: np.ndarray | None = None,
 ) -> Fit:
     """Train until the validation loss has not improved for `plan.patience` epochs, or `plan.epochs` have passed.
 
     Args:
-        model: inputs to class probabilities; compiled here.
+        model: inputs to class probabilities; compiled here unless `compile_model` did.
         load: gives inputs for positions and views.
         train: what the gradient sees, in a new order and under new views every epoch.
         validation: what early stopping sees, under the identity view.
         plan: the settings.
         on_epoch: called after every epoch (and before the first) with its row and whether it is the best so far.
         on_images: called after every batch with its size.
+        depth: of every trainable variable below the head (see methods.py), int (variables,); none: all belong to it.
 
     Raises:
         InputError: the loss is nan or infinite.
     """
-    steps, size = training_batches(train.positions, plan.batch_size).shape
-    compile_model(model, plan)
-    rates = learning_rates(plan, steps).reshape(plan.epochs, steps)
+    if not model.compiled:
+        compile_model(model, plan)
+    depth = np.zeros(len(model.trainable_variables), "int64") if depth is None else depth
+    optimizer = restarted_optimizer(model, plan, depth)
+    shape = epoch_shape(len(train.positions), plan.batch_size, plan.min_steps)
+    rates = learning_rates(plan, shape.steps).reshape(plan.epochs, shape.steps)
     result, best_weights = Fit(), model.get_weights()
     for epoch in range(plan.epochs + 1):
-        loss = _train_epoch(model, load, train, plan, epoch, rates[epoch - 1], on_images) if epoch else None
-        row = {"epoch": epoch, "images_seen": epoch * steps * size, "loss": loss}
+        loss = None
+        if epoch:
+            optimizer.multipliers.assign(plan.method.multipliers(depth, epoch, plan.epochs))
+            loss = _train_epoch(model, batches_of(train, load, plan, epoch), rates[epoch - 1], on_images)
+        row: dict[str, Any] = {"epoch": epoch, "images_seen": epoch * shape.steps * shape.size, "loss": loss}
         row |= _validate(model, load, validation)
         losses = [value for value in (loss, row["val_loss"]) if value is not None]
         if not np.isfinite(losses).all():
@@ -89,20 +103,32 @@ def fit(
             result.best_epoch, result.best_loss = epoch, row["val_loss"]
             best_weights = model.get_weights()
         on_epoch(row, result.best_epoch == epoch)
-        result.stopped_improving = epoch - result.best_epoch >= plan.patience
-        if result.stopped_improving:
+        if epoch - result.best_epoch >= plan.patience:
             break
+    result.stopped_improving = stopped_improving([row["val_loss"] for row in result.history], plan.patience)
     model.set_weights(best_weights)
     return result
 
 
 def compile_model(model: keras.Model, plan: Plan) -> None:
-    """Compile for classification with AdamW (Loshchilov and Hutter, ICLR 2019); biases and norms do not decay."""
-    optimizer = keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    """Compile for classification with AdamW; what of the plan is compiled in are weight decay and the method."""
+    decay = plan.weight_decay if plan.method.decays else 0.0
+    optimizer = BlockwiseAdamW(plan.learning_rate, decay, pulled=plan.method.pull > 0)
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice: 10 s for Lite0
     # XLA made training slower on CPUs; JAX compiles always
     model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=keras.backend.backend() == "jax")
+
+
+def restarted_optimizer(model: keras.Model, plan: Plan, depth: np.ndarray) -> BlockwiseAdamW:
+    """The optimizer of a compiled model as it was before any step, its anchors at the present weights."""
+    optimizer = model.optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # Keras' own doing under mixed_float16
+        if optimizer.built:
+            optimizer.step_counter.assign(0)
+            optimizer.dynamic_scale.assign(optimizer.initial_scale)
+        optimizer = optimizer.inner_optimizer
+    optimizer.restart(np.full(len(depth), plan.method.pull), depth > 0)
+    return optimizer
 
 
 def learning_rates(plan: Plan, steps_per_epoch: int) -> np.ndarray:
@@ -113,10 +139,27 @@ def learning_rates(plan: Plan, steps_per_epoch: int) -> np.ndarray:
     steps = plan.epochs * steps_per_epoch
     warmup = round(plan.warmup * steps)
     step = np.arange(steps)
-    rise = np.minimum(step / max(warmup, 1), 1) if warmup else np.ones(steps)
+    rise = np.ones(steps)
+    rise[:warmup] = step[:warmup] / warmup
     progress = np.clip((step - warmup) / max(steps - warmup, 1), 0, 1)
     fall = (1 + np.cos(np.pi * progress)) / 2 if plan.schedule == "cosine" else np.ones(steps)
     return plan.learning_rate * rise * fall
+
+
+def stopped_improving(losses: list[float], patience: int) -> bool:
+    """Whether a fit had come to rest when it ended, by its validation losses from epoch 0 on.
+
+    Either its last `patience` epochs were not better than what came before; or it ran to its end, and the best of the
+    last quarter of its epochs is not more than 1 % better than the best of the quarter before. Where the learning rate
+    falls to 0, this says that this budget was used up, not that a longer one would have come to the same.
+    """
+    epochs = len(losses) - 1
+    quarter = epochs // 4
+    if epochs - int(np.argmin(losses)) >= patience:
+        return True
+    if quarter == 0:
+        return False
+    return min(losses[-quarter:]) >= (1 - REST) * min(losses[-2 * quarter : -quarter])
 
 
 def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
@@ -126,26 +169,28 @@ def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np
     return result
 
 
-def _train_epoch(
-    model: keras.Model,
-    load: Loader,
-    train: Part,
-    plan: Plan,
-    epoch: int,
-    rates: np.ndarray,
-    on_images: Callable[[int], object],
-) -> float:
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, labels, weights
+
+
+def batches_of(train: Part, load: Loader, plan: Plan, epoch: int) -> Iterator[Batch]:
+    """The batches of one epoch, the same ones whenever the plan's seed is the same."""
+    examples = len(train.positions)
     rng = np.random.default_rng(seed_for(plan.seed, "epoch", epoch))
-    batches = training_batches(rng.permutation(len(train.positions)), plan.batch_size)
-    which = rng.integers(plan.views, size=len(train.positions))
+    shape = epoch_shape(examples, plan.batch_size, plan.min_steps)
+    for batch, which in zip(*draw_epoch(rng, examples, plan.views, shape), strict=True):
+        yield load(train.positions[batch], which), train.labels[batch], train.weights[batch].astype("float32")
+
+
+def _train_epoch(
+    model: keras.Model, batches: Iterator[Batch], rates: np.ndarray, on_images: Callable[[int], object]
+) -> float:
     losses = []
-    for batch, rate in zip(batches, rates, strict=True):
+    for (inputs, labels, weights), rate in zip(batches, rates, strict=True):
         model.optimizer.learning_rate = rate
-        inputs = load(train.positions[batch], which[batch])
         model.reset_metrics()  # else some backends return the mean over all batches so far
-        loss = model.train_on_batch(inputs, train.labels[batch], sample_weight=train.weights[batch].astype("float32"))
+        loss = model.train_on_batch(inputs, labels, sample_weight=weights)
         losses.append(float(np.ravel(loss)[0]))
-        on_images(len(batch))
+        on_images(len(labels))
     return float(np.mean(losses))
 
 

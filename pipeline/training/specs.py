@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.frame.params import Fitting, Run
+from pipeline.frame.params import Fitting, Params, Run
+from pipeline.frame.seeds import seed_for
 from pipeline.training.arms import Network
 from pipeline.training.fit import Plan
+from pipeline.training.methods import JOINT, Method
 from pipeline.training.train import FoldSpec, Setting
 
 
@@ -20,8 +22,15 @@ def fold_specs(
     networks: list[Network],
     settings: tuple[Setting, ...],
     live: Callable[[int], Path],
+    method: Method = JOINT,
+    repeat: int = 0,
 ) -> list[FoldSpec]:
-    """One spec a fold; arms share folds, seed, class weights and augmentation by coming through here."""
+    """One spec a fold; arms share folds, seed, class weights and augmentation by coming through here.
+
+    Args:
+        method: how blocks are trained, where it is not all of them jointly.
+        repeat: from 1 on, the same arm once more under another seed.
+    """
     plan = Plan(
         learning_rate=settings[0].learning_rate,
         epochs=fitting.epochs,
@@ -30,7 +39,9 @@ def fold_specs(
         schedule=fitting.schedule,
         warmup=fitting.warmup,
         weight_decay=fitting.weight_decay,
-        seed=run.seed,
+        seed=seed_for(run.seed, "repeat", repeat) if repeat else run.seed,
+        min_steps=fitting.min_steps,
+        method=method,
     )
     return [
         FoldSpec(
@@ -51,3 +62,9 @@ def fold_specs(
         )
         for fold in range(run.folds)
     ]
+
+
+def unfreeze_of(params: Params, transfer: str) -> int | str:
+    """What of the backbone a transfer tunes: its own `unfreeze`, else that of `tune`."""
+    own = params.transfers[transfer].unfreeze
+    return params.tune.unfreeze if own is None else own

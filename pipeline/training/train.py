@@ -22,7 +22,8 @@ from pipeline.networks.freezing import assert_unmoved, batch_norm_statistics
 from pipeline.networks.saving import save_model
 from pipeline.training.arms import Network, Trainee
 from pipeline.training.augmentation import view_count
-from pipeline.training.batches import Loader, activation_loader, feature_loader, pixel_loader
+from pipeline.training.batches import Loader, activation_loader, epoch_shape, feature_loader, pixel_loader
+from pipeline.training.engine import compiled_like, copy_state
 from pipeline.training.fit import Fit, Plan, fit, probabilities
 from pipeline.training.folds import Fold, class_names, fold_parts
 
@@ -138,28 +139,36 @@ def loader_for(spec: FoldSpec, examples: pd.DataFrame) -> Loader:
 
 
 def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: pd.DataFrame) -> _Trial:
-    keras.utils.clear_session()  # layer names, and so the bytes of a saved model, do not depend on what came before
     seed = seed_for(spec.plan.seed, spec.arm, spec.fold)
-    trial = _Trial(setting, spec.network.build(spec.dropout, setting.l2, seed), Fit())
+
+    def build() -> Trainee:
+        keras.utils.clear_session()  # layer names, and so the bytes of a saved model, do not depend on what came before
+        return spec.network.build(spec.dropout, setting.l2, seed)
+
+    trial = _Trial(setting, build(), Fit())
     views = view_count(spec.augmentation)
     plan = replace(spec.plan, learning_rate=setting.learning_rate, views=views, seed=seed)
     spent = spending(trial.trainee.trained, len(parts.validation.positions))
     frozen = batch_norm_statistics(trial.trainee.whole)
+    model = compiled_like(trial.trainee.trained, lambda: build().trained, plan)
+    shape = epoch_shape(len(parts.train.positions), plan.batch_size, plan.min_steps)
     label = f"{spec.arm} fold {spec.fold} at {setting.learning_rate:g}"
     with (
         live_log(spec.live and spec.live / f"rate-{setting.learning_rate:g}-l2-{setting.l2:g}") as log,
-        progress(total=plan.epochs * len(parts.train.positions), label=label, unit="image") as bar,
+        progress(total=plan.epochs * shape.steps * shape.size, label=label, unit="image") as bar,
     ):
 
         def on_epoch(row: dict[str, Any], best: bool) -> None:
             row["gflops"] = spent(row["epoch"], row["images_seen"])
             log(row)
             if best:
-                predicted = probabilities(trial.trainee.trained, load, parts.test.positions)
+                predicted = probabilities(model, load, parts.test.positions)
                 table = predictions_table(examples, spec.fold, parts.test.positions, predicted)
                 trial.trajectory.append(table.assign(**{k: row[k] for k in ("epoch", "images_seen", "gflops")}))
 
-        trial.fit = fit(trial.trainee.trained, load, parts.train, parts.validation, plan, on_epoch, bar.update)
+        depth = trial.trainee.depth
+        trial.fit = fit(model, load, parts.train, parts.validation, plan, on_epoch, bar.update, depth)
+    copy_state(model, trial.trainee.trained)  # what is saved was never compiled: it carries no optimizer
     assert_unmoved(frozen, batch_norm_statistics(trial.trainee.whole))  # whatever Keras made of `trainable`
     return trial
 
@@ -212,9 +221,8 @@ def live_log(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     if folder is None:
         yield lambda row: None
         return
-    from scmrepo.exceptions import SCMError
-
     from dvclive import Live
+    from scmrepo.exceptions import SCMError
 
     shutil.rmtree(folder, ignore_errors=True)
     try:

@@ -1,6 +1,8 @@
 """From tables of predictions to arrays, and from arrays to what the plots and the metrics of an arm show."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,6 +83,25 @@ def calibration_table(tested: Tested, probabilities: Array) -> pd.DataFrame:
     """A reliability diagram: confidence, accuracy, weight."""
     rows = reliability_rows(tested.labels, probabilities, tested.weights)
     return pd.DataFrame(rows, columns=["confidence", "accuracy", "weight"])
+
+
+PLOTS = {"roc": roc_table, "confusion": confusion_rows, "calibration": calibration_table}
+
+
+def plot_tables(tested: Tested, arms: Mapping[str, Array]) -> dict[str, pd.DataFrame]:
+    """The rows of every plot of predictions, each with its `arm`; arms are probabilities (n, k)."""
+    return {
+        plot: pd.concat([table(tested, arm).assign(arm=name) for name, arm in arms.items()], ignore_index=True)
+        for plot, table in PLOTS.items()
+    }
+
+
+def confusions(tested: Tested, arms: Mapping[str, Array]) -> dict[str, Any]:
+    """What verdict.json says of the tested images: `classes`, and the `confusion` of every arm (n, k)."""
+    return {
+        "classes": tested.classes,
+        "confusion": {name: confusion_counts(tested, arm) for name, arm in arms.items()},
+    }
 
 
 def at_budget(trajectory: pd.DataFrame, budgets: dict[int, float]) -> pd.DataFrame:

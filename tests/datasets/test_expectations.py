@@ -17,6 +17,8 @@ DATASET = Dataset(
     weights=["trust"],
     classes={"kind": ["cat", "dog"]},
     brightness=(0.1, 0.9),
+    near_duplicate_distance=4,
+    conflict_cap=0.1,
 )
 TARGETS = {"kinds": Target(dataset="d", label="kind")}
 
@@ -35,13 +37,15 @@ def good() -> pd.DataFrame:
             "kind": ["cat", "dog"] * 6,
             "trust": 1.0,
             "group": [f"g{index // 2}" for index in range(count)],
+            "unit": [f"u{index // 2}" for index in range(count)],
+            "pool": "",
         }
     )
 
 
 def checked(manifest: pd.DataFrame, run: Run = RUN) -> dict[str, object]:
     suite = expectations.rules(DATASET, TARGETS, run)
-    return expectations.check("d", suite, expectations.tables(manifest, TARGETS))[0]
+    return expectations.check("d", suite, expectations.tables(manifest, DATASET.labels, TARGETS))[0]
 
 
 def complaints(manifest: pd.DataFrame) -> list[str]:
@@ -109,9 +113,17 @@ def test_one_class_only() -> None:
 
 
 def test_fewer_groups_than_folds_only_where_groups_are_kept_together() -> None:
-    manifest = good().assign(group="g")
+    manifest = good().assign(unit="u0")
     assert "a target has fewer groups than run.folds 3" in complaints(manifest)[0]
     expectations.gate(checked(manifest, Run.model_construct(folds=3, protocol="random")))
+
+
+def test_near_duplicates_with_other_labels_are_a_fault_above_their_cap() -> None:
+    manifest = good()
+    manifest["cluster"] = [0, 0, *range(2, 12)]  # a cat and a dog that look the same: two of twelve, the cap is a tenth
+    assert "more than the share 0.1 (conflict_cap)" in complaints(manifest)[0]
+    manifest["kind"] = ["cat", "cat"] + ["cat", "dog"] * 5
+    expectations.gate(checked(manifest))
 
 
 def test_label_conflicts_among_near_duplicates_are_counted() -> None:

@@ -54,17 +54,17 @@ def test_above_the_cap_the_run_refuses_with_counts_and_reasons() -> None:
 
 def test_the_manifest_has_one_row_a_kept_image() -> None:
     raw = RawDataset(listed("cat", "dog", "cat"), ["kind", "side"], ["trust"], {})
-    table = manifest.build(raw, [0, 2], described("abc"), np.array([0, 0]))
+    table = manifest.build(raw, [0, 2], described("abc"), np.array([0, 0]), {}, 0)
     assert table["row"].tolist() == [0, 1]
     assert table["image_id"].tolist() == ["a", "c"]
-    assert list(table.columns[-4:]) == ["kind", "side", "trust", "group"]
+    assert list(table.columns[-6:]) == ["kind", "side", "trust", "group", "unit", "pool"]
     assert table["trust"].dtype == np.float64
 
 
 def test_a_label_column_cannot_take_a_name_of_the_manifest() -> None:
     raw = RawDataset(listed("cat", "dog"), ["width"], [], {})
     with pytest.raises(InputError, match="Column 'width' has a name that the manifest uses itself"):
-        manifest.build(raw, [0], described("ab"), np.array([0]))
+        manifest.build(raw, [0], described("ab"), np.array([0]), {}, 0)
 
 
 # ---- near-duplicates ------------------------------------------------------------------------------------------------

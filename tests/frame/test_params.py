@@ -78,7 +78,10 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         put("targets.second", {"dataset": "elpw", "label": "type"}),
         ("targets.second.dataset", "mean 'elpv'?"),
     ),
-    "dangling source": (put("transfers.imagenet-to-defect.source", "nowhere"), ("'nowhere' in sources", "imagenet")),
+    "dangling source": (
+        put("transfers.imagenet-to-defect.source", "nowhere"),
+        ("'nowhere' in sources or pretrained", "imagenet"),
+    ),
     "label not in the dataset": (
         put("targets.cell-defect.label", "defects"),
         ("targets.cell-defect.label", "'defect'"),
@@ -93,6 +96,41 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "unequal sweeps": (
         put("scratch.learning_rate", [1e-3] * 7),
         ("tune.learning_rate: 1 values", "scratch.learning_rate has 7"),
+    ),
+    "pools that are no whole": (put("datasets.elpv.pools", {"a": 0.5, "b": 0.4}), ("datasets.elpv.pools", "sum to 1")),
+    "unknown pool": (put("pretrained.cell-type.pool", "sauce"), ("pretrained.cell-type.pool", "mean 'source'?")),
+    "dangling init": (put("pretrained.cell-type.init", "rnadom"), ("'rnadom' in sources or pretrained", "'random'?")),
+    "init in a circle": (
+        lambda raw: raw["pretrained"].update(
+            egg={**raw["pretrained"]["cell-type"], "init": "hen"}, hen={**raw["pretrained"]["cell-type"], "init": "egg"}
+        ),
+        ("pretrained.egg.init", "leads back to itself"),
+    ),
+    "supervised without a label": (
+        put("pretrained.mono-defect.label", None),
+        ("pretrained.mono-defect.label: missing",),
+    ),
+    "a label for nothing": (put("pretrained.cells-simclr.label", "defect"), ("'simclr' learns without labels",)),
+    "a source and a pretrained one of one name": (
+        lambda raw: raw["pretrained"].update(imagenet=raw["pretrained"]["cell-type"]),
+        ("pretrained.imagenet: sources has an entry of this name",),
+    ),
+    "a null named as a transfer": (
+        lambda raw: raw["nulls"].update({"mono-to-poly": raw["nulls"]["scratch-again"]}),
+        ("nulls.mono-to-poly: transfers has an entry of this name",),
+    ),
+    "a null of one seed": (put("baselines.few-labels-resnet8-again.repeat", 0), ("give it another `repeat`",)),
+    "unsupervised from labels": (
+        put("transfers.planted-positive.setting", "unsupervised"),
+        ("transfers.planted-positive.setting", "learnt with labels"),
+    ),
+    "transductive with another objective": (
+        put("transfers.type-to-defect.setting", "transductive"),
+        ("transfers.type-to-defect.setting", "the same objective on other data"),
+    ),
+    "adapted to another objective": (
+        put("adaptations.mono-to-poly-unlabelled.source", "cell-type"),
+        ("adaptations.mono-to-poly-unlabelled.source: 'cell-type' learnt 'type'",),
     ),
     "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),
     "no mapping": (put("run", None), ("run: ", "None")),
@@ -118,7 +156,8 @@ def test_one_mistake_is_one_fault(raw):
 
 
 def test_all_faults_are_told_at_once(raw):
-    undone = ("no mapping", "no transfers", "unequal sweeps")  # these overwrite what another fault edits
+    # these overwrite what another fault edits
+    undone = ("no mapping", "no transfers", "unequal sweeps", "pools that are no whole")
     edits = [fault for name, fault in FAULTS.items() if name not in undone]
     for edit, _ in edits:
         edit(raw)

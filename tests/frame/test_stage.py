@@ -106,7 +106,7 @@ def params(repository):
     ("stage", "name", "message"),
     [
         ("splitt", "cell-defect", "No stage 'splitt'. Stages: ingest, validate, split"),
-        ("split", "cells", r"takes a name from `targets` of params.yaml \(cell-defect\), received 'cells'"),
+        ("split", "cells", r"takes a name from `targets` of params.yaml \(cell-defect, .*\), received 'cells'"),
         ("split", None, "received None"),
         ("report", "all", "takes no name, received 'all'"),
     ],

@@ -1,4 +1,5 @@
 import hashlib
+import math
 import subprocess
 import sys
 
@@ -7,8 +8,16 @@ import numpy as np
 import pytest
 
 from pipeline.frame.errors import InputError
-from pipeline.networks.applications import affine_map, build_application, describe, preprocessing_of
+from pipeline.networks.applications import (
+    IMAGENET_DEVIATION,
+    IMAGENET_MEAN,
+    affine_map,
+    build_application,
+    describe,
+    preprocessing_of,
+)
 from pipeline.networks.architectures import ARCHITECTURES, build_backbone
+from pipeline.networks.freezing import blocks
 from pipeline.networks.names import APPLICATIONS, BUILT_HERE, known_architecture
 
 FAMILIES = (
@@ -35,7 +44,14 @@ def test_names_import_no_keras():
 
 @pytest.mark.parametrize(
     ("name", "known"),
-    [("efficientnet_lite0", True), ("VGG16", True), ("models/own.keras", True), ("vgg16", False), ("imagenet", False)],
+    [
+        ("efficientnet_lite0", True),
+        ("cifar_resnet8", True),
+        ("VGG16", True),
+        ("models/own.keras", True),
+        ("vgg16", False),
+        ("imagenet", False),
+    ],
 )
 def test_known_architecture(name, known):
     assert known_architecture(name) is known
@@ -123,3 +139,27 @@ def test_a_file_without_or_with_another_digest_is_refused(tiny, tmp_path):
         build_backbone(str(path), 12, seed=0, sha256="0" * 64)
     with pytest.raises(InputError, match="cannot be read"):
         build_backbone(str(tmp_path / "absent.keras"), 12, seed=0, sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks_a_stage", "parameters"), [("cifar_resnet8", 1, 78_000), ("cifar_resnet14", 2, 175_000)]
+)
+def test_the_small_residual_networks_are_the_papers(name, blocks_a_stage, parameters):
+    """Three stages of 16, 32, 64 filters; ResNet-8 and ResNet-14 count the convolutions and the classifier."""
+    backbone = build_backbone(name, 32, seed=0)
+    convolutions = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)]
+    main = [layer for layer in convolutions if layer.kernel_size == (3, 3)]
+    assert len(main) + 1 == 6 * blocks_a_stage + 2 == int(name.removeprefix("cifar_resnet"))
+    assert sorted({layer.filters for layer in main}) == [16, 32, 64]
+    assert backbone.output_shape == (None, 4, 4, 64)
+    assert sum(math.prod(weight.shape) for weight in backbone.trainable_weights) == pytest.approx(parameters, rel=0.02)
+    names = ["stem", *(f"block{stage}{letter}" for stage in (1, 2, 3) for letter in "ab"[:blocks_a_stage])]
+    assert [block.name for block in blocks(backbone)] == names
+    scaled = keras.Model(backbone.input, backbone.get_layer("preprocess").output)
+    grey = np.full((1, 32, 32, 3), 0.449 * 255, "float32")
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(scaled(grey))[0, 0, 0],
+        (0.449 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_DEVIATION),
+        rtol=1e-3,
+        atol=1e-4,
+    )

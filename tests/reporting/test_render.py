@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.reporting import render as pages
-from pipeline.reporting.summary import sentence, spending
-from pipeline.reporting.table import number, verdict_table
+from pipeline.reporting.sentences import controls_line, interval, number, sentence, spending
+from pipeline.reporting.table import adaptation_table, control_table, verdict_table
 
 ENTRY = {
+    "kind": "transfer",
+    "against": "scratch",
+    "p": 0.01,
     "setting": "inductive",
     "arm": "tuned",
     "label": "positive",
@@ -24,6 +27,17 @@ ENTRY = {
     "compute": {"saved": 0.5},
     "baseline_stopped_improving": True,
 }
+
+
+ADAPTED = ENTRY | {
+    "kind": "adaptation",
+    "arm": "adapted",
+    "against": "source_only",
+    "arms": {"adapted": {"accuracy": 0.8}, "source_only": {"accuracy": 0.75}, "target_supervised": {"accuracy": 0.9}},
+    "ceiling": {"arm": "target_supervised", "gain": 0.15, "reached": 1 / 3},
+}
+del ADAPTED["equal_compute"], ADAPTED["baseline_stopped_improving"]
+CONTROL = ENTRY | {"control": "planted_negative", "held": False}
 
 
 @pytest.fixture
@@ -83,7 +97,36 @@ def test_a_transfer_that_costs_more_says_so():
     assert spending(-0.25) == "25% more compute spent"
 
 
+def test_the_sentence_of_an_adaptation_names_the_source_and_the_ceiling():
+    assert sentence("a", ADAPTED, "accuracy") == (
+        "a: positive, conclusive: accuracy 0.800 against 0.750 of the source as it is, gain +0.050 [+0.010, +0.090], "
+        "0.900 with target labels"
+    )
+
+
+def test_the_sentence_of_a_control_tells_whether_it_held():
+    assert sentence("a", CONTROL, "accuracy").startswith("a: control (planted negative) failed: positive, conclusive")
+    assert "control (planted negative) held" in sentence("a", CONTROL | {"held": True}, "accuracy")
+
+
+def test_the_sentence_warns_where_the_controls_failed():
+    assert "not to be trusted" in sentence("a", ENTRY | {"controls": "failed"}, "accuracy")
+
+
+def test_the_first_line_names_the_controls_or_what_their_failure_means():
+    assert "a, b" in controls_line({"controls": "held", "failed_controls": {}}, ["a", "b"])
+    assert "no controls" in controls_line({"controls": None, "failed_controls": {}}, [])
+    failed = controls_line({"controls": "failed", "failed_controls": {"a": "for this"}}, ["a", "b"])
+    assert "cannot be trusted" in failed and "a: for this." in failed
+
+
+def test_an_interval_that_is_undefined_is_left_out():
+    assert interval(ENTRY) == "+0.050 [+0.010, +0.090]"
+    assert interval(ENTRY | {"ci_low": None}) == "+0.050" and interval(ENTRY | {"gain": None, "ci_low": None}) == "-"
+
+
 @pytest.mark.parametrize("label", ["positive", "negative", None])
-def test_the_table_has_a_row_a_transfer(label):
-    table = verdict_table({"a": ENTRY | {"label": label, "ci_low": None}, "b": ENTRY}, "accuracy")
-    assert table.row_count == 2
+def test_the_terminal_has_a_row_a_transfer_an_adaptation_a_control(label):
+    metrics = {"a": ENTRY | {"label": label, "ci_low": None}, "b": ENTRY, "c": ADAPTED, "d": CONTROL, "e": CONTROL}
+    tables = [table(metrics, "accuracy") for table in (verdict_table, adaptation_table, control_table)]
+    assert [table.row_count for table in tables] == [2, 1, 2]

@@ -12,7 +12,8 @@ from sklearn.metrics import balanced_accuracy_score
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_parquet
 from pipeline.frame.paths import ArmPaths, Paths
-from pipeline.stages.evaluate import Arm, compute, fold_budgets, learning_curves
+from pipeline.verdict import arms as tables
+from pipeline.verdict.spending import Arm, fold_budgets, learning_curves, transfer_compute
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def test_a_folds_budget_is_its_share_of_the_extraction_and_the_chosen_fits():
 
 
 def test_what_was_spent_is_the_whole_sweep():
-    spent = compute(EXTRACT, ARMS)
+    spent = transfer_compute(EXTRACT, ARMS)
     assert (spent["transfer_gflops"], spent["scratch_gflops"]) == (8 + 12 + 60, 600)
     assert spent["saved"] == pytest.approx(1 - 80 / 600)
 
@@ -171,3 +172,17 @@ def test_learning_curves_of_a_transfer_begin_where_what_came_before_ended():
         ("head", 0): 4, ("head", 1): 4, ("tuned", 0): 5, ("tuned", 1): 6, ("scratch", 0): 0, ("scratch", 1): 0
     }  # fmt: skip
     assert len(curves) == 3 * 2 * 3  # the chosen settings only
+
+
+def test_arms_that_stand_for_themselves_begin_at_nothing():
+    curves = learning_curves(copy.deepcopy(ARMS))
+    assert (curves[curves["epoch"] == 0]["gflops"] == 0).all()
+
+
+def test_every_class_has_its_own_roc_where_there_are_more_than_two():
+    examples = pd.DataFrame({"label": list("abcabc"), "fold": 0, "group": "g", "weight": 1.0})
+    probabilities = np.eye(3)[[0, 1, 2, 0, 1, 0]] * 0.7 + 0.1
+    rows = tables.plot_tables(tables.tested_images(examples), {"head": probabilities, "scratch": probabilities})["roc"]
+    assert set(rows["positive"]) == {"a", "b", "c"} and set(rows["arm"]) == {"head", "scratch"}
+    for _, curve in rows.groupby(["arm", "positive"]):
+        assert curve["false_positive_rate"].is_monotonic_increasing  # one curve, not several in a row

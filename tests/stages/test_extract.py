@@ -6,7 +6,7 @@ import pytest
 import tiny_world
 
 from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet
+from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, seal, write_parquet
 from pipeline.frame.paths import Paths
 from pipeline.networks.freezing import split_at
 from pipeline.training.arms import TunedNetwork
@@ -50,7 +50,7 @@ def test_training_from_the_cut_is_training_the_whole_network(world, features, pi
     network = TunedNetwork(
         paths.source("tiny").backbone, paths.arm("head", "to-defect").model(0), "block1_relu", "frozen"
     )
-    trained, whole = network.build(dropout=0.0, l2=0.0, seed=1)
+    trained, whole, _ = network.build(dropout=0.0, l2=0.0, seed=1)
     cached = trained.predict(np.asarray(read_npy(features.cut)[:, 1], "float32"), verbose=0)
     np.testing.assert_allclose(cached, whole.predict(view(pixels, "mirror", 1).astype("float32"), verbose=0), atol=2e-3)
     head = keras.saving.load_model(paths.arm("head", "to-defect").model(0))
@@ -71,6 +71,28 @@ def test_a_damaged_backbone_is_refused(world_copy):
 @pytest.mark.parametrize(("unfreeze", "allowed"), [(9, "0 to"), ("blok2", "block2")])
 def test_layers_that_are_not_there_are_refused_with_those_that_are(world_copy, unfreeze, allowed):
     copy = world_copy(tune={"unfreeze": unfreeze})
-    with pytest.raises(InputError, match=rf"tune\.unfreeze is .*{allowed}"):
+    with pytest.raises(InputError, match=rf"unfreeze is .*{allowed}"):
         tiny_world.run_cell(copy.root, "extract", "to-defect")
     check_sealed(Paths(copy.root).features("to-defect").folder)  # the last good features are still there
+
+
+def test_a_transfer_may_unfreeze_less_than_others(world_copy, world):
+    own = {"to-defect": world.raw["transfers"]["to-defect"] | {"unfreeze": 0}}
+    copy = world_copy(transfers=own)
+    for stage in ("extract", "tune"):
+        tiny_world.run_cell(copy.root, stage, "to-defect")
+    paths = Paths(copy.root)
+    assert not paths.features("to-defect").cut.exists()
+    assert read_json(paths.arm("tune", "to-defect").cost) == {"folds": [], "gflops": 0.0}
+
+
+def test_a_source_that_learnt_from_the_target_is_refused(world_copy):
+    copy = world_copy()
+    paths = Paths(copy.root)
+    manifest = read_parquet(paths.dataset("toy").manifest).head(3)
+    seen = manifest[["image_id", "unit", "phash"]].assign(dataset="toy")
+    write_parquet(paths.source("tiny").seen, seen)
+    (paths.source("tiny").folder / "sha256.json").unlink()
+    seal(paths.source("tiny").folder)
+    with pytest.raises(InputError, match=r"Source 'tiny' .* target 'defect' .*3 of its"):
+        tiny_world.run_cell(copy.root, "extract", "to-defect")

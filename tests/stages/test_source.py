@@ -35,3 +35,22 @@ def test_a_file_that_is_not_the_pinned_one_is_refused_and_nothing_is_written(wor
         tiny_world.run_cell(copy.root, "source", "second")
     assert not Paths(copy.root).source("second").folder.exists()
     check_sealed(Paths(copy.root).source("tiny").folder)  # another cell's out is left alone
+
+
+def test_random_weights_depend_on_the_sources_name_and_the_runs_seed(world_copy):
+    copy = world_copy()
+    for name in ("second", "third"):
+        copy.raw["sources"][name] = {"architecture": "cifar_resnet8", "weights": "random"}
+    tiny_world.write_params(copy.root, copy.raw)
+
+    def kernel(name: str) -> np.ndarray:
+        tiny_world.run_cell(copy.root, "source", name)
+        return keras.saving.load_model(Paths(copy.root).source(name).backbone).get_layer("stem_conv").get_weights()[0]
+
+    second, third, again = kernel("second"), kernel("third"), kernel("second")
+    np.testing.assert_array_equal(second, again)
+    assert not np.array_equal(second, third)
+    copy.raw["run"]["seed"] += 1
+    tiny_world.write_params(copy.root, copy.raw)
+    assert not np.array_equal(second, kernel("second"))
+    assert read_json(Paths(copy.root).source("second").card)["origin"] == "random weights"

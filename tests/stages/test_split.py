@@ -7,11 +7,13 @@ import tiny_world
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from pipeline.datasets.grouping import units
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, read_json, read_parquet, sha256_file
 from pipeline.frame.params import Target, check_params
 from pipeline.frame.paths import Paths
-from pipeline.stages.split import select, split, units
+from pipeline.stages import split as stage
+from pipeline.stages.split import limited
 
 few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -20,12 +22,21 @@ def params(**run):
     raw = {**tiny_world.RAW, "run": tiny_world.RAW["run"] | run}
     raw["sources"] = {"tiny": {"architecture": "VGG16", "weights": "imagenet"}}
     raw["baselines"] = {
-        name: {"target": entry["target"], "architecture": "VGG16"} for name, entry in raw["baselines"].items()
+        name: {**entry, "architecture": "VGG16", "sha256": None} for name, entry in raw["baselines"].items()
     }
     return check_params(raw)
 
 
 TARGET = Target(dataset="toy", label="defect")
+
+
+def split(table, target, params, name):
+    """The stage's split of a table whose groups and clusters a test has changed."""
+    return stage.split(table.assign(unit=units(table["group"], table["cluster"])), target, params, name)
+
+
+def select(table, target):
+    return stage.examples_of(table, target, "defect")
 
 
 @st.composite
@@ -95,14 +106,6 @@ def test_classes_are_spread_evenly_where_groups_allow(seed, share):
         assert (abs(validation - 0.25 * training["label"].value_counts()) <= 1).all()
 
 
-def test_chains_of_clusters_and_groups_are_one_unit():
-    """0 and 1 share a group, 1 and 2 a cluster, 2 and 3 a group; 4 stands alone."""
-    examples = pd.DataFrame({"group": ["g", "g", "h", "h", "i"], "cluster": [0, 1, 1, 3, 4]})
-    grouped, random = units(examples, "grouped"), units(examples, "random")
-    assert len(set(grouped[:4])) == 1 and grouped[4] != grouped[0]
-    assert random[1] == random[2] and len(set(random)) == 4
-
-
 def test_a_split_repeats_and_another_seed_gives_another():
     table = tiny_world.manifest()
     first, again, other = (split(table, TARGET, params(seed=seed), "defect") for seed in (7, 7, 8))
@@ -122,7 +125,8 @@ def test_a_split_does_not_depend_on_other_targets(tmp_path):
         folder = check_sealed(Paths(root).target("defect").folder)
         frozen.append({path.name: sha256_file(path) for path in folder.iterdir()})
         images = read_json(Paths(root).target("defect").images)
-        assert images == {"dataset": "toy", "sha256": sha256_file(Paths(root).dataset("toy").images)}
+        digest = sha256_file(Paths(root).dataset("toy").images)
+        assert images == {"dataset": "toy", "sha256": digest, "near_duplicate_distance": None}
         assert len(read_parquet(Paths(root).target("defect").examples)) == tiny_world.IMAGES
     assert frozen[0] == frozen[1]
 
@@ -145,7 +149,7 @@ def test_weights_come_from_their_column():
 
 
 def test_a_filter_that_leaves_nothing_is_refused():
-    with pytest.raises(InputError, match="Change `where`"):
+    with pytest.raises(InputError, match="Change its `where` or `pool`"):
         select(tiny_world.manifest(), Target(dataset="toy", label="defect", where={"kind": "oval"}))
 
 
@@ -159,7 +163,7 @@ def test_a_weight_out_of_range_is_refused(weight):
 
 
 def test_one_class_is_refused_with_its_count():
-    with pytest.raises(InputError, match=r"at least two classes.*a: 48"):
+    with pytest.raises(InputError, match=r"At least two classes.*a: 48"):
         split(tiny_world.manifest().assign(defect="a"), TARGET, params(), "defect")
 
 
@@ -195,3 +199,40 @@ def test_under_the_random_protocol_the_bootstrap_still_knows_the_groups():
     found = split(table, TARGET, params(protocol="random"), "defect")
     assert found["group"].nunique() == 4
     assert (found.groupby("group")["fold"].nunique() > 1).all()
+
+
+# ---- few labels ------------------------------------------------------------------------------------------------------
+
+
+@few
+@given(table=manifests(), limit=st.integers(2, 12), protocol=st.sampled_from(["grouped", "random"]))
+def test_few_labels_limit_training_and_leave_the_test_folds_whole(table, limit, protocol):
+    whole = tried(table, protocol=protocol)
+    try:
+        target = TARGET.model_copy(update={"labels_per_class": limit})
+        found = split(table, target, params(protocol=protocol), "defect")
+    except InputError:
+        assume(False)
+    assert found["fold"].equals(whole["fold"])
+    for fold in range(2):
+        role = found[f"role_{fold}"]
+        assert (role == "test").equals(whole[f"role_{fold}"] == "test")
+        labelled = found[role.isin(["train", "validation"])]
+        available = found[found["fold"] != fold]["label"].value_counts()
+        assert labelled["label"].value_counts().sort_index().equals(available.clip(upper=limit).sort_index())
+        counts = pd.crosstab(labelled[f"role_{fold}"], labelled["label"])
+        assert counts.shape == (2, table["defect"].nunique()) and (counts > 0).all().all()
+
+
+@given(limit=st.integers(1, 20), more=st.integers(0, 20), seed=st.integers(0, 99))
+def test_a_larger_limit_keeps_what_a_smaller_one_chose(limit, more, seed):
+    labels, training = np.array(list("ab") * 30), np.arange(10, 55)
+    small, large = (limited(labels, training, count, seed) for count in (limit, limit + more))
+    assert set(small) <= set(large) <= set(training)
+    assert np.array_equal(limited(labels, training, None, seed), training)
+
+
+def test_a_target_of_a_pool_has_its_images_only():
+    table = tiny_world.manifest().assign(pool=["mine", "theirs"] * 24)
+    found = split(table, TARGET.model_copy(update={"pool": "mine", "label": "kind"}), params(), "defect")
+    assert found["row"].tolist() == list(range(0, 48, 2))

@@ -41,7 +41,7 @@ def test_the_report_is_canonical_and_the_pages_lie_beside_it(root: Path) -> None
     assert paths.validation("d").read_bytes() == first
     assert json.loads(first)["success"] is True
     pages = sorted(paths.data_docs("d").iterdir())
-    assert [page.name for page in pages] == ["classes.html", "manifest.html", "targets.html"]
+    assert [page.name for page in pages] == ["classes.html", "manifest.html", "near_duplicates.html", "targets.html"]
     assert "image_id" in pages[1].read_text()
 
 

@@ -10,22 +10,36 @@ from pipeline.training.batches import (
     PREDICT_BATCH,
     activation_loader,
     as_rgb,
+    draw_epoch,
+    epoch_shape,
     feature_loader,
     pixel_loader,
     predict,
-    training_batches,
 )
 
 
 @given(count=st.integers(1, 300), size=st.integers(1, 400), seed=st.integers(0, 9))
-def test_batches_are_equal_and_use_every_position_at_most_once(count, size, seed):
-    order = np.random.default_rng(seed).permutation(count)
-    batches = training_batches(order, size)
-    assert batches.shape[1] == min(size, count)
-    assert len(batches) >= 1
+def test_batches_are_equal_and_use_every_example_at_most_once(count, size, seed):
+    shape = epoch_shape(count, size)
+    batches, which = draw_epoch(np.random.default_rng(seed), count, 4, shape)
+    assert batches.shape == which.shape == (shape.steps, min(size, count))
+    assert (shape.passes, shape.steps >= 1) == (1, True)
     used = batches.ravel()
-    assert np.array_equal(used, order[: len(used)])
+    assert len(set(used)) == len(used) and set(used) <= set(range(count))
     assert count - len(used) < batches.shape[1]
+    assert set(which.ravel()) <= set(range(4))
+
+
+@given(count=st.integers(1, 100), size=st.integers(1, 120), min_steps=st.integers(1, 50))
+def test_an_epoch_makes_min_steps_in_as_few_whole_passes_as_that_takes(count, size, min_steps):
+    shape = epoch_shape(count, size, min_steps)
+    assert shape.steps >= min_steps
+    assert shape.passes == 1 or (shape.passes - 1) * count < min_steps * shape.size
+    order = draw_epoch(np.random.default_rng(0), count, 2, shape)[0].ravel()
+    assert shape.passes * count - len(order) < shape.size
+    for start in range(0, len(order), count):
+        seen = order[start : start + count]
+        assert len(set(seen)) == len(seen)  # a permutation, the last one perhaps cut
 
 
 def test_greys_become_three_equal_channels_and_colours_stay():

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 
 from pipeline.frame.errors import InputError
 from pipeline.training.arms import HeadNetwork
-from pipeline.training.fit import Plan, fit, learning_rates, probabilities
+from pipeline.training.fit import Plan, fit, learning_rates, probabilities, stopped_improving
 from pipeline.training.folds import Part
 
 PLAN = Plan(
@@ -63,6 +63,47 @@ def test_a_budget_that_ends_first_is_told():
     load, train, validation = toy(noise=0)
     result = fit(model(), load, train, validation, replace(PLAN, epochs=2))
     assert (result.epochs, result.best_epoch, result.stopped_improving) == (2, 2, False)
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "expected"),
+    [
+        ([1.0, 0.5, 0.6, 0.7], 2, True),  # the last two epochs brought nothing
+        ([1.0, 0.5, 0.6, 0.7], 3, False),  # three epochs have no quarters
+        ([1.0, 0.9, 0.8, 0.70, 0.68], 9, False),  # still 3 % better at its end
+        ([1.0, 0.9, 0.8, 0.70, 0.694], 9, True),  # 0.9 %
+        ([9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 3.0, 0.995, 4.0], 9, True),  # the best of a quarter counts, not its last
+        ([9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 3.0, 0.98, 4.0], 9, False),
+    ],
+)
+def test_a_fit_that_ran_to_its_end_is_judged_by_its_last_quarters(losses, patience, expected):
+    assert stopped_improving(losses, patience) is expected
+
+
+def test_a_fit_tells_whether_it_was_at_rest_at_its_end():
+    load, train, validation = toy(noise=0)
+    resting = fit(model(), load, train, validation, replace(PLAN, learning_rate=1e-12))
+    learning = fit(model(), load, train, validation, replace(PLAN, learning_rate=0.02))
+    assert (resting.epochs, resting.stopped_improving) == (8, True)
+    assert (learning.epochs, learning.stopped_improving) == (8, False)
+
+
+def test_few_images_are_passed_over_until_an_epoch_has_its_steps():
+    load, train, validation = toy()
+    batches, plan = [], replace(PLAN, epochs=2, min_steps=12)
+    result = fit(model(), load, train, validation, plan, on_images=batches.append)
+    # three passes of 44 are 16 batches of 8, two are 11
+    assert batches == [8] * 16 * 2
+    assert [row["images_seen"] for row in result.history] == [0, 128, 256]
+
+
+def test_a_compiled_network_is_used_again_as_if_new():
+    load, train, validation = toy()
+    fresh, used = model(), model()
+    fit(used, load, train, validation, replace(PLAN, learning_rate=0.5, seed=9))
+    used.set_weights(fresh.get_weights())
+    histories = [fit(network, load, train, validation, PLAN).history for network in (fresh, used)]
+    assert repr(histories[0]) == repr(histories[1])
 
 
 def test_history_counts_epochs_images_and_best_ones():

@@ -72,11 +72,7 @@ def test_weights_of_tested_images_do_not_reach_the_training(table):
 
 def test_images_that_changed_since_the_split_are_refused(tmp_path):
     paths = Paths(tmp_path)
-    tiny_world.write_dataset(paths.dataset("toy").folder, tiny_world.manifest())
-    raw = dict(tiny_world.RAW) | {"sources": {"s": {"architecture": "VGG16", "weights": "imagenet"}}}
-    raw["baselines"] = {n: {"target": b["target"], "architecture": "VGG16"} for n, b in raw["baselines"].items()}
-    raw["transfers"] = {n: t | {"source": "s"} for n, t in raw["transfers"].items()}
-    tiny_world.write_params(tmp_path, raw)
+    tiny_world.make_without_keras(tmp_path)
     tiny_world.run_cell(tmp_path, "split", "defect")
     assert images_of(paths, "defect") == paths.dataset("toy").images
     write_npy(paths.dataset("toy").images, np.zeros((48, 32, 32, 1), "uint8"))

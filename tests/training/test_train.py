@@ -1,5 +1,9 @@
 """One fold of one arm: its contract, its choice on validation, and nothing from the tested images."""
 
+import io
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pandas as pd
@@ -9,8 +13,9 @@ import tiny_world
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, sha256_file, write_npy, write_parquet
 from pipeline.frame.paths import ArmPaths
+from pipeline.training import engine
 from pipeline.training.arms import HeadNetwork, ScratchNetwork
-from pipeline.training.fit import Plan
+from pipeline.training.fit import Plan, compile_model
 from pipeline.training.train import FoldSpec, Setting, sweep, train_arm, train_fold
 
 PLAN = Plan(
@@ -151,6 +156,39 @@ def test_a_fold_does_not_depend_on_what_the_process_did_before(tmp_path, result,
     again = train_fold(head_spec(write_inputs(tmp_path, examples, features)))
     assert_same_training(again, result)
     pd.testing.assert_frame_equal(again.predictions, result.predictions, check_exact=True)
+
+
+def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, examples, features):
+    """A fold after another is what it is alone, to the bit; the step is compiled once a penalty."""
+    compiled = []
+    monkeypatch.setattr(engine, "_compiled", {})
+    monkeypatch.setattr(engine, "compile_model", lambda *given: compiled.append(given) or compile_model(*given))
+    other = examples["role_0"].map({"train": "train", "validation": "test", "test": "validation"})
+    folder = write_inputs(tmp_path, examples.assign(role_1=other), features)
+    specs = [head_spec(folder, fold=fold, dropout=0.5) for fold in (0, 1)]
+    together = [train_fold(spec) for spec in specs]
+    assert len(compiled) == 2  # penalties 0 and 10, two rates, two folds
+    monkeypatch.setattr(engine, "_compiled", {})
+    alone = train_fold(specs[1])
+    assert_same_training(together[1], alone)
+    files = [ArmPaths(tmp_path / name) for name in ("together", "alone")]
+    for result, out in zip((together[1], alone), files, strict=True):
+        train_arm(specs[1:], out, call=lambda spec, result=result: result)
+    assert sha256_file(files[0].model(1)) == sha256_file(files[1].model(1))
+    assert together[0].cost["fold"] == 0  # what the first fold came to is still its own
+    assert any(
+        one.tobytes() != other.tobytes()
+        for one, other in zip(together[0].model.get_weights(), together[1].model.get_weights(), strict=True)
+    )
+
+
+def test_a_saved_network_carries_no_optimizer(tmp_path, result):
+    out = ArmPaths(tmp_path / "out")
+    train_arm([head_spec(tmp_path)], out, call=lambda spec: result)
+    model = keras.saving.load_model(out.model(0))
+    assert not model.compiled
+    with zipfile.ZipFile(out.model(0)) as archive, archive.open("model.weights.h5") as file:
+        assert "optimizer" not in h5py.File(io.BytesIO(file.read()))
 
 
 def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, result):

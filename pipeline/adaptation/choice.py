@@ -1,0 +1,107 @@
+"""Trying the methods on the folds of a target and choosing one a fold, without a label of the target."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.adaptation.criteria import CRITERIA
+from pipeline.adaptation.methods import METHODS
+from pipeline.adaptation.problem import Adapted, Images, Source, normalised
+from pipeline.frame.errors import InputError
+from pipeline.frame.params import Adapt
+
+SOURCE_ONLY = "source_only"  # the source as it is: no adaptation may be the best one
+
+Candidate = tuple[str, float, Adapted]  # method, strength (nan where it has none), what it came to
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The images of one fold of a target, for fitting, for choosing and for testing; no labels."""
+
+    train: Images
+    validation: Images
+    test: Images
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What came of one fold: probabilities (n, k) of the test part as they are and adapted, the candidates, counts.
+
+    `candidates`: one row a method and strength: method, strength (nan where there is none), criterion, chosen.
+    """
+
+    source_only: np.ndarray
+    adapted: np.ndarray
+    candidates: pd.DataFrame
+    cost: dict[str, Any]
+
+
+def choose(source: Source, folds: list[Parts], settings: Adapt, seed: Callable[[int, str], int]) -> list[Chosen]:
+    """Adapt the source to every fold by every method and strength, and keep the candidate that the criterion prefers.
+
+    The criterion sees the validation part; the test part is predicted by the source as it is and by what was chosen.
+    Of equals the first is taken, and the source as it is comes first.
+
+    Args:
+        source: with its own labels.
+        folds: the target's images.
+        settings: the section adapt of params.yaml.
+        seed: of a fold's number and a method; strengths share it.
+
+    Raises:
+        InputError: a method came to nan, or cannot be used on this source.
+    """
+    criterion = CRITERIA[settings.criterion]
+    plain = Adapted(lambda images: normalised(source.head.predict_on_batch(images.features)), 0.0)
+    tried: list[list[Candidate]] = [[(SOURCE_ONLY, np.nan, plain)] for _ in folds]
+    for name in settings.methods:
+        method = METHODS[name]
+        adapt = method.prepare(source, settings)
+        for fold, parts in enumerate(folds):
+            for strength in settings.strength if method.strengths else [np.nan]:
+                tried[fold].append((name, strength, adapt(parts.train, strength, seed(fold, name))))
+    results = []
+    for parts, candidates in zip(folds, tried, strict=True):
+        values = [criterion(adapted.predict(parts.validation)) for _, _, adapted in candidates]
+        _check_finite(values, candidates)
+        best = int(np.argmax(values))
+        table = pd.DataFrame([row[:2] for row in candidates], columns=["method", "strength"])
+        results.append(
+            Chosen(
+                source_only=plain.predict(parts.test),
+                adapted=candidates[best][2].predict(parts.test),
+                candidates=table.assign(criterion=values, chosen=np.arange(len(values)) == best),
+                cost=_cost(candidates, best, parts),
+            )
+        )
+    return results
+
+
+def _check_finite(values: list[float], candidates: list[Candidate]) -> None:
+    lost = [
+        f"{method} at strength {strength:g}"
+        for value, (method, strength, _) in zip(values, candidates, strict=True)
+        if not np.isfinite(value)
+    ]
+    if lost:
+        raise InputError(
+            f"Adapting by {', '.join(lost)} gave no numbers. Lower adapt.learning_rate or adapt.strength, or take the "
+            "method out of adapt.methods."
+        )
+
+
+def _cost(candidates: list[Candidate], best: int, parts: Parts) -> dict[str, Any]:
+    """Counts of one fold: of what was chosen, and of all that was tried."""
+    method, strength, chosen = candidates[best]
+    return {
+        "method": method,
+        "strength": None if np.isnan(strength) else strength,
+        "candidates": len(candidates),
+        "train_images": len(parts.train.positions),
+        "gflops_chosen": chosen.gflops,
+        "gflops": sum(adapted.gflops for _, _, adapted in candidates),
+    }

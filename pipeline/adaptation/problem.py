@@ -1,0 +1,74 @@
+"""What adapting is given, and what it gives back.
+
+The target comes as `Images`, which have no labels: nothing in this package could read them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+
+from pipeline.training.batches import Loader
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Features float32 (n, d), class indices int (n,) and weights float (n,) of mean 1."""
+
+    features: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Images:
+    """Unlabelled images: their features under the source's network as it is (n, d), and how to load their pixels.
+
+    `positions` (n,) are what `load` takes.
+    """
+
+    features: np.ndarray
+    load: Loader
+    positions: np.ndarray
+
+    def part(self, chosen: np.ndarray) -> "Images":
+        """The images at these places (m,) of this set."""
+        return replace(self, features=self.features[chosen], positions=self.positions[chosen])
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source with its labelled images.
+
+    `network` maps pixels to pooled features (n, d), `head` those to probabilities (n, k). What the head was trained on
+    is `train`; `validation` is for choices.
+    """
+
+    network: keras.Model
+    head: keras.Model
+    train: Labelled
+    validation: Labelled
+
+    @property
+    def classes(self) -> int:
+        return int(self.head.output_shape[-1])
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """An adapted source: `predict` maps images to probabilities float64 (n, k); `gflops` is what adapting took."""
+
+    predict: Callable[[Images], np.ndarray]
+    gflops: float
+
+
+# the target's unlabelled training images, a strength (nan where the method has none) and a seed to an adapted source
+Adapter = Callable[[Images, float, int], Adapted]
+
+
+def normalised(outputs: np.ndarray) -> np.ndarray:
+    """Probabilities (n, k) float64 that sum to one; float32 ones do only nearly."""
+    exact = np.asarray(outputs, "float64")
+    result: np.ndarray = exact / exact.sum(1, keepdims=True)
+    return result

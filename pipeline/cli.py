@@ -1,0 +1,63 @@
+"""The command line: `python -m pipeline STAGE [NAME]`, as dvc.yaml calls it, and what makes or prints around it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline.frame.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
+from pipeline.frame.params import load_params
+from pipeline.frame.paths import Paths
+from pipeline.frame.stage import STAGES, run_stage
+from pipeline.warm import run_beside
+
+
+def check_inputs(paths: Paths) -> None:
+    """Check params.yaml and that the raw data is there, which `dvc repro` would tell in words of its own.
+
+    Raises:
+        InputError: with all faults.
+    """
+    datasets = load_params(paths.params).datasets
+    missing = [
+        f"datasets.{name}.raw: '{dataset.raw}' does not exist. Put the data there, or correct the path"
+        for name, dataset in datasets.items()
+        if not (paths.root / dataset.raw).exists()
+    ]
+    if missing:
+        raise ParamsError(missing, str(paths.params))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; a fault of the user's is one message and exit code 2, a fault of ours a traceback and 1."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for stage, section in STAGES.items():
+        command = commands.add_parser(stage, help=f"stage, one cell an entry of `{section}`" if section else "stage")
+        command.add_argument("name", nargs="?", help=f"an entry of `{section}` in params.yaml" if section else None)
+    profile = commands.add_parser("profile", help="params.yaml with the differences of profiles/NAME.yaml")
+    profile.add_argument("name")
+    profile.add_argument("--into", type=Path, help="make a workspace there instead of editing params.yaml in place")
+    commands.add_parser("check", help="are params.yaml and the raw data that it names in order?")
+    commands.add_parser("table", help="print the verdicts of the last run")
+    warm = commands.add_parser("warm", help="run a command, such as dvc repro, with the imports of all cells made once")
+    warm.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
+    parsed = parser.parse_args(arguments)
+    try:
+        if parsed.command == "profile":
+            from pipeline.profiles import apply_profile
+
+            apply_profile(parsed.name, parsed.into)
+        elif parsed.command == "check":
+            check_inputs(Paths())
+        elif parsed.command == "table":
+            from pipeline.reporting.table import print_table
+
+            print_table()
+        elif parsed.command == "warm":
+            return run_beside(parsed.rest)
+        else:
+            run_stage(parsed.command, parsed.name)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return EXIT_USER_FAULT
+    return EXIT_DONE

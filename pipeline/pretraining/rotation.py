@@ -1,0 +1,48 @@
+"""Pretraining without labels: by which quarter turn was the image turned? (Gidaris et al., ICLR 2018)."""
+
+import numpy as np
+
+from pipeline.pretraining.classification import fit_classifier
+from pipeline.pretraining.task import Learnt, Task, prepare
+from pipeline.training.arms import build_head, with_head
+from pipeline.training.augmentation import view_count
+from pipeline.training.batches import Loader, pixel_loader
+from pipeline.training.folds import Part
+
+CITATION = "Gidaris et al., Unsupervised Representation Learning by Predicting Image Rotations, ICLR 2018"
+TURNS = 4
+
+
+def learn(task: Task) -> Learnt:
+    """Learn to tell the four quarter turns apart.
+
+    Every image comes in all four turns in every epoch. Of the augmentation only the mirror remains, since a turned view
+    would make its label wrong. What images do not show cannot be learnt: where two turns of an image look the same, the
+    accuracy stays far below 1, and it is reported beside chance.
+    """
+    prepare(task.backbone, task.settings.batch_norm_momentum)
+    augmentation = "none" if task.augmentation == "none" else "mirror"
+    load = turned_loader(pixel_loader(task.images, task.rows, augmentation))
+    train, validation = (turned_part(np.flatnonzero(task.role == role)) for role in ("train", "validation"))
+    classifier = with_head(task.backbone, build_head(task.backbone.output_shape[-1], TURNS, 0.0, 0.0))
+    result = fit_classifier(classifier, task, load, train, validation, view_count(augmentation))
+    accuracy = float(result.history[result.best_epoch]["val_balanced_accuracy"])
+    return Learnt(result.history, pretext={"accuracy": accuracy, "chance": 1 / TURNS})
+
+
+def turned_part(positions: np.ndarray) -> Part:
+    """Each of the positions (n,) in every turn: positions (4 n,) of which number 4 p + t is image p turned t times."""
+    turned = (positions[:, None] * TURNS + np.arange(TURNS)).ravel()
+    return Part(turned, turned % TURNS, np.ones(len(turned)))
+
+
+def turned_loader(load: Loader) -> Loader:
+    """A loader of square images for the positions of `turned_part`."""
+
+    def load_turned(positions: np.ndarray, which: np.ndarray) -> np.ndarray:
+        batch, turns = load(positions // TURNS, which), positions % TURNS
+        for turn in range(1, TURNS):
+            batch[turns == turn] = np.rot90(batch[turns == turn], turn, axes=(1, 2))
+        return batch
+
+    return load_turned

@@ -1,0 +1,26 @@
+"""Supervised pretraining: the labels of another task or of other images, every class weighing the same."""
+
+import pandas as pd
+
+from pipeline.pretraining.classification import fit_classifier
+from pipeline.pretraining.task import Learnt, Task, prepare
+from pipeline.training.arms import build_head, with_head
+from pipeline.training.augmentation import view_count
+from pipeline.training.batches import pixel_loader
+from pipeline.training.folds import fold_parts
+
+CITATION = "Yosinski et al., How transferable are features in deep neural networks?, NIPS 2014"
+
+
+def learn(task: Task) -> Learnt:
+    """Learn the labels; the head comes along, for what is later asked of the same classes in alphabetical order."""
+    if task.labels is None:
+        raise ValueError("Supervised pretraining needs labels")
+    prepare(task.backbone, task.settings.batch_norm_momentum)
+    examples = pd.DataFrame({"label": task.labels, "weight": 1.0, "role_0": task.role})
+    parts = fold_parts(examples, 0, "balanced")
+    head = build_head(task.backbone.output_shape[-1], len(set(task.labels)), 0.0, 0.0)
+    load = pixel_loader(task.images, task.rows, task.augmentation)
+    classifier = with_head(task.backbone, head)
+    result = fit_classifier(classifier, task, load, parts.train, parts.validation, view_count(task.augmentation))
+    return Learnt(result.history, head)

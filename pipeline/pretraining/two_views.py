@@ -1,0 +1,94 @@
+"""The loop of the methods that learn from two views of every image: a plain Keras model under a loss on all pairs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import read_npy
+from pipeline.frame.params import TwoViews
+from pipeline.frame.progress import progress
+from pipeline.frame.seeds import seed_for
+from pipeline.networks.flops import training_flops
+from pipeline.pretraining.task import GIGA, Learnt, Task, prepare
+from pipeline.pretraining.views import random_views
+from pipeline.training.batches import draw_epoch, epoch_shape
+from pipeline.training.fit import learning_rates
+
+# projections (2 n, d), of which i and n + i are of one image, to a number
+PairLoss = Callable[[Any], Any]
+
+
+def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: PairLoss) -> Learnt:
+    """Train the backbone with a projection on top, which is thrown away afterwards; all epochs are run.
+
+    Raises:
+        InputError: fewer than two images, or the loss became nan or infinite.
+    """
+    prepare(task.backbone, settings.batch_norm_momentum)
+    model = with_projection(task.backbone, settings.projection, hidden_layers)
+    stored = read_npy(task.images)
+    shape = epoch_shape(len(task.rows), settings.batch_size)
+    if shape.size < 2:
+        raise InputError(f"'{task.name}' has one image to learn from; pairs need at least two. Widen its `where`.")
+    compile_pairs(model, loss, settings)
+    rates = learning_rates(task.plan(), shape.steps).reshape(settings.epochs, shape.steps)
+    flops, nothing = training_flops(model) / GIGA, np.zeros((2 * shape.size, 1), "float32")  # Keras asks for labels
+    learnt = Learnt()
+    with progress(total=rates.size * shape.size, label=task.name, unit="image") as bar:
+        for epoch in range(1, settings.epochs + 1):
+            rng = np.random.default_rng(seed_for(task.seed, "epoch", epoch))
+            batches, _ = draw_epoch(rng, len(task.rows), 1, shape)
+            losses = []
+            for batch, rate in zip(batches, rates[epoch - 1], strict=True):
+                model.optimizer.learning_rate = rate
+                model.reset_metrics()  # else some backends return the mean over all batches so far
+                pairs = two_views(np.asarray(stored[task.rows[batch]]), settings, task.augmentation, rng)
+                losses.append(float(np.ravel(model.train_on_batch(pairs, nothing))[0]))
+                bar.update(shape.size)
+            seen = 2 * epoch * shape.steps * shape.size
+            row = {"epoch": epoch, "images_seen": seen, "gflops": seen * flops, "loss": float(np.mean(losses))}
+            _refuse_divergence(row, task)
+            learnt.history.append(row)
+    return learnt
+
+
+def with_projection(backbone: keras.Model, width: int, hidden_layers: int) -> keras.Model:
+    """Pool the feature map and project it (n, width): hidden layers of this width with batch norm and ReLU, then one
+    linear layer; float32 also under mixed precision."""
+    x = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(backbone.output)
+    for number in range(1, hidden_layers + 1):
+        x = layers.Dense(width, use_bias=False, name=f"hidden{number}")(x)
+        x = layers.BatchNormalization(name=f"hidden{number}_bn")(x)
+        x = layers.ReLU(name=f"hidden{number}_relu")(x)
+    x = layers.Dense(width, use_bias=False, dtype="float32", name="projection")(x)
+    return keras.Model(backbone.input, x, name="projector")
+
+
+def two_views(images: np.ndarray, settings: TwoViews, augmentation: str, rng: np.random.Generator) -> np.ndarray:
+    """Views (2 n, s, s, 3) of images (n, s, s, c); i and n + i are of one image."""
+    pair = [random_views(images, settings.smallest_crop, augmentation, settings.brightness, rng) for _ in range(2)]
+    return np.concatenate(pair)
+
+
+def compile_pairs(model: keras.Model, loss: PairLoss, settings: TwoViews) -> None:
+    """Compile with AdamW as `training.fit` does, the loss taking the whole batch of projections at once."""
+    optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
+
+    def of_batch(_nothing: Any, projections: Any) -> Any:
+        return loss(projections)
+
+    model.compile(optimizer, of_batch, jit_compile=keras.backend.backend() == "jax")
+
+
+def _refuse_divergence(row: dict[str, Any], task: Task) -> None:
+    if not np.isfinite(row["loss"]):
+        raise InputError(
+            f"The loss of '{task.name}' became {row['loss']} in epoch {row['epoch']} at learning rate "
+            f"{task.settings.learning_rate:g}; no model was written. Lower the learning rate, or lengthen `warmup`."
+        )

@@ -1,0 +1,55 @@
+"""VICReg: two views are to be equal, features to vary and not to repeat one another (Bardes et al., ICLR 2022)."""
+
+from typing import Any
+
+from keras import ops
+
+from pipeline.frame.params import VICReg
+from pipeline.pretraining.task import Learnt, Task
+from pipeline.pretraining.two_views import learn_from_views
+
+CITATION = "Bardes et al., VICReg: Variance-Invariance-Covariance Regularization, ICLR 2022"
+EPSILON = 1e-4  # keeps the gradient of the standard deviation finite at 0
+
+
+def learn(task: Task) -> Learnt:
+    """Learn without contrasts; the projection has two hidden layers, as in the paper."""
+    settings = task.settings
+    if not isinstance(settings, VICReg):
+        raise TypeError(f"VICReg needs its own settings, received {type(settings).__name__}")
+
+    def loss(projections: Any) -> Any:
+        return vicreg(projections, settings.invariance, settings.variance, settings.covariance)
+
+    return learn_from_views(task, settings, 2, loss)
+
+
+def vicreg(projections: Any, invariance: float, variance: float, covariance: float) -> Any:
+    """The weighted sum of the three terms (equation 6 of the paper).
+
+    As in the authors' code, the invariance is a mean over features too, and the variance one over the two views.
+
+    Args:
+        projections: (2 n, d); i and n + i are of one image; n > 1.
+        invariance: weight of the mean squared distance of the two views.
+        variance: weight of how much the features' standard deviations fall short of 1.
+        covariance: weight of the sum of squares off the diagonal of the covariance, divided by d, for both views.
+    """
+    first, second = ops.split(projections, 2, axis=0)
+    spread = (_shortfall(first) + _shortfall(second)) / 2
+    repeated = _redundancy(first) + _redundancy(second)
+    return invariance * ops.mean(ops.square(first - second)) + variance * spread + covariance * repeated
+
+
+def _shortfall(features: Any) -> Any:
+    return ops.mean(ops.relu(1 - ops.sqrt(ops.diagonal(_covariance(features)) + EPSILON)))
+
+
+def _redundancy(features: Any) -> Any:
+    matrix = _covariance(features)
+    return (ops.sum(ops.square(matrix)) - ops.sum(ops.square(ops.diagonal(matrix)))) / ops.shape(features)[1]
+
+
+def _covariance(features: Any) -> Any:
+    centred = features - ops.mean(features, axis=0)
+    return ops.matmul(ops.transpose(centred), centred) / (ops.shape(features)[0] - 1)

@@ -1,0 +1,97 @@
+"""What the pages are filled with: sentences, tables, sections and figures, in the order in which they stand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pipeline.frame.params import Params
+from pipeline.reporting import figures
+from pipeline.reporting.sections import dataset_line, run_line, section, source_line
+from pipeline.reporting.sentences import controls_line, sentence
+from pipeline.reporting.summary import ADAPTATION, controls_of
+from pipeline.reporting.tables import adaptations_table, controls_table, transfers_table
+
+Objects = Mapping[str, Any]
+Figures = list[tuple[str, str]]
+ROLES = ("transfers", "adaptations", figures.CONTROLS)
+
+
+def page(
+    params: Params,
+    metrics: Objects,
+    verdicts: Objects,
+    cost: Objects,
+    datasets: Objects,
+    cards: Objects,
+    drawn: Mapping[str, Figures],
+) -> dict[str, Any]:
+    """The context of both templates.
+
+    Args:
+        metrics, cost: the content of the files of these names in reports. verdicts: of verdict.json.
+        datasets: facts of each. cards: of every source. drawn: the figures of each section.
+    """
+    controls, alpha = list(controls_of(params)), params.verdict.alpha
+    transfers = [name for name in params.transfers if name not in controls]
+    order = [*transfers, *params.adaptations, *controls]
+    return {
+        "params": params,
+        "metric": metrics["run"]["metric"],
+        "controls_state": metrics["run"]["controls"],
+        "controls_line": controls_line(metrics["run"], controls),
+        "sentences": [sentence(name, metrics[name], metrics["run"]["metric"]) for name in order],
+        "transfers": transfers_table(metrics, transfers, alpha),
+        "adaptations": adaptations_table(metrics, list(params.adaptations), alpha),
+        "controls": controls_table(metrics, controls, alpha),
+        "sections": [section(name, metrics[name], verdicts[name], cost[name], drawn[name]) for name in order],
+        "inventory": [
+            *(dataset_line(name, facts) for name, facts in datasets.items()),
+            *(source_line(name, card) for name, card in cards.items()),
+        ],
+        "run_line": run_line(params),
+    }
+
+
+def gain_rows(metrics: Objects) -> pd.DataFrame:
+    """Rows of the gain plot: transfer, role, reading, gain, ci_low, ci_high; controls last."""
+    entries = {name: entry for name, entry in metrics.items() if name != "run"}
+    rows = [
+        {"transfer": name, "role": _role(entry), "reading": reading}
+        | {k: part[k] for k in ("gain", "ci_low", "ci_high")}
+        for name, entry in entries.items()
+        for reading, part in _readings(entry)
+    ]
+    return pd.DataFrame([row for role in ROLES for row in rows if row["role"] == role])
+
+
+def _role(entry: Objects) -> str:
+    if "control" in entry:
+        return figures.CONTROLS
+    return "adaptations" if entry["kind"] == ADAPTATION else "transfers"
+
+
+def _readings(entry: Objects) -> list[tuple[str, Objects]]:
+    if entry["kind"] == ADAPTATION:
+        return [("over source only", entry)]
+    if "control" in entry:
+        return [("converged", entry)]  # what a control must show, it must show there
+    return [("converged", entry), ("equal compute", entry["equal_compute"])]
+
+
+def transfer_figures(verdict: Objects, rows: Mapping[str, pd.DataFrame]) -> Figures:
+    """The figures of one section, as SVG text and caption: those whose rows there are."""
+    drawn = []
+    if "learning_curves" in rows:
+        curves = figures.curves_figure(rows["learning_curves"])
+        drawn.append((curves, "Learning curves on validation, against compute spent; a thin line a fold."))
+    confusion = figures.confusion_figure(verdict["confusion"], verdict["classes"])
+    return [
+        *drawn,
+        (figures.roc_figure(rows["roc"]), "ROC, out of fold."),
+        (confusion, "Confusion, out of fold: shares of the true class and images."),
+        (
+            figures.calibration_figure(rows["calibration"]),
+            "Calibration: points are as large as their share of the images.",
+        ),
+    ]

@@ -1,0 +1,134 @@
+"""What the pages say of one transfer, adaptation or control, and of the data and sources, as text and tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.frame.params import Params
+from pipeline.reporting.sentences import number, spaced, spending
+from pipeline.reporting.summary import ADAPTATION, REPEAT
+from pipeline.reporting.tables import ARMS, Table, arms_table, gains_table, spending_table
+from pipeline.verdict.controls import RULES
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the report; `figures` are pairs of SVG text and caption, for pages that can show them."""
+
+    title: str
+    intro: str
+    warnings: list[str]
+    tables: list[Table]
+    notes: list[str]
+    figures: list[tuple[str, str]]
+
+
+def section(name: str, entry: Object, verdict: Object, clocks: Object, figures: list[tuple[str, str]]) -> Section:
+    """The section of one entry of metrics.json.
+
+    Args:
+        verdict: the content of its verdict.json. clocks: its part of cost.json.
+    """
+    tables = [arms_table(entry), gains_table(entry, verdict), spending_table(entry, clocks)]
+    reasons = list(verdict["verdicts"][verdict["arm"]]["reasons"])
+    return Section(name, _intro(entry), _warnings(entry, verdict), tables, [*_notes(entry, verdict), *reasons], figures)
+
+
+def _intro(entry: Object) -> str:
+    control = _of_control(entry) if "control" in entry else ""
+    if entry["kind"] == REPEAT:
+        return f"{control}Baseline {entry['again']} against baseline {entry['baseline']} of {entry['target']}."
+    what = f"{control}{entry['setting'].capitalize()} transfer from {entry['source']} to {entry['target']}"
+    if entry["kind"] == ADAPTATION:
+        return (
+            f"{what}, whose labels only the arm target supervised sees: "
+            "the source with its own head, as it is and adapted to the target's images."
+        )
+    spent = entry["compute"]
+    return (
+        f"{what}, baseline {entry['baseline']}. The transfer took {spent['transfer_gflops']:,.0f} GFLOPs, training "
+        f"from scratch {spent['scratch_gflops']:,.0f}: {spending(spent['saved'])}{_pretraining(spent)}."
+    )
+
+
+def _of_control(entry: Object) -> str:
+    return f"A control ({spaced(entry['control'])}), expected: {RULES[entry['control']].expected}. "
+
+
+def _pretraining(spent: Object) -> str:
+    gflops = spent["pretraining_gflops"]
+    return f". Making the source had taken {gflops:,.0f} GFLOPs before, which are not in this figure" if gflops else ""
+
+
+def _warnings(entry: Object, verdict: Object) -> list[str]:
+    if entry.get("baseline_stopped_improving", True):
+        return []
+    stopped = verdict["stopped_improving"]["scratch"]
+    return [
+        "The baseline had not stopped improving (no better validation loss for scratch.patience epochs) when its "
+        f"budget ended in {stopped.count(False)} of {len(stopped)} folds: with a larger scratch.epochs it may come "
+        "closer, and the gain may shrink."
+    ]
+
+
+def _notes(entry: Object, verdict: Object) -> list[str]:
+    if entry["kind"] == ADAPTATION:
+        chosen = ", ".join(f"{spaced(method)} in {folds}" for method, folds in entry["methods"].items())
+        return [f"Chosen without labels, by folds: {chosen}."]
+    return [f"Epochs until the best on validation, of those run: {_epochs(verdict['folds'])}."]
+
+
+def _epochs(folds: Object) -> str:
+    arms = {
+        arm: ", ".join(f"{fold['best_epoch']}/{fold['epochs']}" for fold in folds[arm]) for arm in ARMS if arm in folds
+    }
+    return "; ".join(f"{arm} {counts}" for arm, counts in arms.items())
+
+
+# ---- data and sources ------------------------------------------------------------------------------------------------
+
+
+def dataset_line(name: str, facts: Object) -> str:
+    """What a dataset holds, and whose it is."""
+    card = facts["card"]
+    proxy = f" Groups are a proxy: {card['group_is_proxy']}" if card["group_is_proxy"] else ""
+    return (
+        f"{name}: {facts['images']:,} images, {facts['quarantined']} set aside, {facts['groups']} groups, "
+        f"{facts['near_duplicates']} images with a near-duplicate (kept together). {card['title']}; {card['licence']}. "
+        f"{card['citation']}{proxy}"
+    )
+
+
+def source_line(name: str, card: Object) -> str:
+    """What a source is, and what it learnt from where it was made here."""
+    made = f". {_making(card)}" if card["weights"] == "pretrained" else ""
+    return (
+        f"{name}: {card['architecture']}, {card['parameters']:,} parameters, from {card['origin']}; "
+        f"{card['licence']}{made}."
+    )
+
+
+def _making(card: Object) -> str:
+    labels = f"the labels {card['labels_used']}" if card["labels_used"] else "no labels"
+    permuted = ", permuted" if card["permuted"] else ""
+    found, cost = card["representation"], card["cost"]
+    inherited = f" after {cost['inherited_gflops']:,.0f} before it" if cost["inherited_gflops"] else ""
+    pretext = card.get("pretext")  # the methods that make up a task tell how well it was solved
+    solved = f", its task solved in {pretext['accuracy']:.0%} (chance {pretext['chance']:.0%})" if pretext else ""
+    return (
+        f"Made here by {card['pretrain']} from {card['init']}: {card['images']:,} images of {card['dataset']}, {labels}"
+        f"{permuted}{solved}; {cost['images_seen']:,} images seen, {cost['gflops']:,.0f} GFLOPs{inherited}. Its "
+        f"features: effective rank {number(found['rank'], '.1f')}, variance {number(found['variance'], '.4f')}, "
+        f"not collapsed ({card['citation']})"  # one that collapsed is refused before it has a card
+    )
+
+
+def run_line(params: Params) -> str:
+    """The protocol, in one sentence."""
+    run = params.run
+    return (
+        f"{run.folds} folds, protocol {run.protocol}, {run.image_size} pixels a side, augmentation {run.augmentation}, "
+        f"seed {run.seed}. Every image was tested once; nothing was chosen on tested images."
+    )

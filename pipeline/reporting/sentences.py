@@ -1,0 +1,74 @@
+"""Verdicts in sentences, for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.reporting.summary import ADAPTATION, REPEAT
+
+Entry = Mapping[str, Any]
+BASELINES = {ADAPTATION: "of the source as it is", REPEAT: "of the same training under another seed"}
+
+
+def sentence(name: str, entry: Entry, metric: str) -> str:
+    """One transfer, adaptation or control in one sentence."""
+    control = f"{control_state(entry)}: " if "control" in entry else ""
+    if entry["gain"] is None:
+        return f"{name}: {control}no verdict, since the gain is undefined"
+    arm, baseline = (entry["arms"][entry[which]][metric] for which in ("arm", "against"))
+    parts = [
+        f"{name}: {control}{entry['label']}, {entry['evidence']}: {spaced(metric)} {arm:.3f} against {baseline:.3f} "
+        f"{BASELINES.get(entry['kind'], 'from scratch')}, gain {interval(entry)}{_price(entry, metric)}"
+    ]
+    if not entry.get("baseline_stopped_improving", True):
+        parts.append("scratch had not stopped improving when its budget ended")
+    if entry.get("controls") == "failed":
+        parts.append("not to be trusted, since controls of this run failed")
+    return "; ".join(parts)
+
+
+def _price(entry: Entry, metric: str) -> str:
+    if entry["kind"] == ADAPTATION:
+        return f", {number(entry['arms'][entry['ceiling']['arm']][metric])} with target labels"
+    return "" if entry["kind"] == REPEAT else f", {spending(entry['compute']['saved'])}"
+
+
+def control_state(entry: Entry) -> str:
+    """Whether a control came out as it must."""
+    state = {True: "held", False: "failed", None: "undefined"}[entry["held"]]
+    return f"control ({spaced(entry['control'])}) {state}"
+
+
+def controls_line(run: Entry, controls: list[str]) -> str:
+    """The report's first line: whether the run's verdicts can be trusted.
+
+    Args:
+        run: the entry `run` of metrics.json. controls: the names of all controls.
+    """
+    if run["controls"] is None:
+        return "This run has no controls: nothing in it tests whether its verdicts can be trusted."
+    if run["controls"] == "held":
+        return f"The controls held: where the answer was known in advance, this run found it ({', '.join(controls)})."
+    why = ". ".join(f"{name}: {reason}" for name, reason in run["failed_controls"].items())
+    return f"The controls failed, so the verdicts of this run cannot be trusted. {why}."
+
+
+def interval(entry: Entry) -> str:
+    """A gain with its interval, as far as they are defined."""
+    if entry["gain"] is None or entry["ci_low"] is None:
+        return number(entry["gain"], "+.3f")
+    return f"{entry['gain']:+.3f} [{entry['ci_low']:+.3f}, {entry['ci_high']:+.3f}]"
+
+
+def spending(saved: float) -> str:
+    """The share of compute saved, in words: a transfer may also cost more than training from scratch."""
+    return f"{saved:.0%} of the compute saved" if saved >= 0 else f"{-saved:.0%} more compute spent"
+
+
+def number(value: float | None, form: str = ".3f") -> str:
+    """A number in a given format; a dash where it is undefined."""
+    return "-" if value is None else format(value, form)
+
+
+def spaced(name: str) -> str:
+    """A name from params as words."""
+    return name.replace("_", " ")

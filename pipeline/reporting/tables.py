@@ -1,0 +1,174 @@
+"""The report's tables as data: Markdown, HTML and the terminal show the same cells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.reporting.sentences import interval, number, spaced
+from pipeline.reporting.summary import REPEAT
+from pipeline.verdict.controls import RULES
+
+Metrics = Mapping[str, Any]
+ARMS = ("head", "tuned", "again", "scratch", "source_only", "adapted", "target_supervised")
+STAGES = {"head": "head", "tuned": "tune", "scratch": "scratch", "again": "again"}  # arm -> its clock in cost.json
+QUALITIES = {
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "log loss",
+    "ece": "calibration error",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """kind: `text` is escaped, `number` stands to the right, `label` is emphasised."""
+
+    title: str
+    kind: Literal["text", "number", "label"] = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text, one list a row, as long as `columns`."""
+
+    columns: Sequence[Column]
+    rows: list[list[str]]
+
+
+def numbers(*titles: str) -> list[Column]:
+    """Columns of numbers."""
+    return [Column(title, "number") for title in titles]
+
+
+def transfers_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Table:
+    """A row a transfer: what it is, its verdict, and its price."""
+    texts = [Column(title) for title in ("transfer", "setting", "source", "target")]
+    verdict = [Column("label", "label"), Column("evidence")]
+    columns = [*texts, *verdict, *numbers(gain_title(alpha), "p (Holm)", "gain at equal compute", "compute saved")]
+    return Table(columns, [_transfer_row(name, metrics[name]) for name in names])
+
+
+def _transfer_row(name: str, entry: Metrics) -> list[str]:
+    return [
+        name,
+        entry["setting"],
+        entry["source"],
+        entry["target"],
+        entry["label"] or "-",
+        entry["evidence"],
+        interval(entry),
+        number(entry["p_holm"], ".2g"),
+        number(entry["equal_compute"]["gain"], "+.3f"),
+        number(entry["compute"]["saved"], ".0%"),
+    ]
+
+
+def adaptations_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Table:
+    """A row an adaptation: its verdict over the source as it is, and what the target's labels would have given."""
+    texts = [Column(title) for title in ("adaptation", "source", "target")]
+    verdict = [Column("label", "label"), Column("evidence")]
+    arms = numbers("source only", "adapted", "with target labels", "of the way")
+    rows = [_adaptation_row(name, metrics[name], metrics["run"]["metric"]) for name in names]
+    return Table([*texts, *verdict, *numbers(gain_title(alpha), "p (Holm)"), *arms], rows)
+
+
+def _adaptation_row(name: str, entry: Metrics, metric: str) -> list[str]:
+    reached = [entry["arms"][arm][metric] for arm in (entry["against"], entry["arm"], entry["ceiling"]["arm"])]
+    return [
+        name,
+        entry["source"],
+        entry["target"],
+        entry["label"] or "-",
+        entry["evidence"],
+        interval(entry),
+        number(entry["p_holm"], ".2g"),
+        *(number(value) for value in reached),
+        number(entry["ceiling"]["reached"], ".0%"),
+    ]
+
+
+def controls_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Table:
+    """A row a control: what it must show, what it showed, whether it held."""
+    texts = [Column(title) for title in ("control", "what it is", "compared", "expected", "found", "held")]
+    return Table([*texts, *numbers(gain_title(alpha), "p")], [_control_row(name, metrics[name]) for name in names])
+
+
+def _control_row(name: str, entry: Metrics) -> list[str]:
+    repeat = entry["kind"] == REPEAT
+    return [
+        name,
+        spaced(entry["control"]),
+        f"{entry['again']} with {entry['baseline']}" if repeat else f"{entry['source']} to {entry['target']}",
+        RULES[entry["control"]].expected,
+        f"{entry['label'] or 'no label'}, {entry['evidence']}",
+        held_in_words(entry["held"]),
+        interval(entry),
+        number(entry["p"], ".2g"),
+    ]
+
+
+def held_in_words(held: bool | None) -> str:
+    """Whether a control held, in a cell."""
+    return {True: "yes", False: "NO", None: "undefined"}[held]
+
+
+def gain_title(alpha: float) -> str:
+    """The heading over a gain with its interval."""
+    return f"gain [{1 - alpha:.0%} interval]"
+
+
+# ---- the section of one transfer, adaptation or control --------------------------------------------------------------
+
+
+def arms_table(entry: Metrics) -> Table:
+    """A row an arm: every metric, out of fold."""
+    arms = [arm for arm in ARMS if arm in entry["arms"]]
+    rows = [[spaced(arm), *(number(entry["arms"][arm][key]) for key in QUALITIES)] for arm in arms]
+    return Table([Column("arm"), *numbers(*QUALITIES.values())], rows)
+
+
+def gains_table(entry: Metrics, verdict: Metrics) -> Table:
+    """A row for each arm against the baseline, and for the last arm at equal compute."""
+    titles = (f"gain over {spaced(verdict['against'])} of", "evidence")
+    columns = [Column(titles[0]), *numbers("gain [interval]"), Column(titles[1])]
+    rows = [
+        # only here the evidence has passed Holm's adjustment
+        _gain_row(spaced(arm), judged, entry["evidence"] if arm == verdict["arm"] else judged["evidence"])
+        for arm, judged in verdict["verdicts"].items()
+    ]
+    if "equal_compute" in verdict:
+        equal = verdict["equal_compute"]
+        rows.append(_gain_row(f"{spaced(verdict['arm'])}, at equal compute", equal, equal["evidence"]))
+    return Table([*columns, *numbers("p", "p (McNemar)", "smallest detectable gain")], rows)
+
+
+def _gain_row(what: str, judged: Metrics, evidence: str) -> list[str]:
+    p = [number(judged[key], ".2g") for key in ("p", "p_mcnemar")]
+    return [what, interval(judged), evidence, *p, number(judged["smallest_detectable_gain"])]
+
+
+def spending_table(entry: Metrics, clocks: Metrics) -> Table:
+    """A row for each step that cost something, the making of the source named apart.
+
+    Args:
+        clocks: of the entry, from cost.json: step -> seconds, device.
+    """
+    spent, rows = entry["compute"], []  # rows: what, GFLOPs, images seen, step
+    if "pretraining_gflops" in entry["compute"]:
+        step = "pretrain" if "pretrain" in clocks else "source"
+        rows.append(["the source (before, and not counted as spent)", spent["pretraining_gflops"], None, step])
+    if "extract_gflops" in spent:
+        rows.append(["extract (frozen layers, once)", spent["extract_gflops"], None, "extract"])
+    if "gflops" in spent:
+        rows.append(["adapt (everything tried)", spent["gflops"], spent.get("images_seen"), "adapt"])
+    arms = [arm for arm in STAGES if arm in entry["arms"]]
+    rows += [[arm, spent[f"{arm}_gflops"], spent["images_seen"][arm], STAGES[arm]] for arm in arms]
+    columns = [Column("spent on"), *numbers("GFLOPs", "images seen", "seconds"), Column("device")]
+    return Table(columns, [_spending_row(what, gflops, images, clocks[step]) for what, gflops, images, step in rows])
+
+
+def _spending_row(what: str, gflops: float, images: int | None, clock: Metrics) -> list[str]:
+    seen = "" if images is None else f"{images:,}"
+    return [what, number(gflops, ",.0f"), seen, number(clock["seconds"], ",.0f"), clock["device"]]

@@ -1,0 +1,163 @@
+"""adapt: a source with its own head, brought to a target without the target's labels, between a floor and a ceiling."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from pipeline.adaptation.choice import Chosen, Parts, choose
+from pipeline.adaptation.features import extract, pooling
+from pipeline.adaptation.linear import fit_linear
+from pipeline.adaptation.problem import Images, Labelled, Source
+from pipeline.datasets.hygiene import check_unseen
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import (
+    check_sealed,
+    read_json,
+    read_parquet,
+    replacing_folder,
+    sha256_file,
+    write_csv,
+    write_json,
+    write_parquet,
+)
+from pipeline.frame.params import Adapt, Params
+from pipeline.frame.paths import AdaptationPaths, Paths
+from pipeline.frame.seeds import seed_for
+from pipeline.networks.flops import forward_flops
+from pipeline.networks.saving import load_model
+from pipeline.training.arms import set_precision
+from pipeline.training.batches import pixel_loader
+from pipeline.training.folds import Part, class_names, fold_parts, images_of
+from pipeline.training.train import predictions_table
+
+TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "adaptations.{name}", "adapt")
+SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
+GIGA = 1e9
+
+
+def check_source(paths: Paths, source: str, target: str) -> None:
+    """Refuse a source that cannot answer the target's question, or that has seen the target's images.
+
+    Raises:
+        InputError: the source has no head or other classes, or images of the target are among those it learnt from.
+    """
+    files = paths.source(source)
+    check_sealed(files.folder)
+    if not files.head.is_file():
+        raise InputError(
+            f"Source '{source}' has no head of its own; adapting needs one that learnt the target's classes. "
+            "Take an entry of `pretrained` with `pretrain: supervised`."
+        )
+    examples = read_parquet(paths.target(target).examples)
+    known, asked = (class_names(table) for table in (read_parquet(files.examples), examples))
+    if known != asked:
+        raise InputError(
+            f"Source '{source}' knows the classes {', '.join(known)}, target '{target}' has {', '.join(asked)}; "
+            "adapting needs the same. Take another source, or a target with the source's label."
+        )
+    origin = read_json(paths.target(target).images)
+    if files.seen.is_file():
+        distance = origin["near_duplicate_distance"]
+        check_unseen(read_parquet(files.seen), examples, origin["dataset"], distance, source, target)
+
+
+def source_images(paths: Paths, source: str) -> Path:
+    """The images.npy that a source learnt from.
+
+    Raises:
+        InputError: it is no longer that file.
+    """
+    origin = read_json(paths.source(source).images)
+    images = paths.dataset(origin["dataset"]).images
+    if not images.is_file() or sha256_file(images) != origin["sha256"]:
+        raise InputError(f"{images} is not the file that source '{source}' learnt from. Run `dvc repro`.")
+    return images
+
+
+def read_source(paths: Paths, name: str, class_weight: str) -> Source:
+    """Load a source's network and head, and extract the features of its labelled images."""
+    files = paths.source(name)
+    backbone, head = load_model(files.backbone), load_model(files.head)
+    set_precision(backbone)
+    network = pooling(backbone)
+    table = read_parquet(files.examples)
+    load = pixel_loader(source_images(paths, name), table["row"].to_numpy(), "none")
+    features = extract(network, load, np.arange(len(table)))
+    parts = fold_parts(table.assign(weight=1.0, role_0=table["role"]), 0, class_weight)
+    return Source(network, head, labelled(features, parts.train), labelled(features, parts.validation))
+
+
+def labelled(features: np.ndarray, part: Part) -> Labelled:
+    """The features of a part with its labels."""
+    return Labelled(features[part.positions], part.labels, part.weights)
+
+
+def unlabelled_parts(images: Images, roles: pd.Series) -> Parts:
+    """One fold's images by role: all that adapting is given of the target."""
+    return Parts(*(images.part(np.flatnonzero(roles == role)) for role in ("train", "validation", "test")))
+
+
+def ceiling(features: np.ndarray, examples: pd.DataFrame, fold: int, class_weight: str) -> np.ndarray:
+    """What a linear head that learns from the target's own labels says of the test part (n, k)."""
+    parts = fold_parts(examples, fold, class_weight)
+    head = fit_linear(labelled(features, parts.train), labelled(features, parts.validation))
+    return head.predict(features[parts.test.positions])
+
+
+def tables(
+    examples: pd.DataFrame, features: np.ndarray, chosen: list[Chosen], class_weight: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predictions of the three arms, a row a tested image and arm; and the candidates, a row a fold and candidate."""
+    predictions = []
+    for fold, result in enumerate(chosen):
+        tested = np.flatnonzero(examples[f"role_{fold}"] == "test")
+        supervised = ceiling(features, examples, fold, class_weight)
+        for arm, predicted in ((SOURCE_ONLY, result.source_only), (ADAPTED, result.adapted), (CEILING, supervised)):
+            table = predictions_table(examples, fold, tested, predicted)
+            table.insert(0, "arm", arm)
+            predictions.append(table)
+    candidates = [result.candidates.assign(fold=fold) for fold, result in enumerate(chosen)]
+    columns = ["fold", "method", "strength", "criterion", "chosen"]
+    return pd.concat(predictions, ignore_index=True), pd.concat(candidates, ignore_index=True)[columns]
+
+
+def cost_of(chosen: list[Chosen], images: int, forward: float) -> dict[str, Any]:
+    """Counts of the stage: `images` passed once through the network (GFLOPs `forward` each), then every fold's.
+
+    The ceiling's heads are left out: they are no part of adapting.
+    """
+    folds = [{"fold": fold, **result.cost} for fold, result in enumerate(chosen)]
+    return {"images": images, "folds": folds, "gflops": images * forward + sum(fold["gflops"] for fold in folds)}
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Read source and target, write the predictions of the three arms, the candidates and the cost."""
+    adaptation = params.adaptations[name]
+    settings: Adapt = params.adapt
+    keras.config.set_dtype_policy(params.run.precision)
+    pixels = images_of(paths, adaptation.target)
+    check_source(paths, adaptation.source, adaptation.target)
+    source = read_source(paths, adaptation.source, params.run.class_weight)
+    examples = read_parquet(paths.target(adaptation.target).examples)
+    load = pixel_loader(pixels, examples["row"].to_numpy(), "none")
+    positions = np.arange(len(examples))
+    images = Images(extract(source.network, load, positions), load, positions)
+    folds = [unlabelled_parts(images, examples[f"role_{fold}"]) for fold in range(params.run.folds)]
+
+    def seed(fold: int, method: str) -> int:
+        return seed_for(params.run.seed, "adapt", name, fold, method)
+
+    chosen = choose(source, folds, settings, seed)
+    predictions, candidates = tables(examples, images.features, chosen, params.run.class_weight)
+    seen = len(source.train.labels) + len(source.validation.labels) + len(examples)
+    cost = cost_of(chosen, seen, forward_flops(source.network) / GIGA)
+    with replacing_folder(paths.adaptation(name).folder) as folder:
+        written = AdaptationPaths(folder)
+        write_parquet(written.predictions, predictions)
+        write_csv(written.candidates, candidates)
+        write_json(written.cost, cost)
+    methods = ", ".join(result.cost["method"] for result in chosen)
+    return f"{len(folds)} folds, {len(candidates)} candidates, chosen by {settings.criterion}: {methods}"

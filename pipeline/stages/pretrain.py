@@ -1,0 +1,216 @@
+"""pretrain: a source made here. A backbone goes on learning from a dataset, with its labels or without any."""
+
+import hashlib
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupShuffleSplit
+
+from pipeline.datasets.grouping import assign_folds
+from pipeline.datasets.selection import select
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import (
+    check_sealed,
+    read_json,
+    read_npy,
+    read_parquet,
+    replacing_folder,
+    sha256_file,
+    write_csv,
+    write_json,
+    write_parquet,
+)
+from pipeline.frame.params import Params, Pretrained
+from pipeline.frame.paths import DatasetPaths, Paths, SourcePaths
+from pipeline.frame.seeds import seed_for
+from pipeline.networks.saving import load_model, save_model
+from pipeline.pretraining.methods import METHODS
+from pipeline.pretraining.representation import Representation, check_not_collapsed, pooled_features, represent
+from pipeline.pretraining.task import Learnt, Task
+from pipeline.training.arms import set_precision
+from pipeline.training.batches import pixel_loader
+
+TRACKS = (
+    "run.seed",
+    "run.image_size",
+    "run.validation_fraction",
+    "run.augmentation",
+    "run.device",
+    "run.precision",
+    "pretrained.{name}",
+    "pretraining.{pretrain}",
+)
+SEEN = ["dataset", "image_id", "unit", "phash"]
+
+
+def learnable(manifest: pd.DataFrame, entry: Pretrained, fraction: float, seed: int) -> pd.DataFrame:
+    """What is learnt from: row, image_id, unit, phash, role, and label (str) where the method uses one.
+
+    Labels are shuffled over the images where `permute_labels` says so. Whole units go to the validation part of a
+    method that has one; the others train on everything.
+
+    Raises:
+        InputError: nothing is selected, or no validation part can be cut.
+    """
+    what = f"the images that '{entry.pretrain}' learns from"
+    table = select(manifest, entry.where, entry.pool, what).reset_index(drop=True)
+    examples = table[["row", "image_id", "unit", "phash"]].assign(role="train")
+    if entry.label is not None:
+        labels = table[entry.label].to_numpy().astype(object)
+        if entry.permute_labels:
+            labels = np.random.default_rng(seed_for(seed, "permute")).permutation(labels)
+        examples["label"] = labels
+    if METHODS[entry.pretrain].validates:
+        classes = examples["label"].to_numpy() if entry.label is not None else None
+        examples.loc[held_out(classes, examples["unit"].to_numpy(), fraction, seed), "role"] = "validation"
+    return examples
+
+
+def held_out(labels: np.ndarray | None, unit: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Positions of the validation part: about `fraction` of the images, whole units of them, every class among them.
+
+    Raises:
+        InputError: a class or the units are too few.
+    """
+    try:
+        if labels is None:
+            splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+            return np.asarray(next(splitter.split(unit, groups=unit))[1])
+        parts = assign_folds(labels, unit, max(2, round(1 / fraction)), seed)
+    except (InputError, ValueError) as error:
+        raise InputError(
+            f"No validation part of {fraction:g} can be cut from the images to pretrain on: {error} "
+            "Or raise `run.validation_fraction`."
+        ) from None
+    for name, part in (("train", parts > 0), ("validation", parts == 0)):
+        absent = sorted(set(labels) - set(labels[part]))
+        if absent:
+            raise InputError(
+                f"Pretraining has no image of class {', '.join(absent)} in its {name} part: the class lies in too few "
+                "groups. Raise `run.validation_fraction`, or widen `where`."
+            )
+    return np.flatnonzero(parts == 0)
+
+
+def seen_so_far(examples: pd.DataFrame, dataset: str, init: SourcePaths) -> pd.DataFrame:
+    """What this source and those that it began with have learnt from: dataset, image_id, unit, phash; once each."""
+    own = examples.assign(dataset=dataset)[SEEN]
+    inherited = [read_parquet(init.seen)[SEEN]] if init.seen.is_file() else []
+    both = pd.concat([own, *inherited]).drop_duplicates(["dataset", "image_id"])
+    return both.sort_values(["dataset", "image_id"], ignore_index=True)
+
+
+def load_init(init: SourcePaths, dataset: DatasetPaths, precision: str, seed: int) -> keras.Model:
+    """The backbone to begin with, in the run's precision.
+
+    Raises:
+        InputError: it takes images of another size than the dataset has.
+    """
+    keras.config.set_dtype_policy(precision)
+    keras.utils.clear_session()  # so that layer names do not depend on what the process built before
+    keras.utils.set_random_seed(seed)
+    backbone = load_model(init.backbone)
+    keras.utils.set_random_seed(seed)  # loading drew initial weights before it replaced them
+    set_precision(backbone)
+    size, taken = read_npy(dataset.images).shape[1], backbone.input_shape[1]
+    if size != taken:
+        raise InputError(f"{init.backbone} takes images of {taken} pixels, {dataset.images} has {size}. Run both anew.")
+    return backbone
+
+
+def describe(
+    entry: Pretrained, init: dict[str, Any], dataset: dict[str, Any], seen: pd.DataFrame, images: int
+) -> dict[str, Any]:
+    """The part of the source's card that is known before it learns, from those of its init and its dataset."""
+    return {
+        "architecture": init["architecture"],
+        "weights": "pretrained",
+        "pretrain": entry.pretrain,
+        "init": entry.init,
+        "dataset": entry.dataset,
+        "labels_used": entry.label,
+        "permuted": entry.permute_labels,
+        "images": images,
+        "seen_sha256": hashlib.sha256("\n".join(sorted(seen["image_id"])).encode()).hexdigest(),
+        "parameters": init["parameters"],
+        "image_size": init["image_size"],
+        "origin": f"{entry.pretrain} pretraining on {entry.dataset}, from {init['origin']}",
+        "licence": f"weights it began with: {init['licence']}; images: {dataset.get('licence') or 'not stated'}",
+        "sha256": None,
+        "preprocessing": init["preprocessing"],
+        "citation": METHODS[entry.pretrain].citation,
+    }
+
+
+def outcome(learnt: Learnt, found: Representation, inherited: dict[str, Any]) -> dict[str, Any]:
+    """The part of the card that learning adds; `inherited` is the cost on the card of the init."""
+    return {
+        "representation": asdict(found),
+        "pretext": learnt.pretext,
+        "cost": {
+            "images_seen": learnt.images_seen,
+            "gflops": learnt.gflops,
+            "inherited_gflops": inherited["gflops"] + inherited["inherited_gflops"],
+        },
+    }
+
+
+def write_source(
+    written: SourcePaths, backbone: keras.Model, examples: pd.DataFrame, seen: pd.DataFrame, learnt: Learnt
+) -> None:
+    """Write the models and the tables."""
+    save_model(backbone, written.backbone)
+    if learnt.head is not None:
+        save_model(learnt.head, written.head)
+    write_parquet(written.examples, examples)
+    write_parquet(written.seen, seen)
+    write_csv(written.history, pd.DataFrame(learnt.history))
+
+
+def summary(card: dict[str, Any]) -> str:
+    """A line for the log."""
+    solved = f"pretext accuracy {card['pretext']['accuracy']:.3f}, " if card["pretext"] else ""
+    return (
+        f"{card['pretrain']} on {card['images']:,} images from '{card['init']}', {solved}"
+        f"rank {card['representation']['rank']:.1f}, {card['cost']['gflops']:,.0f} GFLOPs"
+    )
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Read the init and the images, learn, refuse what collapsed, write the source."""
+    run, entry = params.run, params.pretrained[name]
+    init, dataset = paths.source(entry.init), paths.dataset(entry.dataset)
+    for folder in (init.folder, dataset.folder):
+        check_sealed(folder)
+    method, seed = METHODS[entry.pretrain], seed_for(run.seed, "pretrain", name)
+    examples = learnable(read_parquet(dataset.manifest), entry, run.validation_fraction, seed)
+    backbone, rows = load_init(init, dataset, run.precision, seed), examples["row"].to_numpy()
+    task = Task(
+        name=name,
+        backbone=backbone,
+        images=dataset.images,
+        rows=rows,
+        role=examples["role"].to_numpy(),
+        labels=examples["label"].to_numpy() if entry.label is not None else None,
+        permuted=entry.permute_labels,
+        augmentation=run.augmentation,
+        settings=getattr(params.pretraining, entry.pretrain),
+        seed=seed,
+    )
+    learnt = method.learn(task)
+    load = pixel_loader(dataset.images, rows, "none")
+    found = represent(pooled_features(backbone, load, np.arange(len(rows))))
+    check_not_collapsed(found, method.least_rank, name)
+    seen, begun, ingested = seen_so_far(examples, entry.dataset, init), read_json(init.card), read_json(dataset.card)
+    card = describe(entry, begun, ingested, seen, len(examples)) | outcome(learnt, found, begun["cost"])
+    origin = {"dataset": entry.dataset, "sha256": sha256_file(dataset.images)}
+    origin["near_duplicate_distance"] = ingested["near_duplicate_distance"]
+    with replacing_folder(paths.source(name).folder) as folder:
+        written = SourcePaths(folder)
+        write_source(written, backbone, examples, seen, learnt)
+        write_json(written.card, card)
+        write_json(written.images, origin)
+    return summary(card)

@@ -1,0 +1,72 @@
+"""AdamW whose rate differs from variable to variable, and which can draw weights back to where they were."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class BlockwiseAdamW(keras.optimizers.AdamW):
+    """AdamW (Loshchilov and Hutter, ICLR 2019) with a multiplier of the learning rate for every variable.
+
+    A variable w of multiplier u and pull s takes the step of AdamW at rate u * learning_rate on the gradient
+    g + s * (w - anchor). Decoupled weight decay is scaled by u as well, so that at u = 0 the weights stay as they are,
+    to the bit; Adam's moments go on. Multipliers, pulls and anchors are variables: to set them compiles nothing again.
+
+    Args:
+        learning_rate: of multiplier 1.
+        weight_decay: decoupled; biases and the scales and shifts of normalization do not decay.
+        pulled: whether variables have a pull and an anchor at all; anchors take as much memory as the weights.
+    """
+
+    def __init__(self, learning_rate: float, weight_decay: float, pulled: bool = False) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay)
+        self.pulled = pulled
+        self.anchors: list[keras.Variable] = []
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Make the state for these variables, in their order."""
+        if self.built:
+            return
+        self.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        super().build(variables)
+        self.multipliers = self.add_variable((len(variables),), name="multipliers")
+        if self.pulled:
+            self.pulls = self.add_variable((len(variables),), name="pulls")
+            self.anchors = self.add_optimizer_variables(variables, "anchor")
+
+    def restart(self, pulls: np.ndarray, anchored: np.ndarray) -> None:
+        """Forget everything but the learning rate: the state before a first step, every multiplier 1.
+
+        Args:
+            pulls: s of every variable, (variables,); all 0 unless the optimizer was made with `pulled`.
+            anchored: whether it is drawn to its present value (True) or to 0, (variables,) bool.
+        """
+        rate = float(ops.convert_to_numpy(self._get_current_learning_rate()))
+        for variable in self.variables:
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
+        self.learning_rate = rate
+        self.multipliers.assign(np.ones(len(pulls), "float32"))
+        if self.pulled:
+            self.pulls.assign(pulls)
+            for kept, anchor, present in zip(anchored, self.anchors, self._trainable_variables, strict=True):
+                if kept:
+                    anchor.assign(present)
+        elif np.any(pulls):
+            raise ValueError("This optimizer was made without pulls.")
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One variable's step; called by Keras inside the compiled training step."""
+        index = self._get_variable_index(variable)
+        rate = ops.cast(learning_rate, variable.dtype) * ops.cast(self.multipliers[index], variable.dtype)
+        if self.pulled:
+            drift = ops.subtract(variable, self.anchors[index])
+            gradient = gradient + ops.cast(self.pulls[index], variable.dtype) * drift
+        if self._use_weight_decay(variable):
+            self.assign_sub(variable, variable * ops.cast(self.weight_decay, variable.dtype) * rate)
+        super().update_step(gradient, variable, rate)
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        """Keras decays all variables at one rate; here `update_step` does it."""

@@ -1,0 +1,196 @@
+"""adapt: three arms on the same test images, and no label of the target in two of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_world
+
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import (
+    check_sealed,
+    read_json,
+    read_parquet,
+    replacing_folder,
+    seal,
+    sha256_file,
+    write_json,
+    write_npy,
+    write_parquet,
+)
+from pipeline.frame.paths import DatasetPaths, Paths, SourcePaths
+
+SOURCE, NAME = "dark", "dark-to-defect"
+
+
+def write_source(root, table):
+    """A source that learnt `defect` on darker images: what `pretrain` leaves, its head fitted to its own features."""
+    from pipeline.adaptation.features import extract, pooling
+    from pipeline.adaptation.linear import fit_linear
+    from pipeline.adaptation.problem import Labelled
+    from pipeline.networks.saving import load_model, save_model
+    from pipeline.training.arms import build_head
+    from pipeline.training.batches import pixel_loader
+
+    paths = Paths(root)
+    with replacing_folder(paths.dataset(SOURCE).folder) as folder:
+        write_npy(DatasetPaths(folder).images, tiny_world.pixels(table, seed=5) // 2)
+    images = paths.dataset(SOURCE).images
+    backbone = load_model(root / "backbone.keras")
+    features = extract(pooling(backbone), pixel_loader(images, table["row"].to_numpy(), "none"), np.arange(len(table)))
+    own = Labelled(features, (table["defect"] == tiny_world.GOOD).to_numpy().astype(int), np.ones(len(table)))
+    fitted = fit_linear(own, own)
+    kernel = fitted.model.coef_[0] / fitted.spread
+    head = build_head(features.shape[1], 2, 0.0, 0.0)
+    bias = fitted.model.intercept_[0] - fitted.mean @ kernel
+    head.set_weights([np.stack([0 * kernel, kernel], 1), np.array([0, bias])])
+    examples = table[["row", "image_id", "unit", "phash"]].assign(
+        role=np.where(table["row"] % 8 < 6, "train", "validation"), label=table["defect"]
+    )
+    with replacing_folder(paths.source(SOURCE).folder) as folder:
+        files = SourcePaths(folder)
+        save_model(backbone, files.backbone)
+        save_model(head, files.head)
+        write_parquet(files.examples, examples)
+        write_parquet(files.seen, examples[["image_id", "unit", "phash"]].assign(dataset=SOURCE))
+        write_json(files.images, {"dataset": SOURCE, "sha256": sha256_file(images), "near_duplicate_distance": None})
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("adapt")
+    raw = tiny_world.make(root)
+    raw["datasets"][SOURCE] = raw["datasets"]["toy"]
+    raw["pretrained"] = {SOURCE: {"pretrain": "supervised", "init": "tiny", "dataset": SOURCE, "label": "defect"}}
+    raw["adaptations"] = {NAME: {"source": SOURCE, "target": "defect"}}
+    raw["adapt"] |= {"methods": ["adabn", "coral", "mmd"]}
+    tiny_world.write_params(root, raw)
+    for target in ("defect", "kind"):
+        tiny_world.run_cell(root, "split", target)
+    table = tiny_world.manifest(seed=9)
+    write_source(root, table.assign(image_id="old" + table["image_id"], phash=[f"{row:016x}" for row in table["row"]]))
+    tiny_world.run_cell(root, "adapt", NAME)
+    return root
+
+
+def predictions(root, arm):
+    table = read_parquet(Paths(root).adaptation(NAME).predictions)
+    return table[table["arm"] == arm].drop(columns="arm")
+
+
+ARMS = ["source_only", "adapted", "target_supervised"]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_image_is_predicted_once_in_its_fold(root, arm):
+    table = predictions(root, arm)
+    classes = [f"p_{name}" for name in sorted({tiny_world.BAD, tiny_world.GOOD})]
+    assert list(table) == ["row", "image_id", "fold", "label", *classes]
+    expected = read_parquet(Paths(root).target("defect").examples).set_index("row")[["image_id", "fold", "label"]]
+    pd.testing.assert_frame_equal(table.set_index("row").sort_index()[list(expected)], expected.sort_index())
+    np.testing.assert_allclose(table[classes].sum(axis=1), 1, atol=1e-6)
+
+
+def test_candidates_and_cost_agree(root):
+    files = Paths(root).adaptation(NAME)
+    check_sealed(files.folder)
+    candidates, cost = pd.read_csv(files.candidates), read_json(files.cost)
+    assert list(candidates) == ["fold", "method", "strength", "criterion", "chosen"]
+    assert candidates["method"].tolist() == ["source_only", "adabn", "coral", "mmd"] * 2
+    assert candidates["strength"].notna().tolist() == [False, False, False, True] * 2
+    for fold, rows in candidates.groupby("fold"):
+        best = rows.loc[rows["criterion"].idxmax()]
+        assert best["chosen"] and rows["chosen"].sum() == 1
+        assert cost["folds"][fold]["method"] == best["method"]
+    assert cost["images"] == 2 * tiny_world.IMAGES
+    assert cost["gflops"] > sum(fold["gflops"] for fold in cost["folds"]) > 0
+
+
+def test_the_targets_labels_reach_the_ceiling_and_nothing_else(root):
+    """Train, validation and test labels permuted: same adapted answers and choices, another ceiling."""
+    before = {arm: predictions(root, arm) for arm in ARMS}
+    candidates = Paths(root).adaptation(NAME).candidates.read_bytes()
+    target = Paths(root).target("defect")
+    examples = read_parquet(target.examples)
+    permuted = examples.assign(label=np.random.default_rng(0).permutation(examples["label"]))
+    try:
+        write_parquet(target.examples, permuted)
+        seal(target.folder)
+        tiny_world.run_cell(root, "adapt", NAME)
+        after = {arm: predictions(root, arm) for arm in ARMS}
+        assert Paths(root).adaptation(NAME).candidates.read_bytes() == candidates
+    finally:
+        write_parquet(target.examples, examples)
+        seal(target.folder)
+    for arm in ARMS:
+        same = before[arm].drop(columns="label").equals(after[arm].drop(columns="label"))
+        assert same == (arm != "target_supervised")
+
+
+def test_a_second_run_leaves_the_same_bytes(root):
+    """Also back from permuted labels."""
+    digests = []
+    for _ in range(2):
+        tiny_world.run_cell(root, "adapt", NAME)
+        digests.append({file.name: sha256_file(file) for file in Paths(root).adaptation(NAME).folder.iterdir()})
+    assert digests[0] == digests[1]
+
+
+def test_test_images_change_nothing_but_their_own_answers(root):
+    """What is chosen for a fold does not move when its test images do."""
+    from pipeline.adaptation.choice import choose
+    from pipeline.frame.params import load_params
+    from pipeline.stages import adapt
+    from pipeline.training.batches import pixel_loader
+
+    paths, params = Paths(root), load_params(Paths(root).params)
+    source = adapt.read_source(paths, SOURCE, "balanced")
+    examples = read_parquet(paths.target("defect").examples)
+    load, places = pixel_loader(paths.dataset("toy").images, examples["row"].to_numpy(), "none"), np.arange(48)
+    features = adapt.extract(source.network, load, places)
+    parts = adapt.unlabelled_parts(adapt.Images(features, load, places), examples["role_0"])
+    roles = [set(part.positions) for part in (parts.train, parts.validation, parts.test)]
+    assert set.union(*roles) == set(places) and sum(map(len, roles)) == 48
+    other = adapt.Parts(parts.train, parts.validation, parts.train)
+    one, two = (choose(source, [fold], params.adapt, lambda fold, method: 3)[0] for fold in (parts, other))
+    pd.testing.assert_frame_equal(one.candidates, two.candidates)
+    assert one.adapted.shape != two.adapted.shape
+
+
+def test_other_classes_are_refused(root):
+    from pipeline.stages.adapt import check_source
+
+    with pytest.raises(InputError, match=r"knows the classes .*target 'kind' has round, square"):
+        check_source(Paths(root), SOURCE, "kind")
+
+
+def test_a_source_without_a_head_or_with_the_targets_images_is_refused(root):
+    from pipeline.stages.adapt import check_source
+
+    files = Paths(root).source(SOURCE)
+    kept = {path: path.read_bytes() for path in files.folder.iterdir()}
+    examples = read_parquet(Paths(root).target("defect").examples)
+    try:
+        write_parquet(files.seen, read_parquet(files.seen).assign(image_id=examples["image_id"]))
+        seal(files.folder)
+        with pytest.raises(InputError, match="48 of its 48 images"):
+            check_source(Paths(root), SOURCE, "defect")
+        files.head.unlink()
+        seal(files.folder)
+        with pytest.raises(InputError, match="has no head of its own"):
+            check_source(Paths(root), SOURCE, "defect")
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+
+def test_other_images_than_those_learnt_from_are_refused(root):
+    from pipeline.stages.adapt import source_images
+
+    images = Paths(root).dataset(SOURCE).images
+    content = images.read_bytes()
+    try:
+        images.write_bytes(content[:-1] + b"x")
+        with pytest.raises(InputError, match="is not the file that source 'dark' learnt from"):
+            source_images(Paths(root), SOURCE)
+    finally:
+        images.write_bytes(content)

@@ -1,0 +1,40 @@
+"""From params to specs: what a repeat and a transfer's own `unfreeze` change."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import tiny_world
+
+from pipeline.frame.params import Run, Scratch
+from pipeline.frame.seeds import seed_for
+from pipeline.training.arms import HeadNetwork
+from pipeline.training.specs import fold_specs, unfreeze_of
+from pipeline.training.train import sweep
+
+
+def specs(repeat):
+    return fold_specs(
+        Run(**tiny_world.RAW["run"]),
+        Scratch(**tiny_world.RAW["scratch"], min_steps=3),
+        arm="scratch",
+        examples=Path("examples.parquet"),
+        kind="pixels",
+        inputs=Path("images.npy"),
+        networks=[HeadNetwork(5, 2)] * 2,
+        settings=sweep([1e-3]),
+        live=lambda fold: Path("live"),
+        repeat=repeat,
+    )
+
+
+def test_a_repeat_has_another_seed_and_the_first_that_of_the_run():
+    seeds = [specs(repeat)[0].plan.seed for repeat in range(3)]
+    assert seeds == [7, seed_for(7, "repeat", 1), seed_for(7, "repeat", 2)]
+    assert specs(0)[1].plan.min_steps == 3
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, 6), (0, 0), ("all", "all"), (2, 2)])
+def test_a_transfers_own_unfreeze_comes_before_that_of_tune(own, expected):
+    params = SimpleNamespace(transfers={"x": SimpleNamespace(unfreeze=own)}, tune=SimpleNamespace(unfreeze=6))
+    assert unfreeze_of(params, "x") == expected

@@ -109,7 +109,7 @@ def test_cut_layer(lite0, unfreeze, cut):
 
 @pytest.mark.parametrize("unfreeze", [-1, 99, "block9", "block6b_depthwise_conv"])
 def test_wrong_cuts_name_the_allowed(lite0, unfreeze):
-    with pytest.raises(InputError, match=r"tune\.unfreeze is.*block6a"):
+    with pytest.raises(InputError, match=r"unfreeze is.*block6a"):
         cut_layer(lite0, unfreeze)
     with pytest.raises(InputError, match="cannot be cut after"):
         split_at(lite0, str(unfreeze))

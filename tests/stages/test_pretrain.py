@@ -49,7 +49,7 @@ def root(tmp_path_factory):
     raw["datasets"]["toy"]["pools"] = {"source": 0.5, "target": 0.5}
     raw["sources"]["random"] = {"architecture": raw["sources"]["tiny"]["architecture"], "weights": "random"}
     raw["sources"]["random"]["sha256"] = raw["sources"]["tiny"]["sha256"]
-    raw["pretrained"] = PRETRAINED
+    raw["pretrained"] |= PRETRAINED
     tiny_world.write_params(root, raw)
     tiny_world.run_cell(root, "source", "random")
     for name in ("by-kind", "views"):

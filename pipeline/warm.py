@@ -5,6 +5,7 @@ the command beside a process that has them ready; each cell is then a fork of it
 and streams. Linux only; elsewhere, and without `warm`, every cell starts on its own and comes to the same bytes.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -19,7 +20,16 @@ from pathlib import Path
 from typing import Any
 
 ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable that leads a cell to the warm process
-HEAVY = ("keras", "pandas", "scipy.stats", "sklearn.model_selection", "great_expectations", "matplotlib.figure")
+HEAVY = (
+    "keras",
+    "pandas",
+    "scipy.stats",
+    "sklearn.model_selection",
+    "great_expectations",
+    "matplotlib.figure",
+    "dvclive",
+    "dvc.repo",
+)
 POLL = 1.0  # seconds between looks at whether the one who started this is still there
 SIZE = 4  # bytes of an exit code or of the length of a request
 
@@ -69,6 +79,7 @@ def serve(door: socket.socket) -> None:
     with without_notices():
         for name in HEAVY:
             importlib.import_module(name)
+    gc.freeze()  # what is imported stays: else every collection in a cell walks through all of it (0.3 s each)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that watch over the cells
     parent = os.getppid()
     door.settimeout(POLL)

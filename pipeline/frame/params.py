@@ -149,6 +149,7 @@ class Fitting(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: NotNegative
     min_steps: Count = 1
+    keep: Literal["best", "last"] = "best"
 
 
 class Head(Fitting):

@@ -13,22 +13,11 @@ from pipeline.training.folds import Part
 
 
 def fit_classifier(model: keras.Model, task: Task, load: Loader, train: Part, validation: Part, views: int) -> Fit:
-    """Fit `model`; it ends with the weights of the epoch with the lowest validation loss.
-
-    With permuted labels it ends with those of the last epoch instead: nothing that generalises can be learnt from
-    them, so the best epoch would be 0 and the control would hold the weights that it began with.
-    """
+    """Fit `model`; it ends with the weights of the last epoch. The validation part is there to be watched."""
     step, forward = training_flops(model) / GIGA, forward_flops(model) / GIGA
-    last = model.get_weights()
     with progress(total=task.settings.epochs * len(train.positions), label=task.name, unit="image") as bar:
 
-        def on_epoch(row: dict[str, Any], best: bool) -> None:
-            nonlocal last
+        def on_epoch(row: dict[str, Any], kept: bool) -> None:
             row["gflops"] = row["images_seen"] * step + row["epoch"] * len(validation.positions) * forward
-            if task.permuted and row["epoch"] == task.settings.epochs:
-                last = model.get_weights()
 
-        result = fit(model, load, train, validation, task.plan(views), on_epoch, bar.update)
-    if task.permuted:
-        model.set_weights(last)
-    return result
+        return fit(model, load, train, validation, task.plan(views), on_epoch, bar.update)

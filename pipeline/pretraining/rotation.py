@@ -26,7 +26,7 @@ def learn(task: Task) -> Learnt:
     train, validation = (turned_part(np.flatnonzero(task.role == role)) for role in ("train", "validation"))
     classifier = with_head(task.backbone, build_head(task.backbone.output_shape[-1], TURNS, 0.0, 0.0))
     result = fit_classifier(classifier, task, load, train, validation, view_count(augmentation))
-    accuracy = float(result.history[result.best_epoch]["val_balanced_accuracy"])
+    accuracy = float(result.history[result.kept_epoch]["val_balanced_accuracy"])
     return Learnt(result.history, pretext={"accuracy": accuracy, "chance": 1 / TURNS})
 
 

@@ -25,7 +25,6 @@ class Task:
         rows: int (n,), the examples' rows in it.
         role: str (n,), "train" or "validation"; all "train" for a method that holds nothing out.
         labels: str (n,), None where the method uses none.
-        permuted: whether the labels are shuffled over the images.
         augmentation: the views of `run.augmentation`.
         settings: of the method, from the section `pretraining`.
         seed: of everything random in it.
@@ -37,13 +36,16 @@ class Task:
     rows: np.ndarray
     role: np.ndarray
     labels: np.ndarray | None
-    permuted: bool
     augmentation: str
     settings: PretrainFitting
     seed: int
 
     def plan(self, views: int = 1) -> Plan:
-        """How to fit: a warm-up, then half a cosine; never stopped early."""
+        """How to fit: a warm-up, then half a cosine to its end; never stopped early.
+
+        The last epoch is kept: no source is chosen by labels, and of permuted ones the best epoch would be 0, so that
+        the control would hold the weights that it began with.
+        """
         settings = self.settings
         return Plan(
             learning_rate=settings.learning_rate,
@@ -54,6 +56,7 @@ class Task:
             warmup=settings.warmup,
             weight_decay=settings.weight_decay,
             seed=self.seed,
+            keep="last",
             views=views,
         )
 

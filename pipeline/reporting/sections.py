@@ -77,12 +77,12 @@ def _notes(entry: Object, verdict: Object) -> list[str]:
     if entry["kind"] == ADAPTATION:
         chosen = ", ".join(f"{spaced(method)} in {folds}" for method, folds in entry["methods"].items())
         return [f"Chosen without labels, by folds: {chosen}."]
-    return [f"Epochs until the best on validation, of those run: {_epochs(verdict['folds'])}."]
+    return [f"Epoch that was kept, of those run: {_epochs(verdict['folds'])}."]
 
 
 def _epochs(folds: Object) -> str:
     arms = {
-        arm: ", ".join(f"{fold['best_epoch']}/{fold['epochs']}" for fold in folds[arm]) for arm in ARMS if arm in folds
+        arm: ", ".join(f"{fold['kept_epoch']}/{fold['epochs']}" for fold in folds[arm]) for arm in ARMS if arm in folds
     }
     return "; ".join(f"{arm} {counts}" for arm, counts in arms.items())
 

@@ -195,7 +195,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
         rows=rows,
         role=examples["role"].to_numpy(),
         labels=examples["label"].to_numpy() if entry.label is not None else None,
-        permuted=entry.permute_labels,
         augmentation=run.augmentation,
         settings=getattr(params.pretraining, entry.pretrain),
         seed=seed,

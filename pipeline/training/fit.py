@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -30,6 +30,7 @@ class Plan:
     warmup: float
     weight_decay: float
     seed: int
+    keep: Literal["best", "last"] = "best"
     views: int = 1
     min_steps: int = 1
     method: Method = JOINT
@@ -37,15 +38,15 @@ class Plan:
 
 @dataclass
 class Fit:
-    """What a fit came to; the model holds the weights of `best_epoch`.
+    """What a fit came to; the model holds the weights of `kept_epoch`, whose validation loss is `kept_loss`.
 
     `history` has one row an epoch: epoch, images_seen, loss, val_loss, val_balanced_accuracy. Epoch 0 is the network
     before training.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_loss: float = np.inf
+    kept_epoch: int = 0
+    kept_loss: float = np.inf
     stopped_improving: bool = False
 
     @property
@@ -65,13 +66,17 @@ def fit(
 ) -> Fit:
     """Train until the validation loss has not improved for `plan.patience` epochs, or `plan.epochs` have passed.
 
+    The model ends with the weights of the best epoch on validation, or of the last one where `plan.keep` says so: on
+    a few dozen images the best epoch is largely luck, and a rate that falls to 0 makes the last a sound choice.
+
     Args:
         model: inputs to class probabilities; compiled here unless `compile_model` did.
         load: gives inputs for positions and views.
         train: what the gradient sees, in a new order and under new views every epoch.
         validation: what early stopping sees, under the identity view.
         plan: the settings.
-        on_epoch: called after every epoch (and before the first) with its row and whether it is the best so far.
+        on_epoch: called after every epoch (and before the first) with its row and whether its weights are the ones to
+            keep of all so far.
         on_images: called after every batch with its size.
         depth: of every trainable variable below the head (see methods.py), int (variables,); none: all belong to it.
 
@@ -84,7 +89,8 @@ def fit(
     optimizer = restarted_optimizer(model, plan, depth)
     shape = epoch_shape(len(train.positions), plan.batch_size, plan.min_steps)
     rates = learning_rates(plan, shape.steps).reshape(plan.epochs, shape.steps)
-    result, best_weights = Fit(), model.get_weights()
+    result, kept_weights = Fit(), model.get_weights()
+    best_epoch, best_loss = 0, np.inf
     for epoch in range(plan.epochs + 1):
         loss = None
         if epoch:
@@ -99,14 +105,17 @@ def fit(
                 "no model was written. Lower the learning rate, or lengthen `warmup`."
             )
         result.history.append(row)
-        if row["val_loss"] < result.best_loss:
-            result.best_epoch, result.best_loss = epoch, row["val_loss"]
-            best_weights = model.get_weights()
-        on_epoch(row, result.best_epoch == epoch)
-        if epoch - result.best_epoch >= plan.patience:
+        if row["val_loss"] < best_loss:
+            best_epoch, best_loss = epoch, row["val_loss"]
+        ends = epoch == plan.epochs or epoch - best_epoch >= plan.patience
+        if best_epoch == epoch or (ends and plan.keep == "last"):
+            result.kept_epoch, result.kept_loss = epoch, row["val_loss"]
+            kept_weights = model.get_weights()
+        on_epoch(row, result.kept_epoch == epoch)
+        if ends:
             break
     result.stopped_improving = stopped_improving([row["val_loss"] for row in result.history], plan.patience)
-    model.set_weights(best_weights)
+    model.set_weights(kept_weights)
     return result
 
 

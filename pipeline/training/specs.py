@@ -41,6 +41,7 @@ def fold_specs(
         weight_decay=fitting.weight_decay,
         seed=seed_for(run.seed, "repeat", repeat) if repeat else run.seed,
         min_steps=fitting.min_steps,
+        keep=fitting.keep,
         method=method,
     )
     return [

@@ -66,7 +66,8 @@ class FoldResult:
     """What one fold of one arm came to.
 
     `predictions`: one row a test image. `trajectory`: the same for every epoch that was the best so far on validation,
-    with the epoch and what had been spent. `history`: one row an epoch of every setting. `cost`: counts, no clocks.
+    with the epoch and what had been spent; the epoch that was kept is the last in it. `history`: one row an epoch of
+    every setting. `cost`: counts, no clocks.
     """
 
     model: keras.Model
@@ -101,7 +102,7 @@ def train_fold(spec: FoldSpec) -> FoldResult:
     parts = fold_parts(examples, spec.fold, spec.class_weight)
     load = loader_for(spec, examples)
     trials = [_try(spec, setting, load, parts, examples) for setting in spec.settings]
-    best = min(trials, key=lambda trial: trial.fit.best_loss)
+    best = min(trials, key=lambda trial: trial.fit.kept_loss)
     return FoldResult(
         model=best.trainee.whole,
         predictions=best.trajectory[-1].drop(columns=["epoch", "images_seen", "gflops"]),
@@ -127,8 +128,8 @@ def train_arm(specs: list[FoldSpec], out: ArmPaths, call: Callable[[FoldSpec], F
         write_csv(written.history, pd.concat([r.history for r in tables], ignore_index=True))
         costs = [r.cost for r in tables]
         write_json(written.cost, {"folds": costs, "gflops": sum(cost["gflops"] for cost in costs)})
-    epochs = ", ".join(f"{cost['best_epoch']}/{cost['epochs']}" for cost in costs)
-    return f"{len(specs)} folds, best epochs {epochs}, {sum(cost['gflops'] for cost in costs):,.0f} GFLOPs"
+    epochs = ", ".join(f"{cost['kept_epoch']}/{cost['epochs']}" for cost in costs)
+    return f"{len(specs)} folds, epochs {epochs}, {sum(cost['gflops'] for cost in costs):,.0f} GFLOPs"
 
 
 def loader_for(spec: FoldSpec, examples: pd.DataFrame) -> Loader:
@@ -158,10 +159,10 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
         progress(total=plan.epochs * shape.steps * shape.size, label=label, unit="image") as bar,
     ):
 
-        def on_epoch(row: dict[str, Any], best: bool) -> None:
+        def on_epoch(row: dict[str, Any], kept: bool) -> None:
             row["gflops"] = spent(row["epoch"], row["images_seen"])
             log(row)
-            if best:
+            if kept:
                 predicted = probabilities(model, load, parts.test.positions)
                 table = predictions_table(examples, spec.fold, parts.test.positions, predicted)
                 trial.trajectory.append(table.assign(**{k: row[k] for k in ("epoch", "images_seen", "gflops")}))
@@ -205,7 +206,7 @@ def _cost(fold: int, trials: list[_Trial], best: _Trial, parts: Fold) -> dict[st
         "learning_rate": best.setting.learning_rate,
         "l2": best.setting.l2,
         "epochs": best.fit.epochs,
-        "best_epoch": best.fit.best_epoch,
+        "kept_epoch": best.fit.kept_epoch,
         "stopped_improving": best.fit.stopped_improving,
         "train_images": len(parts.train.positions),
         "images_seen": sum(trial.fit.history[-1]["images_seen"] for trial in trials),

@@ -50,12 +50,12 @@ def test_learning_is_recorded_and_the_same_twice(method, tmp_path):
     assert {layer.momentum for layer in made.backbone.layers if hasattr(layer, "momentum")} == {0.8}
 
 
-def test_supervised_learns_the_labels_and_keeps_the_best_epoch(tmp_path):
+def test_supervised_learns_the_labels_and_keeps_the_last_epoch(tmp_path):
     made = task(tmp_path, "supervised", epochs=12)
     learnt = learn(made, "supervised")
     validation = np.flatnonzero(made.role == "validation")
-    best = min(learnt.history, key=lambda row: row["val_loss"])
-    assert best["val_balanced_accuracy"] > 0.9
+    last = learnt.history[-1]
+    assert last["val_balanced_accuracy"] > 0.9
     pooled = keras.Model(made.backbone.input, keras.layers.GlobalAveragePooling2D()(made.backbone.output))
     load = pixel_loader(made.images, made.rows, "none")
     probs = learnt.head.predict_on_batch(pooled.predict_on_batch(load(validation, 0 * validation)))
@@ -64,7 +64,7 @@ def test_supervised_learns_the_labels_and_keeps_the_best_epoch(tmp_path):
     assert probs.shape == (12, 2) and (classes[probs.argmax(1)] == truth).mean() > 0.9
     weight = np.where(truth == "barred", 2, 1)  # both classes weigh the same: there are half as many
     loss = -np.average(np.log(probs[np.arange(12), (truth == "plain").astype(int)]), weights=weight)
-    assert loss == pytest.approx(best["val_loss"], rel=0.05)
+    assert loss == pytest.approx(last["val_loss"], rel=0.05)
 
 
 def test_permuted_labels_leave_the_last_epoch_not_the_beginning(tmp_path):

@@ -56,7 +56,6 @@ def task(folder: Path, method: str, permuted: bool = False, **settings: object) 
         rows=np.arange(IMAGES),
         role=role if method in ("supervised", "rotation") else np.full(IMAGES, "train", object),
         labels=labels if method == "supervised" else None,
-        permuted=permuted,
         augmentation="none" if method == "supervised" else "flips",
         settings=SETTINGS[method].model_copy(update=settings),
         seed=3,

@@ -65,7 +65,7 @@ def test_history_and_cost_agree(paths, stage):
     for fold in cost["folds"]:
         chosen = history[(history["fold"] == fold["fold"]) & history["chosen"]]
         assert chosen["epoch"].tolist() == list(range(fold["epochs"] + 1))
-        assert chosen["epoch"][chosen["val_loss"].idxmin()] == fold["best_epoch"]
+        assert chosen["epoch"][chosen["val_loss"].idxmin()] == fold["kept_epoch"]
         assert chosen["gflops"].is_monotonic_increasing and chosen["gflops"].iloc[0] == 0
         assert chosen["gflops"].iloc[-1] == pytest.approx(fold["gflops_chosen"])
     assert cost["gflops"] == pytest.approx(sum(fold["gflops"] for fold in cost["folds"]))

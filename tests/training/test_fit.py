@@ -37,32 +37,43 @@ def test_separable_clouds_are_learnt():
     load, train, validation = toy(noise=0)
     network = model()
     result = fit(network, load, train, validation, PLAN)
-    assert result.history[result.best_epoch]["val_balanced_accuracy"] == 1
-    assert result.best_loss < 0.1 < result.history[0]["val_loss"]
+    assert result.history[result.kept_epoch]["val_balanced_accuracy"] == 1
+    assert result.kept_loss < 0.1 < result.history[0]["val_loss"]
     assert (probabilities(network, load, train.positions).argmax(1) == train.labels).all()
 
 
-def test_the_model_ends_with_the_weights_of_the_best_epoch():
+def test_the_model_ends_with_the_weights_of_the_kept_epoch():
     load, train, validation = toy(noise=0.5)
     plan, network = replace(PLAN, learning_rate=0.5, epochs=30, patience=3), model()
     result = fit(network, load, train, validation, plan)
     losses = [row["val_loss"] for row in result.history]
-    assert result.best_epoch == int(np.argmin(losses)) < result.epochs, "the toy no longer overfits"
+    assert result.kept_epoch == int(np.argmin(losses)) < result.epochs, "the toy no longer overfits"
     predicted = probabilities(network, load, validation.positions)
-    assert log_loss(validation.labels, predicted) == result.best_loss == min(losses)
+    assert log_loss(validation.labels, predicted) == result.kept_loss == min(losses)
+
+
+def test_the_last_epoch_is_kept_where_the_plan_says_so():
+    load, train, validation = toy(noise=0.5)
+    plan, network, kept = replace(PLAN, learning_rate=0.5, epochs=6, patience=9, keep="last"), model(), []
+    result = fit(network, load, train, validation, plan, lambda row, keep: kept.append(keep))
+    losses = [row["val_loss"] for row in result.history]
+    assert (result.kept_epoch, result.kept_loss) == (6, losses[-1]), "and not the best one"
+    assert min(losses) < losses[-1], "the toy no longer overfits"
+    assert log_loss(validation.labels, probabilities(network, load, validation.positions)) == losses[-1]
+    assert kept == [loss == min(losses[: epoch + 1]) or epoch == 6 for epoch, loss in enumerate(losses)]
 
 
 def test_training_stops_after_patience_epochs_without_improvement():
     load, train, validation = toy(noise=0.5)
     result = fit(model(), load, train, validation, replace(PLAN, learning_rate=0.5, epochs=30, patience=3))
     assert result.stopped_improving
-    assert result.epochs == result.best_epoch + 3 < 30
+    assert result.epochs == result.kept_epoch + 3 < 30
 
 
 def test_a_budget_that_ends_first_is_told():
     load, train, validation = toy(noise=0)
     result = fit(model(), load, train, validation, replace(PLAN, epochs=2))
-    assert (result.epochs, result.best_epoch, result.stopped_improving) == (2, 2, False)
+    assert (result.epochs, result.kept_epoch, result.stopped_improving) == (2, 2, False)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_every_setting_is_tried_and_the_best_on_validation_is_chosen(result):
     chosen = result.history[result.history["chosen"]]
     assert set(zip(chosen["learning_rate"], chosen["l2"], strict=True)) == {tried.idxmin()}
     assert chosen["epoch"].tolist() == list(range(result.cost["epochs"] + 1))
-    assert chosen.loc[chosen["val_loss"].idxmin(), "epoch"] == result.cost["best_epoch"]
+    assert chosen.loc[chosen["val_loss"].idxmin(), "epoch"] == result.cost["kept_epoch"]
 
 
 def test_predictions_are_those_of_the_model_on_the_tested_rows(result, examples, features):
@@ -90,12 +90,12 @@ def test_predictions_are_those_of_the_model_on_the_tested_rows(result, examples,
     np.testing.assert_allclose(result.predictions.iloc[:, 4:], expected, atol=1e-6)
 
 
-def test_the_trajectory_holds_every_best_epoch_so_far_and_ends_with_the_predictions(result):
+def test_the_trajectory_holds_every_kept_epoch_so_far_and_ends_with_the_predictions(result):
     chosen = result.history[result.history["chosen"]]
     best = chosen[chosen["val_loss"] < chosen["val_loss"].cummin().shift(fill_value=np.inf)]
     spent = result.trajectory.groupby("epoch")[["images_seen", "gflops"]].first().reset_index()
     pd.testing.assert_frame_equal(spent, best[["epoch", "images_seen", "gflops"]].reset_index(drop=True))
-    last = result.trajectory[result.trajectory["epoch"] == result.cost["best_epoch"]]
+    last = result.trajectory[result.trajectory["epoch"] == result.cost["kept_epoch"]]
     pd.testing.assert_frame_equal(
         last[result.predictions.columns].reset_index(drop=True), result.predictions.reset_index(drop=True)
     )
@@ -138,7 +138,7 @@ def test_nothing_reaches_a_network_from_the_tested_pixels(tmp_path, examples):
         changes = {"arm": "scratch", "kind": "pixels", "network": network, "augmentation": "mirror"}
         results.append(train_fold(head_spec(folder, settings=sweep([1e-2]), **changes)))
     assert_same_training(*results)
-    assert results[0].cost["best_epoch"] > 0, "the toy is no longer learnt"
+    assert results[0].cost["kept_epoch"] > 0, "the toy is no longer learnt"
     assert not np.allclose(results[0].predictions.iloc[:, 4:], results[1].predictions.iloc[:, 4:])
 
 
@@ -203,7 +203,7 @@ def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, result):
     assert set(files[0]) == {
         "fold0.keras", "predictions.parquet", "trajectory.parquet", "history.csv", "cost.json", "sha256.json"
     }  # fmt: skip
-    assert line.startswith("1 folds, best epochs ")
+    assert line.startswith("1 folds, epochs ")
 
 
 def test_a_fold_that_fails_leaves_nothing(tmp_path, result):

@@ -11,6 +11,7 @@ from pipeline.frame.seeds import seed_for
 from pipeline.verdict import arms as tables
 from pipeline.verdict.arms import Tested
 from pipeline.verdict.judging import in_words, judge
+from pipeline.verdict.ledger import cost_to_equal_quality
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.spending import (
     SCRATCH,
@@ -50,6 +51,7 @@ def verdict(
         "stopped_improving": stopped_improving(arms),
         "folds": {name: arm.cost["folds"] for name, arm in arms.items()},
         "compute": transfer_compute(extract, arms),
+        "cost_to_equal_quality": cost_to_equal_quality(tested, examples, arms, extract, settings.metric),
         **tables.confusions(tested, {name: arm.probabilities for name, arm in arms.items()}),
     }
 

@@ -45,7 +45,8 @@ def test_an_entry_has_the_schema_that_others_rely_on(metrics, transfer):
     assert entry["label"] in ("positive", "negative")
     assert entry["evidence"] in ("conclusive", "equivalent", "inconclusive")
     assert set(entry["arms"]) == {"head", "tuned", "scratch"}
-    assert {"transfer_gflops", "scratch_gflops", "saved"} <= set(entry["compute"])
+    assert {"transfer_gflops", "scratch_gflops", "saved", "sweep_gflops"} <= set(entry["compute"])
+    assert set(entry["cost_to_equal_quality"]) == {"gflops", "scratch_gflops", "ratio", "reached", "reason"}
     assert (entry["kind"], entry["source"], entry["compute"]["pretraining_gflops"]) == ("transfer", "tiny", 0)
     numbers = [entry[key] for key in NUMBERS] + [entry["equal_compute"][key] for key in NUMBERS]
     for arm in entry["arms"].values():
@@ -263,7 +264,8 @@ def test_an_adaptation_has_an_entry_a_row_and_a_section(with_adaptation):
     assert entry["gain"] == pytest.approx(accuracy["adapted"] - accuracy["source_only"])
     assert entry["ceiling"]["gain"] == pytest.approx(accuracy["target_supervised"] - accuracy["source_only"])
     assert entry["ceiling"]["reached"] == pytest.approx(entry["gain"] / entry["ceiling"]["gain"])
-    assert entry["compute"] == {"gflops": 5.0, "pretraining_gflops": 42.0}
+    once = {"pretraining_gflops": 42.0, "pretraining_shared_by": 1, "pretraining_share_gflops": 30.0}
+    assert entry["compute"] == {"gflops": 5.0, **once}  # `tiny`, from which its source began, cost nothing
     assert entry["p_holm"] is not None
     for page in (markdown, html):
         assert "with target labels" in page and adapted.NAME in page

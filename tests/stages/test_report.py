@@ -1,5 +1,6 @@
 """report: what params name and nothing else, in finite numbers, on pages that hostile labels cannot break."""
 
+import base64
 import itertools
 import json
 import shutil
@@ -13,6 +14,7 @@ import tiny_world
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json, seal, write_json
 from pipeline.frame.paths import Paths
+from pipeline.reporting.sentences import equal_quality, interval
 from pipeline.reporting.summary import last_verdict
 from pipeline.verdict.difference import holm
 
@@ -92,6 +94,38 @@ def test_pages_tell_every_transfer_its_label_and_its_numbers(paths, metrics):
             assert f"{metrics[name]['gain']:+.3f}" in page
     assert "CC0-1.0" in pages[0] and "CC0-1.0" in pages[1]  # the data's licence
     assert all("not stopped improving" in page for page in pages)  # two epochs are no baseline
+
+
+def test_contact_sheets_are_in_the_page_with_the_licence_of_their_images(paths):
+    page, sheets = paths.report_html.read_text(encoding="utf-8"), []
+    for name in ("to-defect", "to-kind", "defect-null"):
+        file = paths.transfer(name).contact_sheet
+        sheets += [file.read_bytes()] if file.exists() else []
+    assert sheets and not paths.transfer("defect-null").contact_sheet.exists()
+    for sheet in sheets:
+        assert f'src="data:image/webp;base64,{base64.b64encode(sheet).decode()}"' in page
+    assert page.count("Scaled-down images of Toys &lt;b&gt;; CC0-1.0. none") == len(sheets)
+
+
+def test_the_table_of_transfers_has_a_column_for_everything_a_decision_needs(paths, metrics):
+    lines = paths.report_markdown.read_text(encoding="utf-8").splitlines()
+    head = next(index for index, line in enumerate(lines) if line.startswith("| transfer |"))
+    rows = [dict(zip(cells(lines[head]), cells(line), strict=True)) for line in lines[head + 2 : head + 4]]
+    for row in rows:
+        entry = metrics[row["transfer"].replace("\\", "")]
+        assert row["label"] == f"**{entry['label']}**" and row["evidence"] == entry["evidence"]
+        assert row["gain [95% interval]"] == interval(entry)
+        assert row["gain at equal compute"] == interval(entry["equal_compute"])
+        assert row["smallest detectable gain"] == f"{entry['smallest_detectable_gain']:.3f}"
+        assert (
+            row["p (Holm)"] == f"{entry['p_holm']:.2g}" and row["compute saved"] == f"{entry['compute']['saved']:.0%}"
+        )
+        assert row["cost to equal quality"] == equal_quality(entry["cost_to_equal_quality"])
+    assert len(rows) == 2
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
 class Tags(HTMLParser):

@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from pipeline.reporting.sentences import spaced
@@ -67,6 +68,9 @@ def saving_figure(rows: pd.DataFrame) -> str:
         axes.fill_between(spent, folds.min(0), folds.max(0), color=COLOURS[arm], alpha=0.2, linewidth=0)
         axes.plot(spent, folds.mean(0), color=COLOURS[arm], linewidth=2, label=spaced(arm))
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("GFLOPs spent a fold")
     axes.set_ylabel("balanced accuracy on validation")
     axes.legend()

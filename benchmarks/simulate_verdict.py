@@ -1,6 +1,7 @@
 """Does the verdict's interval hold what it promises? Simulated predictions with a gain that is known exactly.
 
-    python -m benchmarks.simulate_verdict            # about 6 minutes on one core; rewrites simulate_verdict.md
+    python -m benchmarks.simulate_verdict            # about 6 minutes on one core; rewrites the .md and its figure
+    python -m benchmarks.simulate_verdict --power    # the last part alone, about 1 minute: the rows and the figure
     python -m benchmarks.simulate_verdict --runs 200 # a look, within about 40 s; writes nothing
 
 Model: an arm is right about image i (group g, class y, fold f) where
@@ -14,7 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm, t
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from scipy.stats import binomtest, norm, t
 
 from pipeline.verdict.difference import p_two_sided, smallest_detectable_gain
 from pipeline.verdict.metrics import Array
@@ -124,7 +127,10 @@ POWER = """
 ## Power
 
 The same ELPV-like world with other gains: how often the verdict is conclusive. `smallest detectable gain` is what
-the verdict claims to find with 80 % power.
+the verdict claims to find with 80 % power: the open points of the figure, which should lie on the curves. Bars are
+95 % intervals of the share (Wilson).
+
+![Share of conclusive verdicts against the true gain](simulate_verdict_power.svg)
 """
 
 INTERVALS = {f.__name__: f for f in (hierarchical, groups_only, images_only, images_and_folds, student)}
@@ -166,7 +172,7 @@ def worlds() -> tuple[list[tuple[World, str]], ...]:
         replace(null, name="no group effect of an arm", group_own=0.0),
     ]
     others = [(world, interval) for world in variants for interval in ("hierarchical", "student")]
-    gains = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1)
+    gains = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1)
     power = [(World(f"{g:.2f}", gain=g, folds=k), "hierarchical") for k in (3, 5) for g in gains]
     return cells, others, power
 
@@ -187,22 +193,51 @@ def table(cells: list[tuple[World, str]], runs: int) -> list[str]:
     return lines
 
 
+def power_figure(lines: list[str]) -> Figure:
+    """Draw the rows of the table of power: the share of conclusive verdicts, with its 95 % interval (Wilson)."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for folds, colour in ((3, "#0072b2"), (5, "#e69f00")):
+        of = [row for row in rows if int(row[1]) == folds]
+        gain, share = (np.array([float(row[i].rstrip("%")) for row in of]) for i in (0, 5))
+        runs = [int(row[3]) for row in of]
+        hits = [round(part * n / 100) for part, n in zip(share, runs, strict=True)]
+        found = [binomtest(k, n).proportion_ci(method="wilson") for k, n in zip(hits, runs, strict=True)]
+        low, high = np.array([(interval.low, interval.high) for interval in found]).T
+        axes.errorbar(gain, share / 100, (share / 100 - low, high - share / 100), color=colour, label=f"{folds} folds")
+        detectable = float(np.median([float(row[8]) for row in of]))
+        axes.plot(detectable, 0.8, "o", color=colour, markerfacecolor="white", label=f"promised, {folds} folds")
+    for level in (0.05, 0.8):
+        axes.axhline(level, color="black", linewidth=0.6, linestyle=":")
+    axes.set_yticks([0, 0.05, 0.2, 0.4, 0.6, 0.8, 1], ["0", "5%", "20%", "40%", "60%", "80%", "100%"])
+    axes.set_xlabel("true gain in balanced accuracy")
+    axes.set_ylabel("conclusive verdicts")
+    axes.legend(frameon=False)
+    return figure
+
+
 def main() -> None:
-    """Simulate all cells and write simulate_verdict.md beside this file."""
+    """Simulate all cells and write simulate_verdict.md, with its figure, beside this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=None, help="simulated data sets a row; nothing is written if given")
-    runs = parser.parse_args().runs
+    parser.add_argument(
+        "--power", action="store_true", help="the last part alone; the others stay as they were written"
+    )
+    options = parser.parse_args()
+    runs, file = options.runs, Path(__file__).with_suffix(".md")
     cells, others, power = worlds()
-    parts = [
-        HEAD,
-        *table(cells, runs or 2_000),
-        OTHERS,
-        *table(others, runs or 1_000),
-        POWER,
-        *table(power, runs or 400),
-    ]
+    if options.power:
+        begun = file.read_text(encoding="utf-8").partition("\n" + POWER)[0]
+    else:
+        parts = [HEAD, *table(cells, runs or 2_000), OTHERS, *table(others, runs or 1_000)]
+        begun = "\n".join(parts)
+    lines = table(power, runs or 400)
     if runs is None:
-        Path(__file__).with_suffix(".md").write_text("\n".join(parts) + "\n", encoding="utf-8")
+        file.write_text("\n".join([begun, POWER, *lines]) + "\n", encoding="utf-8")
+        with rc_context({"svg.hashsalt": "transfer-verdict", "svg.fonttype": "none", "font.family": "sans-serif"}):
+            picture = file.with_name("simulate_verdict_power.svg")
+            power_figure(lines).savefig(picture, metadata={"Date": None, "Creator": None})
 
 
 if __name__ == "__main__":

@@ -80,13 +80,14 @@ def device_name() -> str:
     return found[0] if found else "cpu"
 
 
-def clock(seconds: float, cpu_seconds: float) -> dict[str, object]:
-    """Seconds, peak memory and machine of the stage that has just run."""
+def clock(seconds: float, cpu_seconds: float, joules: float | None) -> dict[str, object]:
+    """Seconds, energy (an estimate, None without a meter), peak memory and machine of the stage that has just run."""
     import keras
 
     return {
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
+        "energy_joules": None if joules is None else round(joules, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),  # KiB on Linux
         "device": device_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -172,6 +172,11 @@ class TransferPaths:
     def plot(self, name: str) -> Path:
         return self.folder / f"{name}.csv"
 
+    @property
+    def contact_sheet(self) -> Path:
+        """Images on which the last arm and scratch disagree; only of a transfer, and where there are any."""
+        return self.folder / "contact.webp"
+
 
 @dataclass(frozen=True)
 class Paths:

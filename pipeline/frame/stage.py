@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pipeline.frame.device import clock, use_device
+from pipeline.frame.energy import EnergyMeter
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import write_json
 from pipeline.frame.params import Params, load_params
@@ -62,11 +63,12 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
     module = importlib.import_module(f"pipeline.stages.{stage}")
     with locked(paths.lock(stage, cell)):
         start = time.perf_counter(), time.process_time()
-        line = module.run(params.slice(tracked_keys(module, params, cell)), paths, cell)
+        with EnergyMeter(gpu=stage in KERAS_STAGES and params.run.device != "cpu") as meter:
+            line = module.run(params.slice(tracked_keys(module, params, cell)), paths, cell)
         seconds, cpu_seconds = time.perf_counter() - start[0], time.process_time() - start[1]
         took = f"{seconds:.1f} s"
         if stage in KERAS_STAGES:
-            times = clock(seconds, cpu_seconds)
+            times = clock(seconds, cpu_seconds, meter.joules)
             took += f" on {times['device']}"
             write_json(paths.clock(stage, cell), times)
     print(f"{stage}{f'@{cell}' if name else ''}: {line} [{took}]", flush=True)

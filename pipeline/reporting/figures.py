@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from pipeline.reporting.sentences import spaced
@@ -59,20 +60,38 @@ def gain_figure(rows: pd.DataFrame) -> str:
     return _svg(figure)
 
 
-def curves_figure(rows: pd.DataFrame) -> str:
-    """Validation balanced accuracy against what was spent: a thin line a fold, a thick one for their mean."""
+def saving_figure(rows: pd.DataFrame) -> str:
+    """Validation balanced accuracy against GFLOPs spent a fold: the mean over folds, in a band from worst to best."""
     figure, axes = _figure(*INCHES)
     for arm, table in _by_arm(rows):
-        folds = [fold.sort_values("gflops") for _, fold in table.groupby("fold")]
-        for fold in folds:
-            axes.plot(fold["gflops"], fold["val_balanced_accuracy"], color=COLOURS[arm], alpha=0.3, linewidth=0.8)
-        grid = np.linspace(max(f["gflops"].min() for f in folds), min(f["gflops"].max() for f in folds), 100)
-        mean = np.mean([np.interp(grid, f["gflops"], f["val_balanced_accuracy"]) for f in folds], axis=0)
-        axes.plot(grid, mean, color=COLOURS[arm], linewidth=2, label=spaced(arm))
+        spent, folds = over_folds(table)
+        axes.fill_between(spent, folds.min(0), folds.max(0), color=COLOURS[arm], alpha=0.2, linewidth=0)
+        axes.plot(spent, folds.mean(0), color=COLOURS[arm], linewidth=2, label=spaced(arm))
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("GFLOPs spent a fold")
     axes.set_ylabel("balanced accuracy on validation")
     axes.legend()
     return _svg(figure)
+
+
+def over_folds(rows: pd.DataFrame, points: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    """What folds had reached at the same spending, as long as all of them ran.
+
+    Args:
+        rows: of one arm: fold, gflops, val_balanced_accuracy.
+
+    Returns:
+        GFLOPs (points,), evenly spaced on a log axis, which has no place for what cost nothing; accuracies
+        (folds, points), interpolated linearly between epochs.
+    """
+    folds = [fold.sort_values("gflops") for _, fold in rows.groupby("fold")]
+    first = max(fold["gflops"][fold["gflops"] > 0].min() for fold in folds)
+    last = min(fold["gflops"].max() for fold in folds)
+    grid = np.geomspace(first, max(first, last), points)
+    return grid, np.array([np.interp(grid, fold["gflops"], fold["val_balanced_accuracy"]) for fold in folds])
 
 
 def roc_figure(rows: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """What the pages are filled with: sentences, tables, sections and figures, in the order in which they stand."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,8 +84,8 @@ def transfer_figures(verdict: Objects, rows: Mapping[str, pd.DataFrame]) -> Figu
     """The figures of one section, as SVG text and caption: those whose rows there are."""
     drawn = []
     if "learning_curves" in rows:
-        curves = figures.curves_figure(rows["learning_curves"])
-        drawn.append((curves, "Learning curves on validation, against compute spent; a thin line a fold."))
+        saving = figures.saving_figure(rows["learning_curves"])
+        drawn.append((saving, "Quality on validation against compute spent: mean over folds, from worst to best."))
     confusion = figures.confusion_figure(verdict["confusion"], verdict["classes"])
     return [
         *drawn,
@@ -95,3 +96,19 @@ def transfer_figures(verdict: Objects, rows: Mapping[str, pd.DataFrame]) -> Figu
             "Calibration: points are as large as their share of the images.",
         ),
     ]
+
+
+def contact_figure(picture: bytes, entry: Objects, dataset: Objects) -> tuple[str, str]:
+    """The contact sheet of a transfer as HTML and caption, which says whose images they are, as licences demand.
+
+    Args:
+        picture: WebP. entry: of metrics.json. dataset: the facts of the dataset that the images are of.
+    """
+    card, data = dataset["card"], base64.b64encode(picture).decode("ascii")
+    arms = f"{entry['arm']} and {entry['against']}"
+    caption = (
+        f"Images that {entry['arm']} gets right and {entry['against']} wrong, and the reverse, the surest first: the "
+        f"true label, and its probability by {arms}. Scaled-down images of {card['title']}; {card['licence']}. "
+        f"{card['citation']}"
+    )
+    return f'<img alt="Images on which {arms} disagree" src="data:image/webp;base64,{data}">', caption

@@ -59,7 +59,21 @@ def _of_control(entry: Object) -> str:
 
 def _pretraining(spent: Object) -> str:
     gflops = spent["pretraining_gflops"]
-    return f". Making the source had taken {gflops:,.0f} GFLOPs before, which are not in this figure" if gflops else ""
+    if not gflops:
+        return ""
+    return (
+        f". Making the source had taken {gflops:,.0f} GFLOPs before, which are not in this figure; with its part of "
+        f"them, {spent['pretraining_share_gflops']:,.0f}, it is {spending(spent['saved_amortised'])}"
+    )
+
+
+def _equal_quality(cost: Object) -> str:
+    if cost["ratio"] is None:
+        return f"Cost to equal quality is undefined: {cost['reason']}."
+    scratch = f"the {cost['scratch_gflops']:,.0f} that training from scratch had taken to get there first"
+    if cost["reached"]:
+        return f"What scratch ended with, the transfer first had for {cost['gflops']:,.0f} GFLOPs, against {scratch}."
+    return f"What scratch ended with, the transfer never had, for {cost['gflops']:,.0f} GFLOPs against {scratch}."
 
 
 def _warnings(entry: Object, verdict: Object) -> list[str]:
@@ -77,7 +91,8 @@ def _notes(entry: Object, verdict: Object) -> list[str]:
     if entry["kind"] == ADAPTATION:
         chosen = ", ".join(f"{spaced(method)} in {folds}" for method, folds in entry["methods"].items())
         return [f"Chosen without labels, by folds: {chosen}."]
-    return [f"Epoch that was kept, of those run: {_epochs(verdict['folds'])}."]
+    equal = [_equal_quality(entry["cost_to_equal_quality"])] if "cost_to_equal_quality" in entry else []
+    return [f"Epoch that was kept, of those run: {_epochs(verdict['folds'])}.", *equal]
 
 
 def _epochs(folds: Object) -> str:

@@ -64,6 +64,13 @@ def spending(saved: float) -> str:
     return f"{saved:.0%} of the compute saved" if saved >= 0 else f"{-saved:.0%} more compute spent"
 
 
+def equal_quality(cost: Entry) -> str:
+    """What reaching the baseline's quality cost, as a ratio to what the baseline needed; `>`: not reached."""
+    if cost["ratio"] is None:
+        return "-"
+    return f"{'' if cost['reached'] else '> '}{cost['ratio']:.2f}"
+
+
 def number(value: float | None, form: str = ".3f") -> str:
     """A number in a given format; a dash where it is undefined."""
     return "-" if value is None else format(value, form)

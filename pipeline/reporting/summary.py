@@ -1,5 +1,6 @@
 """From the transfers' own files to the one object that everything else of the report is made of."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,7 +115,7 @@ def _particulars(
             "target": adaptation.target,
             "methods": file["methods"],
             "ceiling": _ceiling(file),
-            "compute": {**file["compute"], "pretraining_gflops": pretraining_gflops(cards[adaptation.source])},
+            "compute": {**file["compute"], **one_off(adaptation.source, cards, params)},
         }
     transfer = params.transfers[name]
     return {
@@ -126,7 +127,8 @@ def _particulars(
         "equal_compute": {key: file["equal_compute"][key] for key in ("gain", "ci_low", "ci_high")}
         | {"p_holm": p_equal},
         "baseline_stopped_improving": all(file["stopped_improving"]["scratch"]),
-        "compute": {**file["compute"], "pretraining_gflops": pretraining_gflops(cards[transfer.source])},
+        "compute": amortised(file["compute"], one_off(transfer.source, cards, params)),
+        "cost_to_equal_quality": file["cost_to_equal_quality"],
     }
 
 
@@ -147,3 +149,34 @@ def _ceiling(file: Mapping[str, Any]) -> dict[str, Any]:
 def pretraining_gflops(card: Mapping[str, Any]) -> float:
     """What making a source cost, with what the source that it began from had cost: 0 for published weights."""
     return float(card["cost"]["gflops"] + card["cost"]["inherited_gflops"])
+
+
+def one_off(source: str, cards: Files, params: Params) -> dict[str, Any]:
+    """What was paid once for a source, and the share of it that falls on each that uses it.
+
+    `pretraining_shared_by` counts the transfers (controls too) and adaptations of this run that begin with the source.
+    What the source itself had begun from is shared by more: each link of the chain is divided by its own users.
+    """
+    used = [entry.source for entry in params.transfers.values()]
+    used += [entry.source for entry in params.adaptations.values()]
+    users = Counter(link for name in used for link in _chain(name, params))
+    share = sum(cards[link]["cost"]["gflops"] / users[link] for link in _chain(source, params))
+    return {
+        "pretraining_gflops": pretraining_gflops(cards[source]),
+        "pretraining_shared_by": used.count(source),
+        "pretraining_share_gflops": float(share),
+    }
+
+
+def _chain(source: str, params: Params) -> list[str]:
+    """A source and those that it began from, back to weights that were there."""
+    chain = [source]
+    while chain[-1] in params.pretrained:
+        chain.append(params.pretrained[chain[-1]].init)
+    return chain
+
+
+def amortised(spent: Mapping[str, Any], once: Mapping[str, Any]) -> dict[str, Any]:
+    """A transfer's spending with its share of what was paid once, and what it then still saves."""
+    gflops = spent["transfer_gflops"] + once["pretraining_share_gflops"]
+    return {**spent, **once, "amortised_gflops": gflops, "saved_amortised": 1 - gflops / spent["scratch_gflops"]}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.reporting.sentences import interval, number, spaced
+from pipeline.reporting.sentences import equal_quality, interval, number, spaced
 from pipeline.reporting.summary import REPEAT
 from pipeline.verdict.controls import RULES
 
@@ -46,7 +46,8 @@ def transfers_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Tab
     """A row a transfer: what it is, its verdict, and its price."""
     texts = [Column(title) for title in ("transfer", "setting", "source", "target")]
     verdict = [Column("label", "label"), Column("evidence")]
-    columns = [*texts, *verdict, *numbers(gain_title(alpha), "p (Holm)", "gain at equal compute", "compute saved")]
+    columns = [*texts, *verdict, *numbers(gain_title(alpha), "p (Holm)", "gain at equal compute")]
+    columns += numbers("smallest detectable gain", "compute saved", "cost to equal quality")
     return Table(columns, [_transfer_row(name, metrics[name]) for name in names])
 
 
@@ -60,8 +61,10 @@ def _transfer_row(name: str, entry: Metrics) -> list[str]:
         entry["evidence"],
         interval(entry),
         number(entry["p_holm"], ".2g"),
-        number(entry["equal_compute"]["gain"], "+.3f"),
+        interval(entry["equal_compute"]),
+        number(entry["smallest_detectable_gain"]),
         number(entry["compute"]["saved"], ".0%"),
+        equal_quality(entry["cost_to_equal_quality"]),
     ]
 
 
@@ -150,25 +153,37 @@ def _gain_row(what: str, judged: Metrics, evidence: str) -> list[str]:
 
 
 def spending_table(entry: Metrics, clocks: Metrics) -> Table:
-    """A row for each step that cost something, the making of the source named apart.
+    """A row for each step that cost something; what was paid once, for all that share it, is named apart.
 
     Args:
-        clocks: of the entry, from cost.json: step -> seconds, device.
+        clocks: of the entry, from cost.json: step -> seconds, cpu_seconds, peak_memory_mb, device.
     """
-    spent, rows = entry["compute"], []  # rows: what, GFLOPs, images seen, step
-    if "pretraining_gflops" in entry["compute"]:
-        step = "pretrain" if "pretrain" in clocks else "source"
-        rows.append(["the source (before, and not counted as spent)", spent["pretraining_gflops"], None, step])
+    spent, rows = entry["compute"], []  # rows: what, GFLOPs, of which sweep, images seen, clock
+    if "pretraining_gflops" in spent:
+        clock = clocks["pretrain" if "pretrain" in clocks else "source"]
+        rows.append(["the source (before, and not counted as spent)", spent["pretraining_gflops"], None, None, clock])
+    if spent.get("pretraining_share_gflops") != spent.get("pretraining_gflops"):
+        part = f"the source, shared by {spent['pretraining_shared_by']}: one part"
+        rows.append([part, spent["pretraining_share_gflops"], None, None, None])
     if "extract_gflops" in spent:
-        rows.append(["extract (frozen layers, once)", spent["extract_gflops"], None, "extract"])
+        rows.append(["extract (frozen layers, once)", spent["extract_gflops"], None, None, clocks["extract"]])
     if "gflops" in spent:
-        rows.append(["adapt (everything tried)", spent["gflops"], spent.get("images_seen"), "adapt"])
-    arms = [arm for arm in STAGES if arm in entry["arms"]]
-    rows += [[arm, spent[f"{arm}_gflops"], spent["images_seen"][arm], STAGES[arm]] for arm in arms]
-    columns = [Column("spent on"), *numbers("GFLOPs", "images seen", "seconds"), Column("device")]
-    return Table(columns, [_spending_row(what, gflops, images, clocks[step]) for what, gflops, images, step in rows])
+        rows.append(["adapt (everything tried)", spent["gflops"], None, spent.get("images_seen"), clocks["adapt"]])
+    rows += [
+        [arm, spent[f"{arm}_gflops"], spent["sweep_gflops"][arm], spent["images_seen"][arm], clocks[STAGES[arm]]]
+        for arm in STAGES
+        if arm in entry["arms"]
+    ]
+    titles = ("GFLOPs", "of them in settings not kept", "images seen", "seconds", "CPU-seconds", "peak memory (MB)")
+    return Table(
+        [Column("spent on"), *numbers(*titles), Column("device")],
+        [_spending_row(*row, clock=clock) for *row, clock in rows],
+    )
 
 
-def _spending_row(what: str, gflops: float, images: int | None, clock: Metrics) -> list[str]:
-    seen = "" if images is None else f"{images:,}"
-    return [what, number(gflops, ",.0f"), seen, number(clock["seconds"], ",.0f"), clock["device"]]
+def _spending_row(what: str, *values: float | None, clock: Metrics | None) -> list[str]:
+    counts = ["" if value is None else f"{value:,.0f}" for value in values]
+    if clock is None:
+        return [what, *counts, "", "", "", ""]
+    times = [number(clock[key], ",.0f") for key in ("seconds", "cpu_seconds", "peak_memory_mb")]
+    return [what, *counts, *times, clock["device"]]

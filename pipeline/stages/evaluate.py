@@ -2,15 +2,20 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_csv, write_json
+from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, replacing_folder, write_csv, write_json
 from pipeline.frame.params import Params, Transfer, VerdictParams
 from pipeline.frame.paths import ArmPaths, Paths, TransferPaths
 from pipeline.frame.seeds import seed_for
+from pipeline.reporting.contact_sheet import MOST, Picture, contact_sheet
+from pipeline.training.folds import images_of
 from pipeline.verdict import arms as tables
 from pipeline.verdict.arms import Tested
+from pipeline.verdict.disagreements import disagreements, true_probabilities
 from pipeline.verdict.judging import in_words, judge
+from pipeline.verdict.ledger import cost_to_equal_quality
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.spending import (
     SCRATCH,
@@ -50,6 +55,7 @@ def verdict(
         "stopped_improving": stopped_improving(arms),
         "folds": {name: arm.cost["folds"] for name, arm in arms.items()},
         "compute": transfer_compute(extract, arms),
+        "cost_to_equal_quality": cost_to_equal_quality(tested, examples, arms, extract, settings.metric),
         **tables.confusions(tested, {name: arm.probabilities for name, arm in arms.items()}),
     }
 
@@ -68,6 +74,28 @@ def read_arms(
     return arms
 
 
+def contact(tested: Tested, arms: dict[str, Array], last: str, images: np.ndarray, rows: np.ndarray) -> bytes | None:
+    """The contact sheet of the images that the last arm gets right and scratch wrong, then the reverse.
+
+    Under each: its true label, and the probability of that by the last arm and by scratch. None: they never disagree.
+
+    Args:
+        arms: probabilities (n, k). images: uint8 (N, h, w, c), of which `rows` (n,) are the tested ones.
+    """
+    found = disagreements(tested, arms[last], arms[SCRATCH])
+    p = {arm: true_probabilities(tested, arms[arm]) for arm in (last, SCRATCH)}
+
+    def picture(at: int) -> Picture:
+        probabilities = (f"{arm} {of[at]:.2f}" for arm, of in p.items())
+        return Picture(images[rows[at]], (tested.classes[tested.labels[at]], *probabilities))
+
+    parts = [(last, SCRATCH, found.gained), (SCRATCH, last, found.lost)]
+    titled = [
+        (f"{one} right, {other} wrong: {len(at):,} images", [picture(i) for i in at[:MOST]]) for one, other, at in parts
+    ]
+    return contact_sheet(titled) if len(found.gained) + len(found.lost) else None
+
+
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read the arms' predictions, histories and costs, write the verdict, the metrics and the rows of plots."""
     transfer = params.transfers[name]
@@ -80,10 +108,14 @@ def run(params: Params, paths: Paths, name: str) -> str:
     result = verdict(tested, examples, arms, extract, params.verdict, seed_for(params.run.seed, "bootstrap", name))
     predicted = {arm: content.probabilities for arm, content in arms.items()}
     rows = tables.plot_tables(tested, predicted) | {"learning_curves": learning_curves(arms, extract)}
+    images = read_npy(images_of(paths, transfer.target))
+    sheet = contact(tested, predicted, result["arm"], images, examples["row"].to_numpy())
     with replacing_folder(paths.transfer(name).folder) as folder:
         out = TransferPaths(folder)
         write_json(out.verdict, result)
         write_json(out.metrics, {arm: tables.arm_metrics(tested, content) for arm, content in predicted.items()})
         for plot, table in rows.items():
             write_csv(out.plot(plot), table)
+        if sheet:
+            out.contact_sheet.write_bytes(sheet)
     return in_words(result["verdicts"][result["arm"]])

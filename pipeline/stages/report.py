@@ -9,7 +9,7 @@ from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_f
 from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths, TransferPaths
 from pipeline.reporting.figures import gain_figure
-from pipeline.reporting.pages import gain_rows, page, transfer_figures
+from pipeline.reporting.pages import contact_figure, gain_rows, page, transfer_figures
 from pipeline.reporting.render import render
 from pipeline.reporting.summary import cells, summarise
 
@@ -113,6 +113,10 @@ def run(params: Params, paths: Paths, name: str) -> str:
     write_plots(paths.plots, gains, rows, metrics)
     datasets = {dataset: dataset_facts(dataset, paths) for dataset in params.datasets}
     figures = {cell: transfer_figures(verdicts[cell], rows[cell]) for cell in files}
+    for cell, file in files.items():
+        if file.contact_sheet.exists():
+            dataset = datasets[params.targets[metrics[cell]["target"]].dataset]
+            figures[cell].append(contact_figure(file.contact_sheet.read_bytes(), metrics[cell], dataset))
     context = page(params, metrics, verdicts, cost, datasets, made, figures) | {"gain_figure": gain_figure(gains)}
     write_text(paths.report_markdown, render("report.md.j2", context))
     write_text(paths.report_html, render("report.html.j2", context))

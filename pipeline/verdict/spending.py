@@ -29,10 +29,15 @@ def fold_budgets(extract: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[in
 
 
 def gflops_and_images(arms: Mapping[str, Arm]) -> dict[str, Any]:
-    """What each arm spent over all folds and tried settings: <arm>_gflops, and images_seen an arm."""
+    """What each arm spent over all folds and tried settings: <arm>_gflops, and images_seen an arm.
+
+    `sweep_gflops` is the part of an arm's GFLOPs that went into settings that were tried and not kept.
+    """
+    folds = {name: arm.cost["folds"] for name, arm in arms.items()}
     return {
         **{f"{name}_gflops": arm.cost["gflops"] for name, arm in arms.items()},
-        "images_seen": {name: sum(fold["images_seen"] for fold in arm.cost["folds"]) for name, arm in arms.items()},
+        "images_seen": {name: sum(fold["images_seen"] for fold in of) for name, of in folds.items()},
+        "sweep_gflops": {name: sum(f["gflops"] - f["gflops_chosen"] for f in of) for name, of in folds.items()},
     }
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.reporting import render as pages
-from pipeline.reporting.sentences import controls_line, interval, number, sentence, spending
+from pipeline.reporting.sentences import controls_line, equal_quality, interval, number, sentence, spending
 from pipeline.reporting.table import adaptation_table, control_table, verdict_table
 
 ENTRY = {
@@ -91,6 +91,19 @@ def test_the_sentence_warns_of_a_baseline_that_was_still_improving():
     assert sentence("a", ENTRY | {"baseline_stopped_improving": False}, "accuracy").endswith(
         "; scratch had not stopped improving when its budget ended"
     )
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"),
+    [
+        ({"ratio": 0.348, "reached": True}, "0.35"),
+        ({"ratio": 1.2, "reached": False}, "> 1.20"),
+        ({"ratio": None, "reached": True}, "-"),
+        ({"ratio": None, "reached": None}, "-"),
+    ],
+)
+def test_cost_to_equal_quality_is_a_ratio_or_a_bound(cost, shown):
+    assert equal_quality(cost) == shown
 
 
 def test_a_transfer_that_costs_more_says_so():

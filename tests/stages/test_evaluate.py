@@ -68,6 +68,13 @@ def test_compute_adds_up(paths, verdict):
     assert spent["images_seen"]["scratch"] == sum(fold["images_seen"] for fold in verdict["folds"]["scratch"])
 
 
+def test_cost_to_equal_quality_is_within_what_was_spent(verdict):
+    found, folds = verdict["cost_to_equal_quality"], verdict["folds"]
+    chosen = {arm: sum(fold["gflops_chosen"] for fold in of) for arm, of in folds.items()}
+    assert 0 <= found["scratch_gflops"] <= chosen["scratch"]
+    assert 0 < found["gflops"] <= verdict["compute"]["extract_gflops"] + chosen["head"] + chosen["tuned"]
+
+
 def test_confusion_counts_every_image(verdict):
     assert verdict["classes"] == sorted([tiny_world.BAD, tiny_world.GOOD])
     for counts in verdict["confusion"].values():
@@ -163,6 +170,7 @@ def test_what_was_spent_is_the_whole_sweep():
     spent = transfer_compute(EXTRACT, ARMS)
     assert (spent["transfer_gflops"], spent["scratch_gflops"]) == (8 + 12 + 60, 600)
     assert spent["saved"] == pytest.approx(1 - 80 / 600)
+    assert spent["sweep_gflops"] == {"head": 12 - 3, "tuned": 60 - 30, "scratch": 600 - 300}
 
 
 def test_learning_curves_of_a_transfer_begin_where_what_came_before_ended():

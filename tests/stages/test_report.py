@@ -1,5 +1,6 @@
 """report: what params name and nothing else, in finite numbers, on pages that hostile labels cannot break."""
 
+import base64
 import itertools
 import json
 import shutil
@@ -13,6 +14,7 @@ import tiny_world
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json, seal, write_json
 from pipeline.frame.paths import Paths
+from pipeline.reporting.sentences import equal_quality, interval
 from pipeline.reporting.summary import last_verdict
 from pipeline.verdict.difference import holm
 
@@ -45,7 +47,8 @@ def test_an_entry_has_the_schema_that_others_rely_on(metrics, transfer):
     assert entry["label"] in ("positive", "negative")
     assert entry["evidence"] in ("conclusive", "equivalent", "inconclusive")
     assert set(entry["arms"]) == {"head", "tuned", "scratch"}
-    assert {"transfer_gflops", "scratch_gflops", "saved"} <= set(entry["compute"])
+    assert {"transfer_gflops", "scratch_gflops", "saved", "sweep_gflops"} <= set(entry["compute"])
+    assert set(entry["cost_to_equal_quality"]) == {"gflops", "scratch_gflops", "ratio", "reached", "reason"}
     assert (entry["kind"], entry["source"], entry["compute"]["pretraining_gflops"]) == ("transfer", "tiny", 0)
     numbers = [entry[key] for key in NUMBERS] + [entry["equal_compute"][key] for key in NUMBERS]
     for arm in entry["arms"].values():
@@ -71,7 +74,9 @@ def test_cost_has_the_clock_of_every_stage(paths):
     for name in ("to-defect", "to-kind"):
         assert set(cost[name]) == {"source", "extract", "head", "tune", "scratch"}
     for stages in cost.values():
-        assert all(clock["seconds"] > 0 and clock["device"] == "cpu" for clock in stages.values())
+        for clock in stages.values():
+            assert clock["seconds"] > 0 and clock["cpu_seconds"] > 0 and clock["device"] == "cpu"
+            assert clock["energy_joules"] is None or clock["energy_joules"] > 0
 
 
 def test_plots_are_rows_of_every_transfer_with_labels_as_they_are(paths):
@@ -91,6 +96,38 @@ def test_pages_tell_every_transfer_its_label_and_its_numbers(paths, metrics):
             assert f"{metrics[name]['gain']:+.3f}" in page
     assert "CC0-1.0" in pages[0] and "CC0-1.0" in pages[1]  # the data's licence
     assert all("not stopped improving" in page for page in pages)  # two epochs are no baseline
+
+
+def test_contact_sheets_are_in_the_page_with_the_licence_of_their_images(paths):
+    page, sheets = paths.report_html.read_text(encoding="utf-8"), []
+    for name in ("to-defect", "to-kind", "defect-null"):
+        file = paths.transfer(name).contact_sheet
+        sheets += [file.read_bytes()] if file.exists() else []
+    assert sheets and not paths.transfer("defect-null").contact_sheet.exists()
+    for sheet in sheets:
+        assert f'src="data:image/webp;base64,{base64.b64encode(sheet).decode()}"' in page
+    assert page.count("Scaled-down images of Toys &lt;b&gt;; CC0-1.0. none") == len(sheets)
+
+
+def test_the_table_of_transfers_has_a_column_for_everything_a_decision_needs(paths, metrics):
+    lines = paths.report_markdown.read_text(encoding="utf-8").splitlines()
+    head = next(index for index, line in enumerate(lines) if line.startswith("| transfer |"))
+    rows = [dict(zip(cells(lines[head]), cells(line), strict=True)) for line in lines[head + 2 : head + 4]]
+    for row in rows:
+        entry = metrics[row["transfer"].replace("\\", "")]
+        assert row["label"] == f"**{entry['label']}**" and row["evidence"] == entry["evidence"]
+        assert row["gain [95% interval]"] == interval(entry)
+        assert row["gain at equal compute"] == interval(entry["equal_compute"])
+        assert row["smallest detectable gain"] == f"{entry['smallest_detectable_gain']:.3f}"
+        assert (
+            row["p (Holm)"] == f"{entry['p_holm']:.2g}" and row["compute saved"] == f"{entry['compute']['saved']:.0%}"
+        )
+        assert row["cost to equal quality"] == equal_quality(entry["cost_to_equal_quality"])
+    assert len(rows) == 2
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
 class Tags(HTMLParser):
@@ -263,7 +300,8 @@ def test_an_adaptation_has_an_entry_a_row_and_a_section(with_adaptation):
     assert entry["gain"] == pytest.approx(accuracy["adapted"] - accuracy["source_only"])
     assert entry["ceiling"]["gain"] == pytest.approx(accuracy["target_supervised"] - accuracy["source_only"])
     assert entry["ceiling"]["reached"] == pytest.approx(entry["gain"] / entry["ceiling"]["gain"])
-    assert entry["compute"] == {"gflops": 5.0, "pretraining_gflops": 42.0}
+    once = {"pretraining_gflops": 42.0, "pretraining_shared_by": 1, "pretraining_share_gflops": 30.0}
+    assert entry["compute"] == {"gflops": 5.0, **once}  # `tiny`, from which its source began, cost nothing
     assert entry["p_holm"] is not None
     for page in (markdown, html):
         assert "with target labels" in page and adapted.NAME in page

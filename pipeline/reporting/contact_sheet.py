@@ -1,0 +1,75 @@
+"""A contact sheet: small pictures with a few words under each, the same bytes for the same pictures."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+SIDE, COLUMNS, MOST = 64, 6, 12  # pixels a thumbnail, thumbnails a row, thumbnails under one title
+CELL, LINE, GAP = 84, 12, 6  # pixels: the width of a cell, the height of a line of text, between rows
+QUALITIES = (80, 60, 40, 20)  # of WebP, the first that gives a small enough file
+LARGEST = 60_000  # bytes
+INK, PAPER = "#1a1a1a", "#ffffff"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One cell of the sheet: an image uint8 (h, w, 1 or 3), and lines of text."""
+
+    pixels: np.ndarray
+    lines: tuple[str, ...]
+
+
+def contact_sheet(parts: Sequence[tuple[str, Sequence[Picture]]]) -> bytes:
+    """Draw titles, each over at most MOST pictures, as WebP of at most LARGEST bytes where any quality reaches that."""
+    shown = [(title, pictures[:MOST]) for title, pictures in parts]
+    heights = [_height(pictures) for _, pictures in shown]
+    sheet = Image.new("RGB", (COLUMNS * CELL, sum(heights)), PAPER)
+    top = 0
+    for (title, pictures), height in zip(shown, heights, strict=True):
+        _write(sheet, title, 0, top, COLUMNS * CELL)
+        for index, picture in enumerate(pictures):
+            row, column = divmod(index, COLUMNS)
+            _place(sheet, picture, column * CELL, top + LINE + GAP + row * _row(pictures))
+        top += height
+    return _encoded(sheet)
+
+
+def _row(pictures: Sequence[Picture]) -> int:
+    return SIDE + GAP + LINE * max(len(picture.lines) for picture in pictures)
+
+
+def _height(pictures: Sequence[Picture]) -> int:
+    rows = -(-len(pictures) // COLUMNS)
+    return LINE + 2 * GAP + (rows * _row(pictures) if rows else 0)
+
+
+def _place(sheet: Image.Image, picture: Picture, left: int, top: int) -> None:
+    image = Image.fromarray(np.squeeze(picture.pixels, axis=2) if picture.pixels.shape[2] == 1 else picture.pixels)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    sheet.paste(image.convert("RGB"), (left, top))
+    for number, line in enumerate(picture.lines):
+        _write(sheet, line, left, top + SIDE + number * LINE, CELL - GAP)
+
+
+def _write(sheet: Image.Image, text: str, left: int, top: int, width: int) -> None:
+    """Write one line, cut to the width."""
+    font = ImageFont.load_default(size=LINE - 2)
+    shown = whole = " ".join(text.split())
+    while shown and font.getlength(shown) > width:
+        whole = whole[:-1]
+        shown = f"{whole}…"
+    ImageDraw.Draw(sheet).text((left, top), shown, fill=INK, font=font)
+
+
+def _encoded(sheet: Image.Image) -> bytes:
+    content = b""
+    for quality in QUALITIES:
+        buffer = io.BytesIO()
+        sheet.save(buffer, "WEBP", quality=quality, method=6)
+        content = buffer.getvalue()
+        if len(content) <= LARGEST:
+            break
+    return content

@@ -1,0 +1,43 @@
+"""The spending table: what was paid once stands apart, and clocks stand beside what they timed."""
+
+import pytest
+
+from pipeline.reporting.tables import spending_table
+
+CLOCK = {"seconds": 10.0, "cpu_seconds": 19.6, "peak_memory_mb": 1234.5, "device": "cpu"}
+ENTRY = {
+    "arms": dict.fromkeys(("head", "tuned", "scratch")),
+    "compute": {
+        "pretraining_gflops": 3000.0,
+        "pretraining_share_gflops": 1500.0,
+        "pretraining_shared_by": 2,
+        "extract_gflops": 400.0,
+        "head_gflops": 30.0,
+        "tuned_gflops": 600.0,
+        "scratch_gflops": 9000.0,
+        "sweep_gflops": {"head": 20.0, "tuned": 0.0, "scratch": 4500.0},
+        "images_seen": {"head": 1000, "tuned": 2000, "scratch": 3000},
+    },
+}
+CLOCKS = dict.fromkeys(("pretrain", "extract", "head", "tune", "scratch"), CLOCK)
+
+
+def rows(entry, clocks=CLOCKS):
+    table = spending_table(entry, clocks)
+    titles = [column.title for column in table.columns]
+    return {row[0]: dict(zip(titles[1:], row[1:], strict=True)) for row in table.rows}
+
+
+def test_what_was_paid_once_stands_apart_with_the_part_that_falls_on_this_transfer():
+    found = rows(ENTRY)
+    assert found["the source (before, and not counted as spent)"]["GFLOPs"] == "3,000"
+    assert found["the source, shared by 2: one part"]["GFLOPs"] == "1,500"
+    alone = ENTRY | {"compute": ENTRY["compute"] | {"pretraining_share_gflops": 3000.0, "pretraining_shared_by": 1}}
+    assert not [what for what in rows(alone) if "shared" in what]
+
+
+@pytest.mark.parametrize(("arm", "swept"), [("head", "20"), ("tuned", "0"), ("scratch", "4,500")])
+def test_an_arm_tells_its_sweep_and_its_clock(arm, swept):
+    row = rows(ENTRY)[arm]
+    assert row["of them in settings not kept"] == swept
+    assert (row["seconds"], row["CPU-seconds"], row["peak memory (MB)"], row["device"]) == ("10", "20", "1,234", "cpu")

@@ -1,0 +1,165 @@
+"""Cost to equal quality: a measurement on trajectories, held against brute force over every budget."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score
+
+from pipeline.verdict import arms as tables
+from pipeline.verdict.ledger import cost_to_equal_quality
+from pipeline.verdict.spending import Arm
+
+FOLDS, IMAGES = 3, 36
+EXAMPLES = pd.DataFrame(
+    {
+        "image_id": [f"id{index}" for index in range(IMAGES)],
+        "label": ["a" if index % 2 else "b" for index in range(IMAGES)],
+        "fold": [index // 2 % FOLDS for index in range(IMAGES)],
+        "group": "g",
+        "weight": 1.0,
+    }
+)
+TESTED = tables.tested_images(EXAMPLES)
+EXTRACT = {"gflops": 6.0}
+
+
+def arm(rng, epochs, step, share_right):
+    """An arm of three folds whose kept epochs are `epochs`, an epoch costs `step` GFLOPs and 1 more than it ends with.
+
+    share_right: function of the epoch, the chance of an image to be right.
+    """
+    rows, costs = [], []
+    for fold in range(FOLDS):
+        kept = [0, *sorted(rng.choice(np.arange(1, epochs + 1), size=rng.integers(1, epochs + 1), replace=False))]
+        images = EXAMPLES[EXAMPLES["fold"] == fold]
+        for epoch in kept:
+            right = rng.uniform(size=len(images)) < share_right(epoch)
+            sure = rng.uniform(0.51, 0.99, len(images))
+            p_a = np.where(right == (images["label"] == "a"), sure, 1 - sure)
+            table = images[["image_id", "fold", "label"]].assign(p_a=p_a, p_b=1 - p_a)
+            rows.append(table.assign(epoch=epoch, images_seen=8 * epoch, gflops=epoch * step * (1 + fold / 10)))
+        costs.append({"fold": fold, "gflops_chosen": float(rows[-1]["gflops"].iloc[0]) + 1.0})
+    trajectory = pd.concat(rows, ignore_index=True)
+    last = trajectory[trajectory["epoch"] == trajectory.groupby("fold")["epoch"].transform("max")]
+    probabilities = tables.aligned(last.drop(columns=["epoch", "images_seen", "gflops"]), EXAMPLES, ["a", "b"])
+    return Arm(probabilities, trajectory, pd.DataFrame(), {"folds": costs})
+
+
+def world(seed, ceiling=0.9):
+    rng = np.random.default_rng(seed)
+    return {
+        "head": arm(rng, 4, 0.5, lambda epoch: 0.4 + 0.05 * epoch),
+        "tuned": arm(rng, 3, 5.0, lambda epoch: ceiling - 0.3 / (1 + epoch)),
+        "scratch": arm(rng, 8, 7.0, lambda epoch: 0.8 - 0.4 / (1 + epoch)),
+    }
+
+
+def costs(arms, extract=EXTRACT, metric="balanced_accuracy", tested=TESTED, examples=EXAMPLES):
+    return cost_to_equal_quality(tested, examples, arms, extract, metric)
+
+
+def brute_force(trajectory, quality):
+    """Every budget, through `at_budget` and scikit-learn: the least sum of what the kept epochs cost."""
+    for budget in sorted(trajectory["gflops"].unique()):
+        budgets = dict.fromkeys(range(FOLDS), budget)
+        within = trajectory[trajectory["gflops"] <= trajectory["fold"].map(budgets) * (1 + 1e-9)]
+        if within["fold"].nunique() < FOLDS:
+            continue
+        chosen = tables.at_budget(trajectory, budgets)
+        named = chosen[["p_a", "p_b"]].idxmax(axis=1).str.removeprefix("p_")
+        if balanced_accuracy_score(chosen["label"], named) >= quality - 1e-12:
+            return within.groupby("fold")["gflops"].max().sum()
+    return None
+
+
+def in_a_row(arms, extract):
+    """One trajectory of head and then tuned, each beginning where what came before it ended."""
+    parts, before = [], pd.Series(extract["gflops"] / FOLDS, index=range(FOLDS))
+    for number, name in enumerate(("head", "tuned")):
+        table = arms[name].trajectory
+        parts.append(
+            table.assign(gflops=table["gflops"] + table["fold"].map(before), epoch=table["epoch"] + 100 * number)
+        )
+        before = before + [fold["gflops_chosen"] for fold in arms[name].cost["folds"]]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_it_is_what_brute_force_over_every_budget_finds(seed):
+    arms = world(seed, ceiling=0.9 if seed % 2 else 0.6)
+    quality = balanced_accuracy_score(TESTED.labels, arms["scratch"].probabilities.argmax(1))
+    expected = brute_force(in_a_row(arms, EXTRACT), quality)
+    needed = brute_force(arms["scratch"].trajectory, quality)
+    found = costs(arms)
+    assert found["reached"] == (expected is not None)
+    assert found["scratch_gflops"] == pytest.approx(needed)
+    if expected is not None:
+        assert found["gflops"] == pytest.approx(expected)
+    assert found["ratio"] is None if needed == 0 else found["ratio"] == pytest.approx(found["gflops"] / needed)
+
+
+def test_both_outcomes_occur_in_the_worlds_above():
+    reached = [costs(world(seed, ceiling=0.9 if seed % 2 else 0.6))["reached"] for seed in range(40)]
+    assert 5 < sum(reached) < 35
+
+
+def test_never_reached_is_a_lower_bound_of_all_that_was_spent():
+    arms = world(1, ceiling=0.3)
+    arms["scratch"] = arm(np.random.default_rng(1), 8, 7.0, lambda epoch: 0.1 if epoch == 0 else 1.0)
+    found = costs(arms)
+    spent = 6.0 + sum(fold["gflops_chosen"] for name in ("head", "tuned") for fold in arms[name].cost["folds"])
+    assert not found["reached"] and found["gflops"] == pytest.approx(spent)
+    assert found["ratio"] == pytest.approx(spent / found["scratch_gflops"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_arm_against_itself_costs_the_same(seed):
+    scratch = world(seed)["scratch"]
+    found = costs({"head": scratch, "scratch": scratch}, {"gflops": 0.0})
+    assert found["reached"] and found["ratio"] in (None, 1.0)
+    assert found["gflops"] == found["scratch_gflops"]
+
+
+def test_scratch_that_learnt_nothing_gives_no_ratio_but_a_reason():
+    arms = world(3)
+    arms["scratch"] = arm(np.random.default_rng(0), 4, 7.0, lambda epoch: 1.0 if epoch == 0 else 0.0)
+    found = costs(arms)
+    assert (found["ratio"], found["scratch_gflops"]) == (None, 0.0) and "before training" in found["reason"]
+
+
+def test_an_undefined_metric_gives_a_reason():
+    examples = EXAMPLES.assign(weight=np.where(EXAMPLES["label"] == "a", 1.0, 0.0))
+    found = costs(world(0), metric="roc_auc", tested=tables.tested_images(examples), examples=examples)
+    assert {key: value for key, value in found.items() if key != "reason"} == dict.fromkeys(
+        ("gflops", "scratch_gflops", "ratio", "reached")
+    )
+    assert "roc_auc" in found["reason"]
+
+
+@given(seed=st.integers(0, 10_000))
+def test_the_order_of_rows_changes_nothing(seed):
+    arms, rng = world(seed), np.random.default_rng(seed)
+    shuffled = {
+        name: Arm(found.probabilities, found.trajectory.sample(frac=1, random_state=seed), found.history, found.cost)
+        for name, found in arms.items()
+    }
+    order = rng.permutation(IMAGES)
+    tested = tables.tested_images(EXAMPLES.iloc[order])
+    permuted = {
+        name: Arm(found.probabilities[order], found.trajectory, found.history, found.cost)
+        for name, found in shuffled.items()
+    }
+    assert costs(permuted, tested=tested, examples=EXAMPLES.iloc[order]) == costs(arms)
+
+
+@given(seed=st.integers(0, 10_000), factor=st.floats(0.1, 10))
+def test_a_dearer_scratch_makes_the_ratio_smaller_in_proportion(seed, factor):
+    arms = world(seed)
+    before = costs(arms)
+    scratch = arms["scratch"]
+    dearer = scratch.trajectory.assign(gflops=scratch.trajectory["gflops"] * factor)
+    after = costs(arms | {"scratch": Arm(scratch.probabilities, dearer, scratch.history, scratch.cost)})
+    if before["ratio"] is not None:
+        assert after["ratio"] == pytest.approx(before["ratio"] / factor)

@@ -84,6 +84,7 @@ class Target(Section):
     pool: str | None = None
     weight: str | None = None
     labels_per_class: Annotated[int, Field(ge=2)] | None = None
+    train_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class Source(Section):

@@ -42,6 +42,7 @@ def reference_faults(raw: Raw) -> list[str]:
     faults += _column_faults(raw)
     faults += _architecture_faults(raw)
     faults += _pretraining_faults(raw)
+    faults += _limit_faults(raw)
     faults += _setting_faults(raw)
     for section in SHARED_NAMES[1]:
         if SUMMARY in _entry(raw, section):
@@ -175,6 +176,15 @@ def _setting_faults(raw: Raw) -> list[str]:
                 f"is '{label}'; a head is brought to other data of the same objective"
             )
     return faults
+
+
+def _limit_faults(raw: Raw) -> list[str]:
+    return [
+        f"targets.{name}.train_fraction: received {shown(entry['train_fraction'])} beside labels_per_class "
+        f"{shown(entry['labels_per_class'])}; a target limits its labels by one of the two, set the other to null"
+        for name, entry in _entries(raw, "targets")
+        if None not in (entry.get("labels_per_class"), entry.get("train_fraction"))
+    ]
 
 
 def _column_faults(raw: Raw) -> list[str]:

@@ -131,6 +131,15 @@ class Null(Section):
     again: str
 
 
+class Rescaled(Section):
+    """Random weights with the statistics of a transfer's source, to tell its gain by scaling from that by features."""
+
+    transfer: str
+    source: str
+    target: str
+    baseline: str
+
+
 class Adaptation(Section):
     """A source with a head of its own, brought to a target whose labels it never sees."""
 
@@ -238,6 +247,7 @@ class Params(Section):
     pretrained: dict[Name, Pretrained] = {}
     baselines: dict[Name, Baseline]
     transfers: Annotated[dict[Name, Transfer], Field(min_length=1)]
+    rescaled: dict[Name, Rescaled] = {}
     nulls: dict[Name, Null] = {}
     adaptations: dict[Name, Adaptation] = {}
     pretraining: Pretraining

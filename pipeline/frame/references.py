@@ -24,11 +24,12 @@ REFERENCES = (
     ("nulls", "target", ("targets",)),
     ("nulls", "baseline", ("baselines",)),
     ("nulls", "again", ("baselines",)),
+    ("rescaled", "transfer", ("transfers",)),
     ("adaptations", "source", ("pretrained",)),
     ("adaptations", "target", ("targets",)),
 )
 # sections whose entries write to the same folder, so that no name may stand in two of them
-SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations"))
+SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations", "rescaled"))
 # setting -> whether its source learnt with labels
 LABELLED_SOURCE = {"inductive": True, "unsupervised": False, "transductive": True}
 
@@ -39,6 +40,7 @@ def reference_faults(raw: Raw) -> list[str]:
     faults += _shared_names(raw)
     faults += _unmatched_baselines(raw)
     faults += _unmatched_nulls(raw)
+    faults += _unmatched_rescaled(raw)
     faults += _column_faults(raw)
     faults += _architecture_faults(raw)
     faults += _pretraining_faults(raw)
@@ -131,6 +133,22 @@ def _unmatched_nulls(raw: Raw) -> list[str]:
             faults.append(f"nulls.{name}.target: received '{null['target']}', the baseline's is '{one['target']}'")
         if one and other and one.get("repeat", 0) == other.get("repeat", 0):
             faults.append(f"nulls.{name}.again: it repeats the baseline's seed; give it another `repeat`")
+    return faults
+
+
+def _unmatched_rescaled(raw: Raw) -> list[str]:
+    """An entry repeats its transfer's source, target and baseline, from which DVC knows what it depends on."""
+    faults, transfers = [], [transfer for _, transfer in _entries(raw, "rescaled")]
+    for name, entry in _entries(raw, "rescaled"):
+        transfer = _entry(raw, "transfers", entry.get("transfer"))
+        faults += [
+            f"rescaled.{name}.{field}: received {shown(entry.get(field))}, that of transfer '{entry['transfer']}' is "
+            f"'{transfer[field]}'; the two differ in the order of their first weights alone"
+            for field in ("source", "target", "baseline")
+            if field in entry and None is not transfer.get(field) != entry[field]
+        ]
+        if transfer and [other.get("transfer") for other in transfers].count(entry["transfer"]) > 1:
+            faults.append(f"rescaled.{name}.transfer: '{entry['transfer']}' has more than one such entry; keep one")
     return faults
 
 

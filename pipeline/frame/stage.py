@@ -29,7 +29,9 @@ STAGES: dict[str, str | None] = {
     "head": "transfers",
     "tune": "transfers",
     "scratch": "baselines",
+    "rescale": "rescaled",
     "evaluate": "transfers",
+    "attribute": "rescaled",
     "null": "nulls",
     "adapt": "adaptations",
     "compare": "adaptations",
@@ -42,6 +44,7 @@ KERAS_STAGES = (
     "head",
     "tune",
     "scratch",
+    "rescale",
     "adapt",
 )  # these use a device and write a clock
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>

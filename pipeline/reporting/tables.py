@@ -9,7 +9,7 @@ from pipeline.reporting.summary import REPEAT
 from pipeline.verdict.controls import RULES
 
 Metrics = Mapping[str, Any]
-ARMS = ("head", "tuned", "again", "scratch", "source_only", "adapted", "target_supervised")
+ARMS = ("head", "tuned", "again", "rescaled", "scratch", "source_only", "adapted", "target_supervised")
 STAGES = {"head": "head", "tuned": "tune", "scratch": "scratch", "again": "again"}  # arm -> its clock in cost.json
 QUALITIES = {
     "balanced_accuracy": "balanced accuracy",
@@ -141,6 +141,10 @@ def gains_table(entry: Metrics, verdict: Metrics) -> Table:
     if "equal_compute" in verdict:
         equal = verdict["equal_compute"]
         rows.append(_gain_row(f"{spaced(verdict['arm'])}, at equal compute", equal, equal["evidence"]))
+    if "attribution" in verdict:
+        scaling, features = (verdict["attribution"][part] for part in ("scaling", "features"))
+        rows.append(_gain_row("rescaled: scaling", scaling, scaling["evidence"]))
+        rows.append(_gain_row(f"{spaced(verdict['arm'])} over rescaled: features", features, features["evidence"]))
     return Table([*columns, *numbers("p", "p (McNemar)", "smallest detectable gain")], rows)
 
 
@@ -149,11 +153,12 @@ def _gain_row(what: str, judged: Metrics, evidence: str) -> list[str]:
     return [what, interval(judged), evidence, *p, number(judged["smallest_detectable_gain"])]
 
 
-def spending_table(entry: Metrics, clocks: Metrics) -> Table:
+def spending_table(entry: Metrics, clocks: Metrics, third: Metrics | None = None) -> Table:
     """A row for each step that cost something, the making of the source named apart.
 
     Args:
         clocks: of the entry, from cost.json: step -> seconds, device.
+        third: the third reading's `gflops` and `images_seen`, where there is one.
     """
     spent, rows = entry["compute"], []  # rows: what, GFLOPs, images seen, step
     if "pretraining_gflops" in entry["compute"]:
@@ -163,6 +168,8 @@ def spending_table(entry: Metrics, clocks: Metrics) -> Table:
         rows.append(["extract (frozen layers, once)", spent["extract_gflops"], None, "extract"])
     if "gflops" in spent:
         rows.append(["adapt (everything tried)", spent["gflops"], spent.get("images_seen"), "adapt"])
+    if third is not None:
+        rows.append(["rescaled (for the third reading)", third["gflops"], third["images_seen"], "rescale"])
     arms = [arm for arm in STAGES if arm in entry["arms"]]
     rows += [[arm, spent[f"{arm}_gflops"], spent["images_seen"][arm], STAGES[arm]] for arm in arms]
     columns = [Column("spent on"), *numbers("GFLOPs", "images seen", "seconds"), Column("device")]

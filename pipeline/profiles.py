@@ -16,7 +16,18 @@ FOLDER = Path("profiles")
 COPIED = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline", "data/raw")  # what a run needs beside its params.yaml
 OPTIONAL = ("models/raw",)  # .keras files of the user's
 # the sections whose values are entries by name: a profile may add one to them, and remove one by `name: null`
-ENTRIES = ("datasets", "targets", "sources", "pretrained", "baselines", "transfers", "rescaled", "nulls", "adaptations")
+ENTRIES = (
+    "datasets",
+    "targets",
+    "sources",
+    "pretrained",
+    "baselines",
+    "transfers",
+    "rescaled",
+    "studies",
+    "nulls",
+    "adaptations",
+)
 
 
 def apply_profile(name: str, into: Path | None) -> None:

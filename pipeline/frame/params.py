@@ -140,6 +140,12 @@ class Rescaled(Section):
     baseline: str
 
 
+class Study(Section):
+    """A study of labels: transfers whose targets differ in `train_fraction` alone."""
+
+    transfers: Annotated[list[str], Field(min_length=2)]
+
+
 class Adaptation(Section):
     """A source with a head of its own, brought to a target whose labels it never sees."""
 
@@ -248,6 +254,7 @@ class Params(Section):
     baselines: dict[Name, Baseline]
     transfers: Annotated[dict[Name, Transfer], Field(min_length=1)]
     rescaled: dict[Name, Rescaled] = {}
+    studies: dict[Name, Study] = {}
     nulls: dict[Name, Null] = {}
     adaptations: dict[Name, Adaptation] = {}
     pretraining: Pretraining

@@ -157,7 +157,7 @@ class AdaptationPaths:
 
 @dataclass(frozen=True)
 class TransferPaths:
-    """The out of `evaluate`, `null`, `compare` and `attribute`."""
+    """The out of `evaluate`, `null`, `compare`, `attribute` and `study`."""
 
     folder: Path
 
@@ -211,7 +211,7 @@ class Paths:
         return self.root / "data" / "clocks" / stage / f"{name}.json"
 
     def transfer(self, name: str) -> TransferPaths:
-        """name: a transfer, a null, an adaptation or an entry of rescaled: no two of them share a name."""
+        """name: a transfer, a null, an adaptation, or an entry of rescaled or studies: no two of them share a name."""
         return TransferPaths(self.root / "reports" / "transfers" / name)
 
     def adaptation(self, name: str) -> AdaptationPaths:

@@ -35,6 +35,7 @@ STAGES: dict[str, str | None] = {
     "null": "nulls",
     "adapt": "adaptations",
     "compare": "adaptations",
+    "study": "studies",
     "report": None,
 }
 KERAS_STAGES = (

@@ -11,6 +11,7 @@ from pipeline.frame.paths import Paths, TransferPaths
 from pipeline.reporting.figures import gain_figure
 from pipeline.reporting.pages import gain_rows, page, transfer_figures
 from pipeline.reporting.render import render
+from pipeline.reporting.studies import STUDIES
 from pipeline.reporting.summary import cells, summarise
 
 TRACKS = (
@@ -22,6 +23,7 @@ TRACKS = (
     "baselines",
     "transfers",
     "rescaled",
+    "studies",
     "nulls",
     "adaptations",
     "verdict",
@@ -81,6 +83,14 @@ def add_attributions(
         metrics[entry.transfer] |= read_json(files.metrics)
 
 
+def studies(params: Params, paths: Paths) -> dict[str, Any]:
+    """What metrics.json has beside the verdicts: an entry for the studies, where there are any."""
+    files = {name: paths.transfer(name) for name in params.studies}
+    for file in files.values():
+        check_sealed(file.folder)
+    return {STUDIES: {name: read_json(file.verdict) for name, file in files.items()}} if files else {}
+
+
 def cards(params: Params, paths: Paths) -> dict[str, Any]:
     """The cards of all sources, those that are there and those that were made."""
     return {name: read_json(paths.source(name).card) for name in (*params.sources, *params.pretrained)}
@@ -120,7 +130,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     verdicts = {cell: read_json(file.verdict) for cell, file in files.items()}
     of_arms, made = {cell: read_json(file.metrics) for cell, file in files.items()}, cards(params, paths)
     add_attributions(params, paths, verdicts, of_arms)
-    metrics = summarise(verdicts, of_arms, made, params)
+    metrics = summarise(verdicts, of_arms, made, params) | studies(params, paths)
     rows = {cell: plot_rows(file) for cell, file in files.items()}
     gains, cost = gain_rows(metrics), costs(params, paths)
     write_json(paths.report_metrics, metrics)

@@ -32,7 +32,7 @@ INSIDE, ABOVE, BELOW = "inside", "above", "below"
 def monotone(curves: Array) -> Array:
     """The isotonic regression of every row (r, f): the nearest curves in squares that never fall.
 
-    By the max-min formula (Robertson, Wright & Dykstra 1988, theorem 1.4.4), which takes all resamples at once:
+    By the max-min formula (Robertson, Wright & Dykstra 1988, section 1.4), which takes all resamples at once:
     at i, the largest over s <= i of the smallest over t >= i of the mean from s to t.
     """
     count = curves.shape[1]

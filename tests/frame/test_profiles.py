@@ -8,7 +8,7 @@ from pipeline import profiles
 from pipeline.frame.errors import InputError, ParamsError
 from pipeline.frame.params import load_params, read_yaml
 
-NAMES = ("gpu", "paper", "smoke")
+NAMES = ("gpu", "labels", "paper", "smoke")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_comments_stay(folder):
 
 
 def test_an_unknown_profile_is_refused_with_those_there_are(folder):
-    with pytest.raises(InputError, match="gpu, paper, smoke"):
+    with pytest.raises(InputError, match="gpu, labels, paper, smoke"):
         profiles.apply_profile("tiny", None)
 
 

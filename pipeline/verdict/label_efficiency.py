@@ -63,7 +63,7 @@ def times_the_labels(fractions: Array, scratch: Array, reached: Array, fraction:
     rows = np.arange(len(curves))
     low, high = curves[rows, lower], curves[rows, upper]
     way = np.divide(reached - low, high - low, out=np.zeros(len(curves)), where=high > low)
-    ratios: Array = np.exp(logs[lower] + way * (logs[upper] - logs[lower])) / fraction
+    ratios: Array = np.exp(logs[lower] + way.clip(0, 1) * (logs[upper] - logs[lower])) / fraction
     ratios[place > last] = np.inf
     at_once = place == 0
     ratios[at_once] = np.where(curves[at_once, 0] <= reached[at_once] + ROUNDING, fractions[0] / fraction, 0.0)

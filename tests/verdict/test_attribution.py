@@ -5,13 +5,13 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from pipeline.frame.params import VerdictParams
-from pipeline.verdict.arms import Tested
+from pipeline.verdict import arms as tables
 from pipeline.verdict.attribution import UNDEFINED, attribute
 
 SETTINGS = VerdictParams(metric="accuracy", alpha=0.05, margin=0.01, resamples=200)
 N = 400
 RNG = np.random.default_rng(0)
-TESTED = Tested(["a", "b"], RNG.integers(0, 2, N), np.arange(N) % 3, np.arange(N) // 4, np.ones(N))
+TESTED = tables.Tested(["a", "b"], RNG.integers(0, 2, N), np.arange(N) % 3, np.arange(N) // 4, np.ones(N))
 
 
 def arm(accuracy, seed):

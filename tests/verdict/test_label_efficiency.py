@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from sklearn.isotonic import isotonic_regression
 from sklearn.metrics import accuracy_score
 
-from pipeline.verdict.arms import Tested
+from pipeline.verdict import arms as tables
 from pipeline.verdict.label_efficiency import bounded, efficiency, monotone, resample_cells, times_the_labels
 from pipeline.verdict.resampling import UndefinedGain
 
@@ -83,7 +83,7 @@ N = 3000
 
 def world(seed=0):
     rng = np.random.default_rng(seed)
-    return Tested(["a", "b"], rng.integers(0, 2, N), np.arange(N) % 3, np.arange(N) // 5, np.ones(N))
+    return tables.Tested(["a", "b"], rng.integers(0, 2, N), np.arange(N) % 3, np.arange(N) // 5, np.ones(N))
 
 
 def arm(tested, accuracy, seed):
@@ -121,7 +121,9 @@ def test_it_repeats_and_does_not_depend_on_the_order_of_rows():
     tested, arms, found = study(2.0)
     assert study(2.0)[2] == found
     order = np.random.default_rng(3).permutation(N)
-    mixed = Tested(tested.classes, *(x[order] for x in (tested.labels, tested.fold, tested.group, tested.weights)))
+    mixed = tables.Tested(
+        tested.classes, *(x[order] for x in (tested.labels, tested.fold, tested.group, tested.weights))
+    )
     again = efficiency(
         mixed,
         FRACTIONS.tolist(),
@@ -156,7 +158,7 @@ def test_luck_of_training_widens_the_spread():
 
 
 def test_without_groups_there_are_values_and_a_reason_in_place_of_intervals():
-    tested = Tested(["a", "b"], np.array([0, 1] * 5), np.arange(10) % 2, np.zeros(10), np.ones(10))
+    tested = tables.Tested(["a", "b"], np.array([0, 1] * 5), np.arange(10) % 2, np.zeros(10), np.ones(10))
     cells = [np.eye(2)[tested.labels]] * 2
     with pytest.raises(UndefinedGain):
         resample_cells(tested, cells, "accuracy", resamples=10, seed=1)

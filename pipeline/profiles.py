@@ -15,6 +15,19 @@ from pipeline.frame.params import check_params, read_yaml
 FOLDER = Path("profiles")
 COPIED = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline", "data/raw")  # what a run needs beside its params.yaml
 OPTIONAL = ("models/raw",)  # .keras files of the user's
+# the sections whose values are entries by name: a profile may add one to them, and remove one by `name: null`
+ENTRIES = (
+    "datasets",
+    "targets",
+    "sources",
+    "pretrained",
+    "baselines",
+    "transfers",
+    "rescaled",
+    "studies",
+    "nulls",
+    "adaptations",
+)
 
 
 def apply_profile(name: str, into: Path | None) -> None:
@@ -62,12 +75,21 @@ def write_params(profile: str, path: Path) -> None:
 
 
 def merge(params: Any, differences: Any, at: str = "") -> list[str]:
-    """Put differences into params, in place; returns a fault for every section that params do not have."""
-    faults = []
+    """Put differences into params, in place.
+
+    Returns:
+        A fault for every section that params do not have, and for every entry to be removed that is not there.
+    """
+    faults, entries = [], at.removesuffix(".") in ENTRIES
     for key, value in differences.items():
         where = f"{at}{key}"
         if isinstance(value, dict) and isinstance(params.get(key), dict):
             faults += merge(params[key], value, f"{where}.")
+        elif entries and value is None:
+            if params.pop(key, None) is None:
+                faults.append(f"{where}: no such entry in params.yaml to remove; there is {', '.join(params)}")
+        elif entries and isinstance(value, dict):
+            params[key] = value
         elif isinstance(value, dict):
             faults.append(f"{where}: no such section in params.yaml")
         else:

@@ -1,19 +1,41 @@
-"""dvc.yaml, params.yaml, paths.py and the imports of the stages say the same."""
+"""dvc.yaml, params.yaml, paths.py and the imports of the stages say the same.
+
+Sections that are empty in params.yaml get their entries here from the profiles that fill them.
+"""
 
 import ast
+import contextlib
 import importlib
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from dvc.utils.serialize import dump_yaml
 
-from pipeline.frame.params import load_params
+from pipeline.frame.params import check_params, read_yaml
 from pipeline.frame.paths import Paths
 from pipeline.frame.stage import KERAS_STAGES, STAGES, tracked_keys
+from pipeline.profiles import ENTRIES
 
 ROOT = Path(__file__).parents[1]
-PARAMS = load_params(ROOT / "params.yaml")
+
+
+def filled():
+    """params.yaml with the entries that profiles add."""
+    raw = read_yaml(ROOT / "params.yaml")
+    for profile in sorted((ROOT / "profiles").glob("*.yaml")):
+        for section, entries in read_yaml(profile).items():
+            if section in ENTRIES:
+                new = {name: entry for name, entry in entries.items() if entry and name not in raw[section]}
+                raw[section] |= new
+    return raw
+
+
+RAW = filled()
+PARAMS = check_params(RAW)
 CELLS = [
     (stage, name) for stage, section in STAGES.items() for name in (getattr(PARAMS, section) if section else [None])
 ]
@@ -23,7 +45,11 @@ P = Paths()
 @cache
 def stages():
     """The stages as DVC resolves them: address -> stage."""
-    return {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # an address is relative to where one is
+        shutil.copy(ROOT / "dvc.yaml", folder)
+        dump_yaml(Path(folder, "params.yaml"), RAW)
+        repo = Repo.init(folder, no_scm=True)
+        return {stage.addressing: stage for stage in repo.index.stages}
 
 
 def of(stage, name):
@@ -43,10 +69,13 @@ def outs_by_paths(stage, name):
         "head": lambda: [arm],
         "tune": lambda: [arm],
         "scratch": lambda: [arm],
+        "rescale": lambda: [arm],
+        "attribute": lambda: [P.transfer(name).folder],
         "evaluate": lambda: [P.transfer(name).folder],
         "null": lambda: [P.transfer(name).folder],
         "adapt": lambda: [P.adaptation(name).folder],
         "compare": lambda: [P.transfer(name).folder],
+        "study": lambda: [P.transfer(name).folder],
         "report": lambda: [P.report_markdown, P.report_html, P.report_cost, P.report_metrics, P.plots],
     }[stage]()
     return {path.as_posix() for path in [*outs, *([P.clock(stage, name)] if stage in KERAS_STAGES else [])]}
@@ -127,6 +156,10 @@ def test_stages_that_need_no_keras_do_not_import_it(stage):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [m for m in modules if m.split(".")[0] in ("keras", "tensorflow")], file
+
+
+def test_every_stage_has_a_cell():
+    assert {stage for stage, _ in CELLS} == set(STAGES)
 
 
 def test_every_stage_says_what_it_does():

@@ -58,7 +58,7 @@ def tables(manifest: pd.DataFrame, labels: list[str], targets: Mapping[str, Targ
     """The tables that are checked; a target whose columns are absent counts no class."""
     rows = {name: _rows_of(manifest, target) for name, target in targets.items()}
     classes = [
-        (f"{name}: {label}", int(count))
+        (f"{name}: {label}", int(count), round(float(count) * (targets[name].train_fraction or 1), 6))
         for name, chosen in rows.items()
         for label, count in chosen["label"].value_counts().sort_index().items()
     ]
@@ -66,7 +66,7 @@ def tables(manifest: pd.DataFrame, labels: list[str], targets: Mapping[str, Targ
     return {
         "manifest": manifest,
         "near_duplicates": _near_duplicates(manifest, labels),
-        "classes": pd.DataFrame(classes, columns=["name", "images"]),
+        "classes": pd.DataFrame(classes, columns=["name", "images", "labelled"]),
         "targets": pd.DataFrame(counts, columns=["name", "classes", "groups"]),
     }
 
@@ -110,6 +110,8 @@ def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rul
         )
         unharmed = {"value_set": [False], "mostly": 1 - dataset.conflict_cap}
         suite.append(Rule("near_duplicates", IN_SET, message, "conflicting", unharmed))
+    if any(target.train_fraction for target in targets.values()):
+        suite.append(_labelled_rule(run))
     return suite + (_target_rules(run) if targets else [])
 
 
@@ -210,6 +212,12 @@ def _target_rules(run: Run) -> list[Rule]:
         message = f"a target has fewer groups than run.folds {run.folds}; lower run.folds or use run.protocol: random"
         suite.append(Rule("targets", BETWEEN, message, "groups", {"min_value": run.folds}))
     return suite
+
+
+def _labelled_rule(run: Run) -> Rule:
+    """Of the labelled images of a class, one is trained on and one validated on, in the folds that are not tested."""
+    message = "train_fraction leaves a class of a target fewer than two labelled images for training; raise it"
+    return Rule("classes", BETWEEN, message, "labelled", {"min_value": 2 * run.folds / (run.folds - 1)})
 
 
 def _expectation(gx: Any, rule: Rule, place: int) -> Any:

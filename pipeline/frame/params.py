@@ -84,6 +84,7 @@ class Target(Section):
     pool: str | None = None
     weight: str | None = None
     labels_per_class: Annotated[int, Field(ge=2)] | None = None
+    train_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class Source(Section):
@@ -128,6 +129,21 @@ class Null(Section):
     target: str
     baseline: str
     again: str
+
+
+class Rescaled(Section):
+    """Random weights with the statistics of a transfer's source, to tell its gain by scaling from that by features."""
+
+    transfer: str
+    source: str
+    target: str
+    baseline: str
+
+
+class Study(Section):
+    """A study of labels: transfers whose targets differ in `train_fraction` alone."""
+
+    transfers: Annotated[list[str], Field(min_length=2)]
 
 
 class Adaptation(Section):
@@ -238,6 +254,8 @@ class Params(Section):
     pretrained: dict[Name, Pretrained] = {}
     baselines: dict[Name, Baseline]
     transfers: Annotated[dict[Name, Transfer], Field(min_length=1)]
+    rescaled: dict[Name, Rescaled] = {}
+    studies: dict[Name, Study] = {}
     nulls: dict[Name, Null] = {}
     adaptations: dict[Name, Adaptation] = {}
     pretraining: Pretraining

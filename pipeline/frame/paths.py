@@ -68,7 +68,7 @@ class FeaturePaths:
 
 @dataclass(frozen=True)
 class ArmPaths:
-    """The out of `head`, `tune` and `scratch`."""
+    """The out of `head`, `tune`, `scratch` and `rescale`."""
 
     folder: Path
 
@@ -157,7 +157,7 @@ class AdaptationPaths:
 
 @dataclass(frozen=True)
 class TransferPaths:
-    """The out of `evaluate`, `null` and `compare`."""
+    """The out of `evaluate`, `null`, `compare`, `attribute` and `study`."""
 
     folder: Path
 
@@ -208,7 +208,7 @@ class Paths:
         return FeaturePaths(self.root / "data" / "features" / transfer)
 
     def arm(self, stage: str, name: str) -> ArmPaths:
-        """stage: head or tune (name: a transfer), or scratch (name: a baseline)."""
+        """stage: head or tune (name: a transfer), scratch (name: a baseline), or rescale (name: an entry of it)."""
         return ArmPaths(self.root / "models" / stage / name)
 
     def clock(self, stage: str, name: str) -> Path:
@@ -216,7 +216,7 @@ class Paths:
         return self.root / "data" / "clocks" / stage / f"{name}.json"
 
     def transfer(self, name: str) -> TransferPaths:
-        """name: a transfer, a null or an adaptation: no two of them share a name."""
+        """name: a transfer, a null, an adaptation, or an entry of rescaled or studies: no two of them share a name."""
         return TransferPaths(self.root / "reports" / "transfers" / name)
 
     def adaptation(self, name: str) -> AdaptationPaths:

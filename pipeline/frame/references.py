@@ -11,7 +11,7 @@ from pipeline.networks.names import BUILT_HERE, allowed_weights, known_architect
 
 Raw = Mapping[str, Any]
 
-SUMMARY = "run"  # the entry of reports/metrics.json that is no transfer
+RESERVED = ("run", "studies")  # the entries of reports/metrics.json that are no transfers
 # section, its field, the sections among whose entries the field names one
 REFERENCES = (
     ("targets", "dataset", ("datasets",)),
@@ -24,11 +24,12 @@ REFERENCES = (
     ("nulls", "target", ("targets",)),
     ("nulls", "baseline", ("baselines",)),
     ("nulls", "again", ("baselines",)),
+    ("rescaled", "transfer", ("transfers",)),
     ("adaptations", "source", ("pretrained",)),
     ("adaptations", "target", ("targets",)),
 )
 # sections whose entries write to the same folder, so that no name may stand in two of them
-SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations"))
+SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations", "rescaled", "studies"))
 # setting -> whether its source learnt with labels
 LABELLED_SOURCE = {"inductive": True, "unsupervised": False, "transductive": True}
 
@@ -39,13 +40,19 @@ def reference_faults(raw: Raw) -> list[str]:
     faults += _shared_names(raw)
     faults += _unmatched_baselines(raw)
     faults += _unmatched_nulls(raw)
+    faults += _unmatched_rescaled(raw)
+    faults += _study_faults(raw)
     faults += _column_faults(raw)
     faults += _architecture_faults(raw)
     faults += _pretraining_faults(raw)
+    faults += _limit_faults(raw)
     faults += _setting_faults(raw)
     for section in SHARED_NAMES[1]:
-        if SUMMARY in _entry(raw, section):
-            faults.append(f"{section}.{SUMMARY}: this name is taken in reports/metrics.json; choose another")
+        faults += [
+            f"{section}.{name}: this name is taken in reports/metrics.json; choose another"
+            for name in RESERVED
+            if name in _entry(raw, section)
+        ]
     return faults + _unequal_tries(raw)
 
 
@@ -133,6 +140,54 @@ def _unmatched_nulls(raw: Raw) -> list[str]:
     return faults
 
 
+def _unmatched_rescaled(raw: Raw) -> list[str]:
+    """An entry repeats its transfer's source, target and baseline, from which DVC knows what it depends on."""
+    faults, transfers = [], [transfer for _, transfer in _entries(raw, "rescaled")]
+    for name, entry in _entries(raw, "rescaled"):
+        transfer = _entry(raw, "transfers", entry.get("transfer"))
+        faults += [
+            f"rescaled.{name}.{field}: received {shown(entry.get(field))}, that of transfer '{entry['transfer']}' is "
+            f"'{transfer[field]}'; the two differ in the order of their first weights alone"
+            for field in ("source", "target", "baseline")
+            if field in entry and None is not transfer.get(field) != entry[field]
+        ]
+        if transfer and [other.get("transfer") for other in transfers].count(entry["transfer"]) > 1:
+            faults.append(f"rescaled.{name}.transfer: '{entry['transfer']}' has more than one such entry; keep one")
+    return faults
+
+
+def _study_faults(raw: Raw) -> list[str]:
+    """A study's transfers must differ in the share of the labels and in nothing else."""
+    faults = []
+    for name, study in _entries(raw, "studies"):
+        listed, known = study.get("transfers"), [str(word) for word in _entry(raw, "transfers")]
+        names = [word for word in listed if isinstance(word, str)] if isinstance(listed, list) else []
+        faults += [
+            f"studies.{name}.transfers: no '{word}' in transfers{nearest(word, known)}; there is {', '.join(known)}"
+            for word in names
+            if word not in known
+        ]
+        transfers = [_entry(raw, "transfers", word) for word in names if word in known]
+        targets = [_entry(raw, "targets", transfer.get("target")) for transfer in transfers]
+        shares = [target.get("train_fraction") for target in targets]
+        if None in shares or len(set(map(str, shares))) < len(shares):
+            faults.append(
+                f"studies.{name}.transfers: the targets' train_fraction are {shown(shares)}; each needs one of its own "
+                "(1.0 for all labels)"
+            )
+        for what, entries, apart in (
+            ("transfers", transfers, ("target", "baseline")),
+            ("targets", targets, ("train_fraction",)),
+        ):
+            said = [{k: v for k, v in e.items() if k not in apart and v not in (None, {})} for e in entries]
+            if any(one != said[0] for one in said):
+                faults.append(
+                    f"studies.{name}.transfers: the {what} differ in more than {' and '.join(apart)}; a study varies "
+                    "the share of the labels alone"
+                )
+    return faults
+
+
 def _pretraining_faults(raw: Raw) -> list[str]:
     faults = []
     for name, entry in _entries(raw, "pretrained"):
@@ -175,6 +230,15 @@ def _setting_faults(raw: Raw) -> list[str]:
                 f"is '{label}'; a head is brought to other data of the same objective"
             )
     return faults
+
+
+def _limit_faults(raw: Raw) -> list[str]:
+    return [
+        f"targets.{name}.train_fraction: received {shown(entry['train_fraction'])} beside labels_per_class "
+        f"{shown(entry['labels_per_class'])}; a target limits its labels by one of the two, set the other to null"
+        for name, entry in _entries(raw, "targets")
+        if None not in (entry.get("labels_per_class"), entry.get("train_fraction"))
+    ]
 
 
 def _column_faults(raw: Raw) -> list[str]:

@@ -30,10 +30,13 @@ STAGES: dict[str, str | None] = {
     "head": "transfers",
     "tune": "transfers",
     "scratch": "baselines",
+    "rescale": "rescaled",
     "evaluate": "transfers",
+    "attribute": "rescaled",
     "null": "nulls",
     "adapt": "adaptations",
     "compare": "adaptations",
+    "study": "studies",
     "report": None,
 }
 KERAS_STAGES = (
@@ -43,6 +46,7 @@ KERAS_STAGES = (
     "head",
     "tune",
     "scratch",
+    "rescale",
     "adapt",
 )  # these use a device and write a clock
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>

@@ -1,6 +1,7 @@
 """Figures of the report as SVG text: the same bytes for the same rows."""
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib
@@ -143,6 +144,22 @@ def confusion_figure(confusion: dict[str, list[list[float]]], classes: list[str]
         axes.set_title(spaced(arm))
         axes.set_xlabel("predicted")
     figure.axes[0].set_ylabel("actual")
+    return _svg(figure)
+
+
+def labels_figure(study: Mapping[str, Any], metric: str) -> str:
+    """The metric against the share of the labels: a line an arm, its interval as a band."""
+    figure, axes = _figure(*INCHES)
+    for arm, curve in study["curves"].items():
+        rows = pd.DataFrame(curve).astype("float64")
+        axes.plot(study["fractions"], rows["value"], "o-", color=COLOURS[arm], label=spaced(arm), markersize=3)
+        axes.fill_between(study["fractions"], rows["ci_low"], rows["ci_high"], color=COLOURS[arm], alpha=0.15, lw=0)
+    axes.set_xscale("log")
+    axes.set_xticks(study["fractions"], [f"{fraction:.0%}" for fraction in study["fractions"]])
+    axes.minorticks_off()
+    axes.set_xlabel("share of the labels")
+    axes.set_ylabel(metric)
+    axes.legend()
     return _svg(figure)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import pandas as pd
 
 from pipeline.frame.params import Params
+from pipeline.frame.references import RESERVED
 from pipeline.reporting import figures
 from pipeline.reporting.sections import dataset_line, run_line, section, source_line
 from pipeline.reporting.sentences import controls_line, sentence
+from pipeline.reporting.studies import STUDIES, study_section
 from pipeline.reporting.summary import ADAPTATION, controls_of
 from pipeline.reporting.tables import adaptations_table, controls_table, transfers_table
 
@@ -45,7 +47,13 @@ def page(
         "transfers": transfers_table(metrics, transfers, alpha),
         "adaptations": adaptations_table(metrics, list(params.adaptations), alpha),
         "controls": controls_table(metrics, controls, alpha),
-        "sections": [section(name, metrics[name], verdicts[name], cost[name], drawn[name]) for name in order],
+        "sections": [
+            *(section(name, metrics[name], verdicts[name], cost[name], drawn[name]) for name in order),
+            *(
+                study_section(name, study, metrics["run"]["metric"], alpha)
+                for name, study in metrics.get(STUDIES, {}).items()
+            ),
+        ],
         "inventory": [
             *(dataset_line(name, facts) for name, facts in datasets.items()),
             *(source_line(name, card) for name, card in cards.items()),
@@ -56,7 +64,7 @@ def page(
 
 def gain_rows(metrics: Objects) -> pd.DataFrame:
     """Rows of the gain plot: transfer, role, reading, gain, ci_low, ci_high; controls last."""
-    entries = {name: entry for name, entry in metrics.items() if name != "run"}
+    entries = {name: entry for name, entry in metrics.items() if name not in RESERVED}
     rows = [
         {"transfer": name, "role": _role(entry), "reading": reading}
         | {k: part[k] for k in ("gain", "ci_low", "ci_high")}

@@ -31,7 +31,7 @@ def section(name: str, entry: Object, verdict: Object, clocks: Object, figures: 
     Args:
         verdict: the content of its verdict.json. clocks: its part of cost.json.
     """
-    tables = [arms_table(entry), gains_table(entry, verdict), spending_table(entry, clocks)]
+    tables = [arms_table(entry), gains_table(entry, verdict), spending_table(entry, clocks, verdict.get("attribution"))]
     reasons = list(verdict["verdicts"][verdict["arm"]]["reasons"])
     return Section(name, _intro(entry), _warnings(entry, verdict), tables, [*_notes(entry, verdict), *reasons], figures)
 
@@ -91,8 +91,21 @@ def _notes(entry: Object, verdict: Object) -> list[str]:
     if entry["kind"] == ADAPTATION:
         chosen = ", ".join(f"{spaced(method)} in {folds}" for method, folds in entry["methods"].items())
         return [f"Chosen without labels, by folds: {chosen}."]
-    equal = [_equal_quality(entry["cost_to_equal_quality"])] if "cost_to_equal_quality" in entry else []
-    return [f"Epoch that was kept, of those run: {_epochs(verdict['folds'])}.", *equal]
+    notes = [f"Epoch that was kept, of those run: {_epochs(verdict['folds'])}."]
+    if "cost_to_equal_quality" in entry:
+        notes.append(_equal_quality(entry["cost_to_equal_quality"]))
+    if "attribution" in verdict:
+        notes.append(_third_reading(verdict["attribution"]))
+    return notes
+
+
+def _third_reading(attribution: Object) -> str:
+    """What of the gain a network has that starts from the pretrained weights' statistics alone."""
+    what = "Rescaled starts from random weights with the mean and variance of the pretrained ones, tensor by tensor"
+    if attribution["scaling_share"] is None:
+        return f"{what}: {attribution['reason']}."
+    shares = [number(attribution[f"{part}_share"], ".0%") for part in ("scaling", "features")]
+    return f"{what}: {shares[0]} of the gain is scaling, {shares[1]} is features."
 
 
 def _epochs(folds: Object) -> str:

@@ -49,6 +49,8 @@ def summarise(verdicts: Files, metrics: Files, cards: Files, params: Params) -> 
     for name in cells(params):
         entry = _judged(judged[name], verdicts[name], metrics[name])
         entry |= _particulars(name, verdicts[name], cards, params, p_equal.get(name))
+        if "attribution" in verdicts[name]:
+            entry["third_reading"] = _third_reading(verdicts[name]["attribution"])
         if name in controls:
             entry |= {"control": controls[name], "held": held(controls[name], judged[name])}
         elif failed:
@@ -129,6 +131,16 @@ def _particulars(
         "baseline_stopped_improving": all(file["stopped_improving"]["scratch"]),
         "compute": amortised(file["compute"], one_off(transfer.source, cards, params)),
         "cost_to_equal_quality": file["cost_to_equal_quality"],
+    }
+
+
+def _third_reading(attribution: Mapping[str, Any]) -> dict[str, Any]:
+    """How much of the gain is the scale of the weights, and how much features."""
+    parts = ("scaling", "features")
+    return {
+        "rescaled": attribution["rescaled"],
+        **{part: {key: attribution[part][key] for key in ("gain", "ci_low", "ci_high")} for part in parts},
+        **{f"{part}_share": attribution[f"{part}_share"] for part in parts},
     }
 
 

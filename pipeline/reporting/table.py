@@ -12,6 +12,7 @@ from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json
 from pipeline.frame.paths import Paths
 from pipeline.reporting.sentences import controls_line, number, sentence, spaced
+from pipeline.reporting.studies import STUDIES, study_lines
 from pipeline.reporting.summary import ADAPTATION
 from pipeline.reporting.tables import held_in_words
 from pipeline.verdict.controls import RULES
@@ -30,7 +31,7 @@ def print_table(root: Path = Path()) -> None:
     if not path.is_file():
         raise InputError(f"{path} does not exist. Run `dvc repro` first.")
     metrics = read_json(path)
-    run = metrics.pop("run")
+    run, studies = metrics.pop("run"), metrics.pop(STUDIES, {})
     console = Console()
     controls = [name for name, entry in metrics.items() if "control" in entry]
     console.print(escape(controls_line(run, controls)), style=STYLES.get(run["controls"] or "", ""))
@@ -39,6 +40,9 @@ def print_table(root: Path = Path()) -> None:
             console.print(shown)
     for name, entry in metrics.items():
         console.print(escape(sentence(name, entry, run["metric"])))
+    for name, study in studies.items():
+        for line in study_lines(name, study):
+            console.print(escape(line))
     console.print(f"More: {Paths(root).report_markdown} and {Paths(root).report_html}")
 
 

@@ -9,7 +9,7 @@ from pipeline.reporting.summary import REPEAT
 from pipeline.verdict.controls import RULES
 
 Metrics = Mapping[str, Any]
-ARMS = ("head", "tuned", "again", "scratch", "source_only", "adapted", "target_supervised")
+ARMS = ("head", "tuned", "again", "rescaled", "scratch", "source_only", "adapted", "target_supervised")
 STAGES = {"head": "head", "tuned": "tune", "scratch": "scratch", "again": "again"}  # arm -> its clock in cost.json
 QUALITIES = {
     "balanced_accuracy": "balanced accuracy",
@@ -144,6 +144,10 @@ def gains_table(entry: Metrics, verdict: Metrics) -> Table:
     if "equal_compute" in verdict:
         equal = verdict["equal_compute"]
         rows.append(_gain_row(f"{spaced(verdict['arm'])}, at equal compute", equal, equal["evidence"]))
+    if "attribution" in verdict:
+        scaling, features = (verdict["attribution"][part] for part in ("scaling", "features"))
+        rows.append(_gain_row("rescaled: scaling", scaling, scaling["evidence"]))
+        rows.append(_gain_row(f"{spaced(verdict['arm'])} over rescaled: features", features, features["evidence"]))
     return Table([*columns, *numbers("p", "p (McNemar)", "smallest detectable gain")], rows)
 
 
@@ -152,11 +156,12 @@ def _gain_row(what: str, judged: Metrics, evidence: str) -> list[str]:
     return [what, interval(judged), evidence, *p, number(judged["smallest_detectable_gain"])]
 
 
-def spending_table(entry: Metrics, clocks: Metrics) -> Table:
+def spending_table(entry: Metrics, clocks: Metrics, third: Metrics | None = None) -> Table:
     """A row for each step that cost something; what was paid once, for all that share it, is named apart.
 
     Args:
         clocks: of the entry, from cost.json: step -> seconds, cpu_seconds, peak_memory_mb, device.
+        third: the third reading's `gflops` and `images_seen`, where there is one.
     """
     spent, rows = entry["compute"], []  # rows: what, GFLOPs, of which sweep, images seen, clock
     if "pretraining_gflops" in spent:
@@ -169,6 +174,9 @@ def spending_table(entry: Metrics, clocks: Metrics) -> Table:
         rows.append(["extract (frozen layers, once)", spent["extract_gflops"], None, None, clocks["extract"]])
     if "gflops" in spent:
         rows.append(["adapt (everything tried)", spent["gflops"], None, spent.get("images_seen"), clocks["adapt"]])
+    if third is not None:
+        what = "rescaled (for the third reading)"
+        rows.append([what, third["gflops"], None, third["images_seen"], clocks["rescale"]])
     rows += [
         [arm, spent[f"{arm}_gflops"], spent["sweep_gflops"][arm], spent["images_seen"][arm], clocks[STAGES[arm]]]
         for arm in STAGES

@@ -11,6 +11,7 @@ from pipeline.frame.paths import Paths, TransferPaths
 from pipeline.reporting.figures import gain_figure
 from pipeline.reporting.pages import contact_figure, gain_rows, page, transfer_figures
 from pipeline.reporting.render import render
+from pipeline.reporting.studies import STUDIES
 from pipeline.reporting.summary import cells, summarise
 
 TRACKS = (
@@ -21,6 +22,8 @@ TRACKS = (
     "pretrained",
     "baselines",
     "transfers",
+    "rescaled",
+    "studies",
     "nulls",
     "adaptations",
     "verdict",
@@ -52,6 +55,8 @@ def clocks(params: Params) -> dict[str, dict[str, tuple[str, str]]]:
         | {"scratch": ("scratch", transfer.baseline)}
         for name, transfer in params.transfers.items()
     }
+    for name, rescaled in params.rescaled.items():
+        steps[rescaled.transfer]["rescale"] = ("rescale", name)
     steps |= {name: source(entry.source) | {"adapt": ("adapt", name)} for name, entry in params.adaptations.items()}
     return steps | {
         name: {"again": ("scratch", null.again), "scratch": ("scratch", null.baseline)}
@@ -65,6 +70,25 @@ def costs(params: Params, paths: Paths) -> dict[str, Any]:
         name: {step: read_json(paths.clock(*cell)) for step, cell in steps.items()}
         for name, steps in clocks(params).items()
     }
+
+
+def add_attributions(
+    params: Params, paths: Paths, verdicts: dict[str, dict[str, Any]], metrics: dict[str, dict[str, Any]]
+) -> None:
+    """Put the third reading of a transfer, where params ask for one, beside its others: `attribution`, and its arm."""
+    for name, entry in params.rescaled.items():
+        files = paths.transfer(name)
+        check_sealed(files.folder)
+        verdicts[entry.transfer]["attribution"] = {"rescaled": name, **read_json(files.verdict)}
+        metrics[entry.transfer] |= read_json(files.metrics)
+
+
+def studies(params: Params, paths: Paths) -> dict[str, Any]:
+    """What metrics.json has beside the verdicts: an entry for the studies, where there are any."""
+    files = {name: paths.transfer(name) for name in params.studies}
+    for file in files.values():
+        check_sealed(file.folder)
+    return {STUDIES: {name: read_json(file.verdict) for name, file in files.items()}} if files else {}
 
 
 def cards(params: Params, paths: Paths) -> dict[str, Any]:
@@ -104,8 +128,9 @@ def run(params: Params, paths: Paths, name: str) -> str:
     for file in files.values():
         check_sealed(file.folder)
     verdicts = {cell: read_json(file.verdict) for cell, file in files.items()}
-    made = cards(params, paths)
-    metrics = summarise(verdicts, {cell: read_json(file.metrics) for cell, file in files.items()}, made, params)
+    of_arms, made = {cell: read_json(file.metrics) for cell, file in files.items()}, cards(params, paths)
+    add_attributions(params, paths, verdicts, of_arms)
+    metrics = summarise(verdicts, of_arms, made, params) | studies(params, paths)
     rows = {cell: plot_rows(file) for cell, file in files.items()}
     gains, cost = gain_rows(metrics), costs(params, paths)
     write_json(paths.report_metrics, metrics)

@@ -1,5 +1,8 @@
 """split: choose a target's images and divide them into folds, so that what belongs together stays together."""
 
+import json
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -42,8 +45,13 @@ def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFra
     return kept.assign(cluster=table["cluster"])
 
 
-def limited(labels: np.ndarray, training: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
-    """Choose at most `per_class` training images of every class; a larger limit keeps what a smaller one chose.
+def limited(
+    labels: np.ndarray, training: np.ndarray, per_class: int | None, seed: int, fraction: float | None = None
+) -> np.ndarray:
+    """Choose at most `per_class` training images of every class, or the share `fraction` of every class.
+
+    A larger limit keeps what a smaller one chose. A share keeps two images of a class where there are two: one to
+    train on, one to validate on.
 
     Args:
         labels: (n,) of all examples. training: positions (m,) of those that may be chosen.
@@ -51,15 +59,29 @@ def limited(labels: np.ndarray, training: np.ndarray, per_class: int | None, see
     Returns:
         Positions, sorted.
     """
-    if per_class is None:
+    if per_class is None and fraction is None:
         return training
     shuffled = np.random.default_rng(seed).permutation(training)
-    parts = [shuffled[labels[shuffled] == name][:per_class] for name in np.unique(labels)]
+    parts = []
+    for name in np.unique(labels):
+        of_class = shuffled[labels[shuffled] == name]
+        parts.append(of_class[: per_class if fraction is None else max(2, round(fraction * len(of_class)))])
     return np.sort(np.concatenate(parts))
 
 
+def seed_name(target: Target, name: str) -> str:
+    """What a target's random choices are named after: its own name.
+
+    With `train_fraction` it is what the images are: targets that differ in their share of the labels alone have the
+    same folds, and the images of a smaller share are among those of a larger one.
+    """
+    if target.train_fraction is None:
+        return name
+    return json.dumps(target.model_dump(include={"dataset", "label", "where", "pool"}), sort_keys=True)
+
+
 def roles(
-    examples: pd.DataFrame, unit: np.ndarray, fold: int, validation_fraction: float, per_class: int | None, seed: int
+    examples: pd.DataFrame, unit: np.ndarray, fold: int, validation_fraction: float, target: Target, seed: int
 ) -> np.ndarray:
     """train, validation, test or unused for every example (n,) in one fold.
 
@@ -71,10 +93,12 @@ def roles(
     """
     labels = examples["label"].to_numpy()
     result = np.where(examples["fold"] == fold, "test", "unused").astype(object)
-    training = limited(labels, np.flatnonzero(result == "unused"), per_class, seed_for(seed, "labels"))
+    available, per_class = np.flatnonzero(result == "unused"), target.labels_per_class
+    training = limited(labels, available, per_class, seed_for(seed, "labels"), target.train_fraction)
     result[training] = "train"
     _refuse_absent_class(labels, result, fold)
-    count = max(2, min(round(1 / validation_fraction), per_class or len(labels)))
+    few = per_class or (len(labels) if target.train_fraction is None else min(Counter(labels[training]).values()))
+    count = max(2, min(round(1 / validation_fraction), few))
     try:
         parts = assign_folds(labels[training], unit[training], count, seed)
     except InputError as error:
@@ -109,10 +133,11 @@ def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> 
     run = params.run
     examples = examples_of(manifest, target, name)
     unit = examples["group" if run.protocol == "grouped" else "cluster"].to_numpy()
-    examples["fold"] = assign_folds(examples["label"].to_numpy(), unit, run.folds, seed_for(run.seed, "split", name))
+    seeded = seed_name(target, name)
+    examples["fold"] = assign_folds(examples["label"].to_numpy(), unit, run.folds, seed_for(run.seed, "split", seeded))
     for fold in range(run.folds):
-        seed = seed_for(run.seed, "validation", name, fold)
-        examples[f"role_{fold}"] = roles(examples, unit, fold, run.validation_fraction, target.labels_per_class, seed)
+        seed = seed_for(run.seed, "validation", seeded, fold)
+        examples[f"role_{fold}"] = roles(examples, unit, fold, run.validation_fraction, target, seed)
     return examples.drop(columns="cluster")
 
 
@@ -133,4 +158,5 @@ def run(params: Params, paths: Paths, name: str) -> str:
         write_json(written.images, origin)
     counts = ", ".join(f"{label} {count}" for label, count in examples["label"].value_counts().sort_index().items())
     limit = f", {target.labels_per_class} labels a class" if target.labels_per_class else ""
+    limit += f", {target.train_fraction:.0%} of the labels" if target.train_fraction else ""
     return f"{len(examples):,} images ({counts}), {params.run.folds} {params.run.protocol} folds{limit}"

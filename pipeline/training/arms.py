@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.freezing import set_trainable, split_at
+from pipeline.networks.rescaling import take_statistics
 from pipeline.networks.saving import load_model
 from pipeline.training.methods import variable_depths
 
@@ -68,16 +69,23 @@ class TunedNetwork:
 
 @dataclass(frozen=True)
 class ScratchNetwork:
-    """The same network from random weights, all of it trained from pixels."""
+    """The same network from random weights, all of it trained from pixels.
+
+    `statistics_of`: a backbone's file of whose weights the random ones keep the statistics (see rescaling.py).
+    """
 
     architecture: str
     image_size: int
     classes: int
     batch_norm_momentum: float
     sha256: str | None
+    statistics_of: Path | None = None
 
     def build(self, dropout: float, l2: float, seed: int) -> Trainee:
+        source = load_model(self.statistics_of) if self.statistics_of else None  # before the seeds are set
         backbone = build_backbone(self.architecture, self.image_size, seed, self.sha256)
+        if source is not None:
+            take_statistics(backbone, source, seed)
         set_precision(backbone)
         for layer in backbone.layers:
             if isinstance(layer, keras.layers.BatchNormalization):

@@ -129,3 +129,14 @@ def test_near_duplicates_with_other_labels_are_a_fault_above_their_cap() -> None
 def test_label_conflicts_among_near_duplicates_are_counted() -> None:
     manifest = good().assign(cluster=[0, 0, 2, 3, 2, *range(5, 12)])
     assert expectations.label_conflicts(manifest, ["kind"]) == {"kind": {"clusters": 2, "with_different_labels": 1}}
+
+
+def test_a_share_of_the_labels_that_leaves_a_class_too_few_is_told_by_class() -> None:
+    manifest = good()
+    manifest["kind"] = ["cat"] * 8 + ["dog"] * 4
+    targets = {"some": Target(dataset="d", label="kind", train_fraction=0.5)}
+    suite = expectations.rules(DATASET, targets, RUN)
+    report = expectations.check("d", suite, expectations.tables(manifest, DATASET.labels, targets))[0]
+    with pytest.raises(InputError, match=r"fewer than two labelled images.*labelled 2\.0, name some: dog"):
+        expectations.gate(report)
+    assert not [rule for rule in expectations.rules(DATASET, TARGETS, RUN) if rule.column == "labelled"]

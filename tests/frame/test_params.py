@@ -132,6 +132,11 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         put("adaptations.mono-to-poly-unlabelled.source", "cell-type"),
         ("adaptations.mono-to-poly-unlabelled.source: 'cell-type' learnt 'type'",),
     ),
+    "two limits of labels": (
+        put("targets.few-labels.train_fraction", 0.5),
+        ("targets.few-labels.train_fraction: received 0.5 beside labels_per_class 100", "one of the two"),
+    ),
+    "more than all labels": (put("targets.few-labels.train_fraction", 1.5), ("few-labels.train_fraction", "1.5")),
     "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),
     "no mapping": (put("run", None), ("run: ", "None")),
 }
@@ -157,7 +162,7 @@ def test_one_mistake_is_one_fault(raw):
 
 def test_all_faults_are_told_at_once(raw):
     # these overwrite what another fault edits
-    undone = ("no mapping", "no transfers", "unequal sweeps", "pools that are no whole")
+    undone = ("two limits of labels", "no mapping", "no transfers", "unequal sweeps", "pools that are no whole")
     edits = [fault for name, fault in FAULTS.items() if name not in undone]
     for edit, _ in edits:
         edit(raw)

@@ -8,7 +8,7 @@ from pipeline import profiles
 from pipeline.frame.errors import InputError, ParamsError
 from pipeline.frame.params import load_params, read_yaml
 
-NAMES = ("gpu", "paper", "smoke")
+NAMES = ("gpu", "labels", "paper", "smoke")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_comments_stay(folder):
 
 
 def test_an_unknown_profile_is_refused_with_those_there_are(folder):
-    with pytest.raises(InputError, match="gpu, paper, smoke"):
+    with pytest.raises(InputError, match="gpu, labels, paper, smoke"):
         profiles.apply_profile("tiny", None)
 
 
@@ -56,7 +56,43 @@ def test_a_profile_that_breaks_params_changes_nothing(folder):
     assert not list(folder.glob(".params*"))
 
 
-def test_a_section_that_params_do_not_have_is_refused(folder):
+@pytest.mark.parametrize("differences", ["headd: {epochs: 3}", "run: {more: {epochs: 3}}"])
+def test_a_section_that_params_do_not_have_is_refused(folder, differences):
+    (folder / "profiles" / "smoke.yaml").write_text(differences)
+    with pytest.raises(ParamsError, match=r"(headd|run\.more): no such section"):
+        profiles.apply_profile("smoke", None)
+
+
+def test_a_profile_adds_and_removes_entries(folder):
+    before = read_yaml(folder / "params.yaml")
+    added = "{dataset: elpv, label: defect, pool: target}"
+    (folder / "profiles" / "smoke.yaml").write_text(f"targets: {{half: {added}}}\nnulls: {{scratch-again: null}}\n")
+    profiles.apply_profile("smoke", None)
+    after = read_yaml(folder / "params.yaml")
+    assert load_params(folder / "params.yaml").targets["half"].pool == "target"
+    assert (after["nulls"], list(after["targets"])) == ({}, [*before["targets"], "half"])
+    assert after["transfers"] == before["transfers"]
+
+
+def test_removing_what_is_not_there_is_refused_with_what_there_is(folder):
+    (folder / "profiles" / "smoke.yaml").write_text("nulls: {scratch-agian: null}\n")
+    with pytest.raises(ParamsError, match=r"nulls\.scratch-agian: no such entry.*scratch-again"):
+        profiles.apply_profile("smoke", None)
+
+
+def test_null_inside_an_entry_is_a_value(folder):
+    (folder / "profiles" / "smoke.yaml").write_text("targets: {few-labels: {labels_per_class: null}}\n")
+    profiles.apply_profile("smoke", None)
+    assert load_params(folder / "params.yaml").targets["few-labels"].labels_per_class is None
+
+
+def test_what_an_entry_to_be_removed_is_needed_for_is_told(folder):
+    (folder / "profiles" / "smoke.yaml").write_text("baselines: {poly-defect-resnet8: null}\n")
+    with pytest.raises(ParamsError, match=r"transfers\.mono-to-poly\.baseline"):
+        profiles.apply_profile("smoke", None)
+
+
+def test_a_new_entry_with_a_typo_is_told(folder):
     (folder / "profiles" / "smoke.yaml").write_text("datasets: {elpw: {limit: 3}}\n")
-    with pytest.raises(ParamsError, match=r"datasets.elpw: no such section"):
+    with pytest.raises(ParamsError, match=r"datasets\.elpw\.reader: missing"):
         profiles.apply_profile("smoke", None)

@@ -236,3 +236,39 @@ def test_a_target_of_a_pool_has_its_images_only():
     table = tiny_world.manifest().assign(pool=["mine", "theirs"] * 24)
     found = split(table, TARGET.model_copy(update={"pool": "mine", "label": "kind"}), params(), "defect")
     assert found["row"].tolist() == list(range(0, 48, 2))
+
+
+# ---- a share of the labels -------------------------------------------------------------------------------------------
+
+
+def labelled(examples, fold):
+    return set(examples["row"][examples[f"role_{fold}"].isin(["train", "validation"])])
+
+
+@few
+@given(table=manifests(), shares=st.lists(st.floats(0.15, 1), min_size=2, max_size=2))
+def test_a_share_limits_every_class_alike_and_a_larger_one_keeps_the_images_of_a_smaller(table, shares):
+    found = []
+    for share in sorted(shares):
+        try:
+            target = TARGET.model_copy(update={"train_fraction": share})
+            found.append(split(table, target, params(), f"named-{share}"))
+        except InputError:
+            assume(False)
+    small, large = found
+    assert small["fold"].equals(large["fold"])  # although the targets' names differ
+    for fold in range(2):
+        assert labelled(small, fold) <= labelled(large, fold)
+        assert (small[f"role_{fold}"] == "test").equals(small["fold"] == fold)
+        for share, examples in zip(sorted(shares), found, strict=True):
+            available = examples[examples["fold"] != fold]["label"].value_counts()
+            kept = examples[examples["row"].isin(labelled(examples, fold))]["label"].value_counts()
+            expected = {name: max(2, round(share * count)) for name, count in available.items()}
+            assert kept.to_dict() == expected
+            counts = pd.crosstab(examples[f"role_{fold}"], examples["label"])
+            assert (counts.loc[["train", "validation"]] > 0).all().all()
+
+
+def test_all_of_the_labels_is_no_limit():
+    examples = split(tiny_world.manifest(), TARGET.model_copy(update={"train_fraction": 1.0}), params(), "defect")
+    assert not (examples[["role_0", "role_1"]] == "unused").any().any()

@@ -1,0 +1,28 @@
+"""rescale: as scratch, from random weights with the statistics of a source's: its scale without its features."""
+
+from pipeline.frame.io import check_sealed
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
+from pipeline.training.baseline import train_baseline
+
+TRACKS = (
+    "run.seed",
+    "run.image_size",
+    "run.folds",
+    "run.augmentation",
+    "run.class_weight",
+    "run.device",
+    "run.precision",
+    "rescaled.{name}",
+    "baselines.{baseline}",
+    "scratch",
+)
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Read images, folds and the source, write the trained network a fold and what head writes."""
+    rescaled = params.rescaled[name]
+    source = paths.source(rescaled.source)
+    check_sealed(source.folder)
+    baseline = params.baselines[rescaled.baseline]
+    return train_baseline(params, paths, baseline, stage="rescale", name=name, statistics_of=source.backbone)

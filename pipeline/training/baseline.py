@@ -1,0 +1,47 @@
+"""The training of a baseline, from params to its out: from random weights, or from those of given statistics."""
+
+from pathlib import Path
+
+from pipeline.frame.io import read_parquet
+from pipeline.frame.params import Baseline, Params
+from pipeline.frame.paths import Paths
+from pipeline.training.arms import ScratchNetwork
+from pipeline.training.folds import class_names, images_of
+from pipeline.training.specs import fold_specs
+from pipeline.training.train import sweep, train_arm
+
+
+def train_baseline(
+    params: Params, paths: Paths, baseline: Baseline, *, stage: str, name: str, statistics_of: Path | None = None
+) -> str:
+    """Train all layers on a baseline's target, with the budget of `scratch`, and write the out of `stage`.
+
+    Args:
+        statistics_of: a backbone whose weights the initial ones are a random order of; None: those of Keras. All else,
+            seeds included, is the same.
+
+    Returns:
+        A line for the log.
+    """
+    examples = paths.target(baseline.target).examples
+    network = ScratchNetwork(
+        baseline.architecture,
+        params.run.image_size,
+        len(class_names(read_parquet(examples))),
+        params.scratch.batch_norm_momentum,
+        baseline.sha256,
+        statistics_of,
+    )
+    specs = fold_specs(
+        params.run,
+        params.scratch,
+        arm="scratch",
+        examples=examples,
+        kind="pixels",
+        inputs=images_of(paths, baseline.target),
+        networks=[network] * params.run.folds,
+        settings=sweep(params.scratch.learning_rate),
+        live=lambda fold: paths.live(stage, name, fold),
+        repeat=baseline.repeat,
+    )
+    return train_arm(specs, paths.arm(stage, name))

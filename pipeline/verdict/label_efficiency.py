@@ -1,0 +1,208 @@
+"""Labels saved: by how much the labels of training from scratch would have to grow to reach a transfer.
+
+Scratch's quality against the share of the labels is made monotone by isotonic regression and is interpolated linearly
+over the logarithm of the share, along which learning curves that follow a power law (Hestness et al. 2017) bend least.
+Where it reaches the transfer's quality at share s, divided by the transfer's own share f, is how many times the labels
+scratch needs: s / f. Outside the measured shares only a bound is known: more than the largest share / f, or less than
+the smallest / f.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.verdict.arms import Tested
+from pipeline.verdict.metrics import METRICS, Array
+from pipeline.verdict.pairs import ROUNDING, PairedPredictions
+from pipeline.verdict.resampling import (
+    CHUNK_CELLS,
+    FOLD_RESAMPLES,
+    MOST_UNDEFINED,
+    UndefinedGain,
+    _draw,
+    _fold_shift,
+    _units,
+    over_units,
+)
+
+INSIDE, ABOVE, BELOW = "inside", "above", "below"
+
+
+def monotone(curves: Array) -> Array:
+    """The isotonic regression of every row (r, f): the nearest curves in squares that never fall.
+
+    By the max-min formula (Robertson, Wright & Dykstra 1988, section 1.4), which takes all resamples at once:
+    at i, the largest over s <= i of the smallest over t >= i of the mean from s to t.
+    """
+    count = curves.shape[1]
+    sums = np.concatenate([np.zeros((len(curves), 1)), np.cumsum(curves, axis=1)], axis=1)
+
+    def smallest(s: int, i: int) -> Array:
+        ends = np.arange(i + 1, count + 1)
+        means: Array = (sums[:, ends] - sums[:, [s]]) / (ends - s)
+        return means.min(1)
+
+    return np.stack([np.max([smallest(s, i) for s in range(i + 1)], axis=0) for i in range(count)], axis=1)
+
+
+def times_the_labels(fractions: Array, scratch: Array, reached: Array, fraction: float) -> Array:
+    """How many times its labels scratch needs to reach what a transfer reached with `fraction` of them.
+
+    Args:
+        fractions: (f,) ascending shares of the labels, in (0, 1].
+        scratch: (r, f) scratch's quality at each, higher is better, not yet monotone. reached: (r,) the transfer's.
+
+    Returns:
+        (r,) ratios; inf where scratch reaches it at no measured share, 0 where already below the smallest.
+    """
+    curves = monotone(scratch)
+    logs, last = np.log(fractions), len(fractions) - 1
+    place = (curves < reached[:, None] - ROUNDING).sum(1)  # the first share at which scratch is as good, or none
+    upper, lower = np.clip(place, 1, last), np.clip(place, 1, last) - 1
+    rows = np.arange(len(curves))
+    low, high = curves[rows, lower], curves[rows, upper]
+    way = np.divide(reached - low, high - low, out=np.zeros(len(curves)), where=high > low)
+    ratios: Array = np.exp(logs[lower] + way.clip(0, 1) * (logs[upper] - logs[lower])) / fraction
+    ratios[place > last] = np.inf
+    at_once = place == 0
+    ratios[at_once] = np.where(curves[at_once, 0] <= reached[at_once] + ROUNDING, fractions[0] / fraction, 0.0)
+    return ratios
+
+
+def bounded(ratio: float, fraction: float, fractions: Array) -> dict[str, Any]:
+    """A ratio as a finite value and its side: `above` or `below` what was measured, the value is a bound."""
+    if np.isinf(ratio):
+        return {"value": float(fractions[-1] / fraction), "side": ABOVE}
+    if ratio == 0:
+        return {"value": float(fractions[0] / fraction), "side": BELOW}
+    return {"value": float(ratio), "side": INSIDE}
+
+
+def resample_cells(
+    tested: Tested, cells: Sequence[Array], metric: str, *, resamples: int, seed: int
+) -> tuple[Array, Array]:
+    """The metric of several trainings on the same tested images, and its resampled values, jointly.
+
+    The draws are those of resampling.py: groups inside folds, the same for all trainings; then every training's own
+    luck, from how its folds differ from those of the other trainings beyond what their groups explain.
+
+    Args:
+        cells: c arrays (n, k) of probabilities, in the order of `tested`.
+
+    Returns:
+        values (c,), samples (2 * resamples, c).
+
+    Raises:
+        UndefinedGain: too few groups or folds, or a metric that is undefined in more than 5 % of the resamples.
+    """
+    used = tested.weights > 0
+    fold, group = (np.unique(names[used], return_inverse=True)[1] for names in (tested.fold, tested.group))
+    arms = [cell[used] for cell in cells]
+    pairs = PairedPredictions(tested.labels[used], arms[0], arms[0], fold, group, tested.weights[used])
+    if len(np.unique(pairs.fold)) < 2 or len(np.unique(pairs.group)) < 2:
+        raise UndefinedGain("fewer than 2 folds or groups: nothing tells how the metric varies")
+    unit, strata, _ = _units(pairs, ignore_groups=False)
+    parts = [np.ones(len(unit), bool), *(pairs.fold == fold for fold in np.unique(pairs.fold))]
+    by_part = [
+        [over_units(METRICS[metric], pairs.labels[rows], arm[rows], pairs.weights[rows], unit[rows], len(strata))
+         for arm in arms]
+        for rows in parts
+    ]  # fmt: skip
+    rng, once = np.random.default_rng(seed), np.ones((1, len(strata)))
+    values, *of_folds = [np.array([cell(once)[0] for cell in part]) for part in by_part]
+    gains, inside = [], []
+    chunk = max(1, CHUNK_CELLS // max(len(unit), len(strata)))
+    for start in range(0, resamples, chunk):
+        counts = _draw(strata, min(chunk, resamples - start), rng)
+        gains.append(np.column_stack([cell(counts) for cell in by_part[0]]))
+        few = counts[: max(0, FOLD_RESAMPLES - start)]
+        if len(few):
+            inside.append(np.stack([[cell(few) for cell in part] for part in by_part[1:]], axis=0))
+    drawn = np.concatenate(gains)
+    shift = _luck(np.array(of_folds), np.concatenate(inside, axis=2), pairs, resamples, rng)
+    return values, _defined(np.concatenate([drawn + shift, drawn - shift]))
+
+
+def _luck(observed: Array, resampled: Array, pairs: PairedPredictions, count: int, rng: np.random.Generator) -> Array:
+    """What each training's luck adds to its metric (count, cells).
+
+    A fold that is hard is hard for all trainings, which is no luck of any of them: their mean is taken out.
+
+    Args:
+        observed: (folds, cells) the metric inside each fold. resampled: (folds, cells, r) in resamples of groups.
+    """
+    share = np.bincount(pairs.fold, pairs.weights)
+    observed, resampled = (x - x.mean(1, keepdims=True) for x in (observed, resampled))
+    shifts = []
+    for cell in range(observed.shape[1]):
+        try:
+            shifts.append(_fold_shift(observed[:, cell], resampled[:, cell].T, share / share.sum(), count, rng))
+        except UndefinedGain:  # its groups do not differ: there is nothing to measure its luck against
+            shifts.append(np.zeros(count))
+    return np.column_stack(shifts)
+
+
+def _defined(samples: Array) -> Array:
+    undefined = np.isnan(samples).any(1)
+    if undefined.mean() > MOST_UNDEFINED:
+        raise UndefinedGain(f"{undefined.mean():.0%} of the resamples lack a class: too few images of the rarest class")
+    return samples[~undefined]
+
+
+def efficiency(
+    tested: Tested,
+    fractions: Sequence[float],
+    arms: Mapping[str, Sequence[Array]],
+    against: str,
+    *,
+    metric: str,
+    alpha: float,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Every arm's quality at every share of the labels, and how many times its labels `against` needs to reach it.
+
+    Args:
+        fractions: ascending shares of the labels. arms: for each arm its probabilities (n, k) at each of them.
+
+    Returns:
+        `curves`: arm -> a row a share: value, ci_low, ci_high. `times`: the other arms -> a row a share: value, ci_low,
+        ci_high, each as `bounded` gives it. Intervals are None, with a `reason`, where resampling is undefined.
+    """
+    shares = np.asarray(fractions, np.float64)
+    cells = [cell for of_arm in arms.values() for cell in of_arm]
+    reason, samples = None, None
+    try:
+        values, samples = resample_cells(tested, cells, metric, resamples=resamples, seed=seed)
+    except UndefinedGain as error:
+        reason = error.reason
+        values = np.array([METRICS[metric](tested.labels, cell, tested.weights) for cell in cells], np.float64)
+    place = {arm: slice(i * len(shares), (i + 1) * len(shares)) for i, arm in enumerate(arms)}
+    levels, sign = [alpha / 2, 1 - alpha / 2], 1 if METRICS[metric].higher_is_better else -1
+
+    def times(arm: str, at: int) -> dict[str, Any]:
+        fraction = float(shares[at])
+
+        def ratios(table: Array) -> Array:
+            reached = sign * table[:, place[arm]][:, at]
+            return times_the_labels(shares, sign * table[:, place[against]], reached, fraction)
+
+        # a quantile must be one of the ratios: there is nothing between a number and infinity
+        ends: Any = [] if samples is None else np.quantile(ratios(samples), levels, method="inverted_cdf")
+        return _row([bounded(ratio, fraction, shares) for ratio in (ratios(values[None])[0], *ends)])
+
+    def curve(arm: str) -> list[dict[str, Any]]:
+        ends: Any = [] if samples is None else np.quantile(samples[:, place[arm]], levels, axis=0)
+        return [_row(column.tolist()) for column in np.array([values[place[arm]], *ends]).T]
+
+    return {
+        "fractions": shares.tolist(),
+        "curves": {arm: curve(arm) for arm in arms},
+        "times": {arm: [times(arm, at) for at in range(len(shares))] for arm in arms if arm != against},
+        "reason": reason,
+    }
+
+
+def _row(found: list[Any]) -> dict[str, Any]:
+    return dict(zip(("value", "ci_low", "ci_high"), [*found, None, None], strict=False))

@@ -1,0 +1,169 @@
+"""Labels saved: against closed forms, brute force, and worlds in which the answer is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import brentq
+from sklearn.isotonic import isotonic_regression
+from sklearn.metrics import accuracy_score
+
+from pipeline.verdict import arms as tables
+from pipeline.verdict.label_efficiency import bounded, efficiency, monotone, resample_cells, times_the_labels
+from pipeline.verdict.resampling import UndefinedGain
+
+FRACTIONS = np.array([0.05, 0.1, 0.25, 0.5, 1.0])
+
+
+def power_law(fractions, shift=1.0):
+    """Quality 0.95 - 0.1 * (shift * fraction) ** -0.5: `shift` times the labels are worth as much."""
+    return 0.95 - 0.1 * (shift * np.asarray(fractions)) ** -0.5
+
+
+@given(shift=st.floats(1.0, 4.0), at=st.floats(0.06, 0.2))
+def test_a_power_law_shifted_along_the_labels_is_the_shift(shift, at):
+    dense = np.geomspace(0.05, 1, 60)
+    found = times_the_labels(dense, power_law(dense)[None], np.array([power_law(at, shift)]), at)
+    assert found == pytest.approx([shift], rel=1e-3)
+
+
+@given(shift=st.floats(0.2, 20.0), place=st.integers(0, 4))
+def test_a_curve_that_is_straight_over_the_logarithm_is_the_shift_exactly(shift, place):
+    fraction = float(FRACTIONS[place])
+    reached = 0.9 + 0.1 * np.log(shift * fraction)
+    (found,) = times_the_labels(FRACTIONS, 0.9 + 0.1 * np.log(FRACTIONS)[None], np.array([reached]), fraction)
+    if abs(shift * fraction - 1) < 1e-9 or abs(shift * fraction - 0.05) < 1e-9:
+        return  # on the edge rounding decides
+    expected = np.inf if shift * fraction > 1 else 0 if shift * fraction < 0.05 else shift
+    assert found == pytest.approx(expected)
+
+
+@given(seed=st.integers(0, 999))
+def test_between_measured_shares_it_is_the_root_of_the_interpolated_curve(seed):
+    rng = np.random.default_rng(seed)
+    scratch = np.sort(rng.uniform(0.5, 0.9, 5))
+    reached = rng.uniform(scratch[0] + 1e-6, scratch[-1] - 1e-6)
+    root = brentq(lambda x: np.interp(x, np.log(FRACTIONS), scratch) - reached, np.log(0.05), 0, xtol=1e-14)
+    found = times_the_labels(FRACTIONS, scratch[None], np.array([reached]), 0.1)
+    assert found == pytest.approx([np.exp(root) / 0.1], rel=1e-6)
+
+
+@given(scratch=st.lists(st.floats(0.3, 1), min_size=5, max_size=5), reached=st.floats(0.3, 1), more=st.floats(0, 0.2))
+def test_a_better_transfer_never_needs_fewer_times_the_labels(scratch, reached, more):
+    curves = np.array([scratch, scratch])
+    low, high = times_the_labels(FRACTIONS, curves, np.array([reached, reached + more]), 0.25)
+    assert low <= high * (1 + 1e-12)
+
+
+@given(curves=st.lists(st.lists(st.floats(0, 1), min_size=6, max_size=6), min_size=1, max_size=4))
+def test_monotone_is_the_isotonic_regression_of_scikit_learn(curves):
+    expected = np.array([isotonic_regression(np.array(row)) for row in curves])
+    np.testing.assert_allclose(monotone(np.array(curves)), expected, atol=1e-9)
+
+
+def test_a_curve_that_falls_is_made_monotone_first():
+    scratch = np.array([[0.6, 0.8, 0.7, 0.9, 0.95]])  # 0.8 and 0.7 become 0.75 each
+    found = times_the_labels(FRACTIONS, scratch, np.array([0.75]), 0.05)
+    assert found == pytest.approx([2.0])
+
+
+def test_outside_the_measured_shares_only_a_bound_is_known():
+    scratch = np.linspace(0.6, 0.9, 5)[None].repeat(3, axis=0)
+    found = times_the_labels(FRACTIONS, scratch, np.array([0.95, 0.5, 0.6]), 0.1)
+    assert found.tolist() == [np.inf, 0.0, pytest.approx(0.5)]
+    assert bounded(np.inf, 0.1, FRACTIONS) == {"value": 10.0, "side": "above"}
+    assert bounded(0.0, 0.1, FRACTIONS) == {"value": 0.5, "side": "below"}
+    assert bounded(2.5, 0.1, FRACTIONS) == {"value": 2.5, "side": "inside"}
+
+
+# ---- on predictions --------------------------------------------------------------------------------------------------
+
+N = 3000
+
+
+def world(seed=0):
+    rng = np.random.default_rng(seed)
+    return tables.Tested(["a", "b"], rng.integers(0, 2, N), np.arange(N) % 3, np.arange(N) // 5, np.ones(N))
+
+
+def arm(tested, accuracy, seed):
+    """Probabilities (N, 2) that are right about so often."""
+    right = np.random.default_rng(seed).uniform(size=N) < accuracy
+    sure = np.where(right == (tested.labels == 1), 0.9, 0.1)
+    return np.column_stack([1 - sure, sure])
+
+
+def study(shift, **changes):
+    """A transfer whose labels are worth `shift` times as much, on a curve that the measured shares interpolate well."""
+    tested = world()
+    arms = {
+        "tuned": [arm(tested, power_law(f, shift), 10 + i) for i, f in enumerate(FRACTIONS)],
+        "scratch": [arm(tested, power_law(f), 20 + i) for i, f in enumerate(FRACTIONS)],
+    }
+    settings = {"metric": "accuracy", "alpha": 0.05, "resamples": 300, "seed": 1} | changes
+    return tested, arms, efficiency(tested, FRACTIONS.tolist(), arms, "scratch", **settings)
+
+
+def test_values_are_the_metrics_and_the_answer_lies_in_its_interval():
+    tested, arms, found = study(3.0)
+    for name, cells in arms.items():
+        expected = [accuracy_score(tested.labels, cell.argmax(1)) for cell in cells]
+        assert [row["value"] for row in found["curves"][name]] == pytest.approx(expected)
+        assert all(row["ci_low"] < row["value"] < row["ci_high"] for row in found["curves"][name])
+    few = found["times"]["tuned"][1]
+    assert few["ci_low"]["value"] < 3.0 < few["ci_high"]["value"] and few["value"]["side"] == "inside"
+    assert few["value"]["value"] == pytest.approx(3.0, rel=0.3)
+    all_labels = found["times"]["tuned"][-1]
+    assert all_labels["value"] == {"value": 1.0, "side": "above"} and found["reason"] is None
+
+
+def test_it_repeats_and_does_not_depend_on_the_order_of_rows():
+    tested, arms, found = study(2.0)
+    assert study(2.0)[2] == found
+    order = np.random.default_rng(3).permutation(N)
+    mixed = tables.Tested(
+        tested.classes, *(x[order] for x in (tested.labels, tested.fold, tested.group, tested.weights))
+    )
+    again = efficiency(
+        mixed,
+        FRACTIONS.tolist(),
+        {name: [cell[order] for cell in cells] for name, cells in arms.items()},
+        "scratch",
+        metric="accuracy",
+        alpha=0.05,
+        resamples=300,
+        seed=1,
+    )
+    for name in arms:
+        for one, other in zip(found["curves"][name], again["curves"][name], strict=True):
+            assert one == pytest.approx(other)
+
+
+def test_the_spread_of_resamples_is_that_of_an_accuracy():
+    """Groups whose images are independent, no luck of training: the standard error of a share."""
+    tested = world()
+    cells = [arm(tested, 0.8, seed) for seed in (1, 2, 3)]
+    values, samples = resample_cells(tested, cells, "accuracy", resamples=2000, seed=1)
+    expected = np.sqrt(0.8 * 0.2 / N)
+    assert values == pytest.approx([accuracy_score(tested.labels, cell.argmax(1)) for cell in cells])
+    assert (samples.std(0) > 0.9 * expected).all() and (samples.std(0) < 2.0 * expected).all()
+
+
+def test_luck_of_training_widens_the_spread():
+    tested = world()
+    steady = [arm(tested, 0.8, seed) for seed in (1, 2, 3)]
+    lucky = [arm(tested, np.array([0.7, 0.8, 0.9])[tested.fold], 1), *steady[1:]]
+    spread = [resample_cells(tested, cells, "accuracy", resamples=500, seed=1)[1].std(0) for cells in (steady, lucky)]
+    assert spread[1][0] > 2 * spread[0][0]
+
+
+def test_without_groups_there_are_values_and_a_reason_in_place_of_intervals():
+    tested = tables.Tested(["a", "b"], np.array([0, 1] * 5), np.arange(10) % 2, np.zeros(10), np.ones(10))
+    cells = [np.eye(2)[tested.labels]] * 2
+    with pytest.raises(UndefinedGain):
+        resample_cells(tested, cells, "accuracy", resamples=10, seed=1)
+    arms = {"head": cells, "scratch": cells}
+    found = efficiency(tested, [0.5, 1.0], arms, "scratch", metric="accuracy", alpha=0.05, resamples=10, seed=1)
+    assert "fewer than 2 folds or groups" in found["reason"]
+    assert found["curves"]["head"][0] == {"value": 1.0, "ci_low": None, "ci_high": None}
+    assert found["times"]["head"][0] == {"value": {"value": 1.0, "side": "inside"}, "ci_low": None, "ci_high": None}

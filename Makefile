@@ -21,11 +21,11 @@ test: $(VENV)/installed  ## run the tests
 	python -m pytest
 
 smoke: $(VENV)/installed  ## the whole pipeline on the smoke profile, in its own workspace
-	$(MAKE) profile NAME=smoke
+	$(MAKE) profile NAME=smoke FLAGS=--no-run-cache
 
 profile: $(VENV)/installed  ## the pipeline on profiles/$(NAME).yaml, in its own workspace runs/$(NAME)
 	python -m pipeline profile $(NAME) --into runs/$(NAME)
-	cd runs/$(NAME) && python -m pipeline check && python -m pipeline warm dvc repro && python -m pipeline table
+	cd runs/$(NAME) && python -m pipeline check && python -m pipeline warm dvc repro $(FLAGS) && python -m pipeline table
 
 lint: $(VENV)/installed  ## style and types
 	ruff check .

@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.frame.errors import InputError, ParamsError
-from pipeline.frame.io import replacing
+from pipeline.frame.io import replacing, write_text
 from pipeline.frame.params import check_params, read_yaml
 
 FOLDER = Path("profiles")
@@ -48,8 +48,7 @@ def apply_profile(name: str, into: Path | None) -> None:
     if not (into / ".dvc" / "config").exists():
         subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=into, check=True)
         shutil.copy(Path(".dvc/config"), into / ".dvc" / "config")
-        subprocess.run([sys.executable, "-m", "dvc", "config", "core.no_scm", "true"], cwd=into, check=True)
-        subprocess.run([sys.executable, "-m", "dvc", "config", "core.autostage", "false"], cwd=into, check=True)
+        write_text(into / ".dvc" / "config.local", "[core]\n    no_scm = true\n    autostage = false\n")
     for item in (*COPIED, *(optional for optional in OPTIONAL if Path(optional).exists())):
         _mirror(Path(item), into / item)
     write_params(name, into / "params.yaml")

@@ -109,7 +109,8 @@ def roc_figure(rows: pd.DataFrame) -> str:
     axes.set_xlabel("false positive rate")
     of = {0: "", 1: f" of {''.join(positives[:1])}"}.get(len(positives), " of each class")
     axes.set_ylabel(f"true positive rate{of}", parse_math=False)
-    axes.legend(loc="lower right")
+    if len(rows):
+        axes.legend(loc="lower right")
     return _svg(figure)
 
 

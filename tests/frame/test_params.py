@@ -134,7 +134,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     ),
     "two limits of labels": (
         put("targets.few-labels.train_fraction", 0.5),
-        ("targets.few-labels.train_fraction: received 0.5 beside labels_per_class 100", "one of the two"),
+        ("targets.few-labels.train_fraction: received 0.5 beside labels_per_class 50", "one of the two"),
     ),
     "more than all labels": (put("targets.few-labels.train_fraction", 1.5), ("few-labels.train_fraction", "1.5")),
     "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),

@@ -66,6 +66,7 @@ def outs_by_paths(stage, name):
         "source": lambda: [P.source(name).folder],
         "pretrain": lambda: [P.source(name).folder],
         "extract": lambda: [P.features(name).folder],
+        "forecast": lambda: [P.forecast(name).folder],
         "head": lambda: [arm],
         "tune": lambda: [arm],
         "scratch": lambda: [arm],

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from pipeline.adaptation.features import extract
 from pipeline.adaptation.problem import Adapted, Adapter, Images, Source, normalised
 from pipeline.frame.errors import InputError
 from pipeline.frame.params import Adapt
 from pipeline.networks.flops import forward_flops
 from pipeline.networks.graph import flat_layers
+from pipeline.training.pooled import pooled_features
 
 GIGA = 1e9
 BATCH = 128  # statistics of small batches are noisy, and every layer sees what those before it made of the same batch
@@ -115,7 +115,7 @@ def prepare(source: Source, settings: Adapt) -> Adapter:
 
         def predict(images: Images) -> np.ndarray:
             with with_statistics(network, found):
-                features = extract(network, images.load, images.positions)
+                features = pooled_features(network, images.load, images.positions)
             return normalised(source.head.predict_on_batch(features))
 
         return Adapted(predict, forward * len(some.positions))

@@ -237,6 +237,12 @@ class Adapt(Section):
     weight_decay: NotNegative
 
 
+class Forecast(Section):
+    """How a transfer's sign is forecast."""
+
+    permutations: Annotated[int, Field(ge=20)]
+
+
 class VerdictParams(Section):
     metric: Literal["balanced_accuracy", "accuracy", "macro_f1", "roc_auc"]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
@@ -259,6 +265,7 @@ class Params(Section):
     nulls: dict[Name, Null] = {}
     adaptations: dict[Name, Adaptation] = {}
     pretraining: Pretraining
+    forecast: Forecast
     head: Head
     tune: Tune
     scratch: Scratch

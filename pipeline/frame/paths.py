@@ -67,6 +67,17 @@ class FeaturePaths:
 
 
 @dataclass(frozen=True)
+class ForecastPaths:
+    """The out of `forecast`."""
+
+    folder: Path
+
+    @property
+    def forecast(self) -> Path:
+        return self.folder / "forecast.json"
+
+
+@dataclass(frozen=True)
 class ArmPaths:
     """The out of `head`, `tune`, `scratch` and `rescale`."""
 
@@ -206,6 +217,9 @@ class Paths:
 
     def features(self, transfer: str) -> FeaturePaths:
         return FeaturePaths(self.root / "data" / "features" / transfer)
+
+    def forecast(self, transfer: str) -> ForecastPaths:
+        return ForecastPaths(self.root / "data" / "forecasts" / transfer)
 
     def arm(self, stage: str, name: str) -> ArmPaths:
         """stage: head or tune (name: a transfer), scratch (name: a baseline), or rescale (name: an entry of it)."""

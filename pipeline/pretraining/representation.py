@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from pipeline.frame.errors import InputError
-from pipeline.training.batches import Loader, predict
 
 LEAST_VARIANCE = 1e-4  # random weights give 1e-2; float32 leaves 1e-8 of a constant
 
@@ -45,12 +43,6 @@ def effective_rank(features: np.ndarray) -> float:
     share = eigenvalues / eigenvalues.sum()
     share = share[share > 0]
     return float(np.exp(-(share * np.log(share)).sum()))
-
-
-def pooled_features(backbone: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
-    """What the backbone says of the images at positions (n,), pooled over space: float32 (n, d)."""
-    pooled = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(backbone.output)
-    return np.concatenate(list(predict(keras.Model(backbone.input, pooled), load, positions)))
 
 
 def check_not_collapsed(found: Representation, least_rank: float, source: str) -> None:

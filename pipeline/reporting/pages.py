@@ -10,7 +10,7 @@ from pipeline.frame.params import Params
 from pipeline.frame.references import RESERVED
 from pipeline.reporting import figures
 from pipeline.reporting.sections import dataset_line, run_line, section, source_line
-from pipeline.reporting.sentences import controls_line, sentence
+from pipeline.reporting.sentences import controls_line, forecasts_line, sentence
 from pipeline.reporting.studies import STUDIES, study_section
 from pipeline.reporting.summary import ADAPTATION, controls_of
 from pipeline.reporting.tables import adaptations_table, controls_table, transfers_table
@@ -27,13 +27,15 @@ def page(
     cost: Objects,
     datasets: Objects,
     cards: Objects,
+    forecasts: Objects,
     drawn: Mapping[str, Figures],
 ) -> dict[str, Any]:
     """The context of both templates.
 
     Args:
         metrics, cost: the content of the files of these names in reports. verdicts: of verdict.json.
-        datasets: facts of each. cards: of every source. drawn: the figures of each section.
+        datasets: facts of each. cards: of every source. forecasts: of every transfer.
+        drawn: the figures of each section.
     """
     controls, alpha = list(controls_of(params)), params.verdict.alpha
     transfers = [name for name in params.transfers if name not in controls]
@@ -44,11 +46,15 @@ def page(
         "controls_state": metrics["run"]["controls"],
         "controls_line": controls_line(metrics["run"], controls),
         "sentences": [sentence(name, metrics[name], metrics["run"]["metric"]) for name in order],
+        "forecasts_line": forecasts_line(metrics["run"]["forecasts"]),
         "transfers": transfers_table(metrics, transfers, alpha),
         "adaptations": adaptations_table(metrics, list(params.adaptations), alpha),
         "controls": controls_table(metrics, controls, alpha),
         "sections": [
-            *(section(name, metrics[name], verdicts[name], cost[name], drawn[name]) for name in order),
+            *(
+                section(name, metrics[name], verdicts[name], cost[name], forecasts.get(name), drawn[name])
+                for name in order
+            ),
             *(
                 study_section(name, study, metrics["run"]["metric"], alpha)
                 for name, study in metrics.get(STUDIES, {}).items()

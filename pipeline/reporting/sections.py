@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.frame.params import Params
 from pipeline.reporting.sentences import number, spaced, spending
 from pipeline.reporting.summary import ADAPTATION, REPEAT
-from pipeline.reporting.tables import ARMS, Table, arms_table, gains_table, spending_table
+from pipeline.reporting.tables import ARMS, Table, arms_table, forecast_table, gains_table, spending_table
 from pipeline.verdict.controls import RULES
 
 Object = Mapping[str, Any]
@@ -25,15 +25,22 @@ class Section:
     figures: list[tuple[str, str]]
 
 
-def section(name: str, entry: Object, verdict: Object, clocks: Object, figures: list[tuple[str, str]]) -> Section:
+def section(
+    name: str, entry: Object, verdict: Object, clocks: Object, forecast: Object | None, figures: list[tuple[str, str]]
+) -> Section:
     """The section of one entry of metrics.json.
 
     Args:
         verdict: the content of its verdict.json. clocks: its part of cost.json.
+        forecast: the content of its forecast.json; only a transfer has one.
     """
     tables = [arms_table(entry), gains_table(entry, verdict), spending_table(entry, clocks, verdict.get("attribution"))]
+    if forecast is not None:
+        tables.append(forecast_table(forecast))
     reasons = list(verdict["verdicts"][verdict["arm"]]["reasons"])
-    return Section(name, _intro(entry), _warnings(entry, verdict), tables, [*_notes(entry, verdict), *reasons], figures)
+    return Section(
+        name, _intro(entry), _warnings(entry, verdict), tables, [*_notes(entry, verdict, forecast), *reasons], figures
+    )
 
 
 def _intro(entry: Object) -> str:
@@ -87,16 +94,29 @@ def _warnings(entry: Object, verdict: Object) -> list[str]:
     ]
 
 
-def _notes(entry: Object, verdict: Object) -> list[str]:
+def _notes(entry: Object, verdict: Object, forecast: Object | None) -> list[str]:
     if entry["kind"] == ADAPTATION:
         chosen = ", ".join(f"{spaced(method)} in {folds}" for method, folds in entry["methods"].items())
         return [f"Chosen without labels, by folds: {chosen}."]
     notes = [f"Epoch that was kept, of those run: {_epochs(verdict['folds'])}."]
     if "cost_to_equal_quality" in entry:
         notes.append(_equal_quality(entry["cost_to_equal_quality"]))
+    if forecast is not None:
+        notes.append(_forecast(forecast, entry))
     if "attribution" in verdict:
         notes.append(_third_reading(verdict["attribution"]))
     return notes
+
+
+def _forecast(forecast: Object, entry: Object) -> str:
+    """What was forecast and why, against what came."""
+    if forecast["label"] is None:
+        return "No forecast: none of the scores is defined for these features."
+    outcome = {True: "which is right", False: "which is wrong", None: "which no verdict can prove"}
+    return (
+        f"Forecast before any training: {forecast['label']}, {outcome[entry['forecast']['right']]}. "
+        f"{forecast['reason'][0].upper()}{forecast['reason'][1:]}."
+    )
 
 
 def _third_reading(attribution: Object) -> str:

@@ -71,6 +71,18 @@ def equal_quality(cost: Entry) -> str:
     return f"{'' if cost['reached'] else '> '}{cost['ratio']:.2f}"
 
 
+def forecast_cell(forecast: Entry) -> str:
+    """A forecast and whether it was right, in a cell."""
+    proved = {True: "right", False: "wrong", None: "undecided"}[forecast["right"]]
+    return f"{forecast['label'] or '-'}, {proved}"
+
+
+def forecasts_line(forecasts: Entry) -> str:
+    """The score of forecast against verdict."""
+    parts = [f"{score['right']} of {score['of']} {what}" for what, score in forecasts.items() if score["of"]]
+    return f"Forecasts, told before any training, were right for {' and '.join(parts)}." if parts else ""
+
+
 def number(value: float | None, form: str = ".3f") -> str:
     """A number in a given format; a dash where it is undefined."""
     return "-" if value is None else format(value, form)

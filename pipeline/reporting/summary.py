@@ -25,7 +25,7 @@ def controls_of(params: Params) -> dict[str, str]:
     return {**planted, **dict.fromkeys(params.nulls, NULL)}
 
 
-def summarise(verdicts: Files, metrics: Files, cards: Files, params: Params) -> dict[str, Any]:
+def summarise(verdicts: Files, metrics: Files, cards: Files, forecasts: Files, params: Params) -> dict[str, Any]:
     """The content of reports/metrics.json: one object for everything that has a verdict, then `run`.
 
     Evidence is judged here once more, since Holm's adjustment needs all transfers and adaptations of the run. Controls
@@ -33,7 +33,7 @@ def summarise(verdicts: Files, metrics: Files, cards: Files, params: Params) -> 
 
     Args:
         verdicts, metrics: the content of verdict.json and metrics.json of every name in `cells(params)`.
-        cards: of every source, for what it cost.
+        cards: of every source, for what it cost. forecasts: the content of forecast.json of every transfer.
     """
     controls, last = controls_of(params), {name: last_verdict(verdict) for name, verdict in verdicts.items()}
     judged = last | with_holm({name: verdict for name, verdict in last.items() if name not in controls})
@@ -51,6 +51,8 @@ def summarise(verdicts: Files, metrics: Files, cards: Files, params: Params) -> 
         entry |= _particulars(name, verdicts[name], cards, params, p_equal.get(name))
         if "attribution" in verdicts[name]:
             entry["third_reading"] = _third_reading(verdicts[name]["attribution"])
+        if name in forecasts:
+            entry["forecast"] = scored(forecasts[name], judged[name])
         if name in controls:
             entry |= {"control": controls[name], "held": held(controls[name], judged[name])}
         elif failed:
@@ -63,6 +65,10 @@ def summarise(verdicts: Files, metrics: Files, cards: Files, params: Params) -> 
         "image_size": params.run.image_size,
         "controls": ("failed" if failed else "held") if controls else None,  # null: this run has none
         "failed_controls": failed,
+        "forecasts": {
+            "transfers": score_of(result, [name for name in params.transfers if name not in controls]),
+            "controls": score_of(result, [name for name in params.transfers if name in controls]),
+        },
     }
     return result
 
@@ -132,6 +138,21 @@ def _particulars(
         "compute": amortised(file["compute"], one_off(transfer.source, cards, params)),
         "cost_to_equal_quality": file["cost_to_equal_quality"],
     }
+
+
+def scored(forecast: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
+    """A forecast with whether the verdict proved it right; None where one of the two has no label."""
+    known = forecast["label"] is not None and verdict.label is not None
+    return {
+        **{key: forecast[key] for key in ("label", "positive_votes", "votes", "gflops")},
+        "right": forecast["label"] == verdict.label if known else None,
+    }
+
+
+def score_of(entries: Mapping[str, Any], names: list[str]) -> dict[str, int]:
+    """How many of these transfers' forecasts were right, `of` those that can be told."""
+    told = [entries[name]["forecast"]["right"] for name in names]
+    return {"right": told.count(True), "of": len(told) - told.count(None)}
 
 
 def _third_reading(attribution: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json
 from pipeline.frame.paths import Paths
-from pipeline.reporting.sentences import controls_line, number, sentence, spaced
+from pipeline.reporting.sentences import controls_line, forecasts_line, number, sentence, spaced
 from pipeline.reporting.studies import STUDIES, study_lines
 from pipeline.reporting.summary import ADAPTATION
 from pipeline.reporting.tables import held_in_words
@@ -38,6 +38,8 @@ def print_table(root: Path = Path()) -> None:
     for table in (verdict_table, adaptation_table, control_table):
         if (shown := table(metrics, run["metric"])).row_count:
             console.print(shown)
+    if line := forecasts_line(run["forecasts"]):
+        console.print(escape(line))
     for name, entry in metrics.items():
         console.print(escape(sentence(name, entry, run["metric"])))
     for name, study in studies.items():
@@ -50,13 +52,14 @@ def verdict_table(metrics: Entries, metric: str) -> Table:
     """A row a transfer: its label with the evidence, the gain at converged and at equal compute, the price."""
     return _table(
         f"Does the transfer pay? (gain in {spaced(metric)} over training from scratch)",
-        ("transfer", "label", "evidence"),
+        ("transfer", "label", "evidence", "forecast"),
         ("gain", "interval", "at equal\ncompute", "compute\nsaved"),
         [
             (
                 f"{escape(name)}\n({entry['setting']})",
                 styled(entry["label"]),
                 entry["evidence"],
+                styled(entry["forecast"]["label"]),
                 *_gain(entry),
                 number(entry["equal_compute"]["gain"], "+.3f"),
                 number(entry["compute"]["saved"], ".0%"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.reporting.sentences import equal_quality, interval, number, spaced
+from pipeline.reporting.sentences import equal_quality, forecast_cell, interval, number, spaced
 from pipeline.reporting.summary import REPEAT
 from pipeline.verdict.controls import RULES
 
@@ -48,6 +48,7 @@ def transfers_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Tab
     verdict = [Column("label", "label"), Column("evidence")]
     columns = [*texts, *verdict, *numbers(gain_title(alpha), "p (Holm)", "gain at equal compute")]
     columns += numbers("smallest detectable gain", "compute saved", "cost to equal quality")
+    columns.append(Column("forecast"))
     return Table(columns, [_transfer_row(name, metrics[name]) for name in names])
 
 
@@ -65,6 +66,7 @@ def _transfer_row(name: str, entry: Metrics) -> list[str]:
         number(entry["smallest_detectable_gain"]),
         number(entry["compute"]["saved"], ".0%"),
         equal_quality(entry["cost_to_equal_quality"]),
+        forecast_cell(entry["forecast"]),
     ]
 
 
@@ -151,6 +153,20 @@ def gains_table(entry: Metrics, verdict: Metrics) -> Table:
     return Table([*columns, *numbers("p", "p (McNemar)", "smallest detectable gain")], rows)
 
 
+def forecast_table(forecast: Metrics) -> Table:
+    """A row a score: its z for the source's features and for those of random weights, and how it votes.
+
+    Args:
+        forecast: the content of forecast.json.
+    """
+    rows = [
+        [spaced(name), number(score["source"], ".1f"), number(score["random"], ".1f"), score["vote"] or "-"]
+        for name, score in forecast["scores"].items()
+    ]
+    titles = numbers("z of the source's features", "z of random weights")
+    return Table([Column("forecast by"), *titles, Column("vote")], rows)
+
+
 def _gain_row(what: str, judged: Metrics, evidence: str) -> list[str]:
     p = [number(judged[key], ".2g") for key in ("p", "p_mcnemar")]
     return [what, interval(judged), evidence, *p, number(judged["smallest_detectable_gain"])]
@@ -170,6 +186,9 @@ def spending_table(entry: Metrics, clocks: Metrics, third: Metrics | None = None
     if spent.get("pretraining_share_gflops") != spent.get("pretraining_gflops"):
         part = f"the source, shared by {spent['pretraining_shared_by']}: one part"
         rows.append([part, spent["pretraining_share_gflops"], None, None, None])
+    if "forecast" in entry:
+        what = "forecast (random weights beside the source; not counted as spent)"
+        rows.append([what, entry["forecast"]["gflops"], None, None, clocks["forecast"]])
     if "extract_gflops" in spent:
         rows.append(["extract (frozen layers, once)", spent["extract_gflops"], None, None, clocks["extract"]])
     if "gflops" in spent:

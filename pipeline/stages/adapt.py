@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from pipeline.adaptation.choice import Chosen, Parts, choose
-from pipeline.adaptation.features import extract, pooling
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Images, Labelled, Source
 from pipeline.datasets.hygiene import check_unseen
@@ -31,6 +30,7 @@ from pipeline.networks.saving import load_model
 from pipeline.training.arms import set_precision
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import Part, class_names, fold_parts, images_of
+from pipeline.training.pooled import pooled_features, pooling
 from pipeline.training.train import predictions_table
 
 TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "adaptations.{name}", "adapt")
@@ -85,7 +85,7 @@ def read_source(paths: Paths, name: str, class_weight: str) -> Source:
     network = pooling(backbone)
     table = read_parquet(files.examples)
     load = pixel_loader(source_images(paths, name), table["row"].to_numpy(), "none")
-    features = extract(network, load, np.arange(len(table)))
+    features = pooled_features(network, load, np.arange(len(table)))
     parts = fold_parts(table.assign(weight=1.0, role_0=table["role"]), 0, class_weight)
     return Source(network, head, labelled(features, parts.train), labelled(features, parts.validation))
 
@@ -144,7 +144,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     examples = read_parquet(paths.target(adaptation.target).examples)
     load = pixel_loader(pixels, examples["row"].to_numpy(), "none")
     positions = np.arange(len(examples))
-    images = Images(extract(source.network, load, positions), load, positions)
+    images = Images(pooled_features(source.network, load, positions), load, positions)
     folds = [unlabelled_parts(images, examples[f"role_{fold}"]) for fold in range(params.run.folds)]
 
     def seed(fold: int, method: str) -> int:

@@ -27,6 +27,7 @@ from pipeline.training.arms import set_precision
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import PREDICT_BATCH, Loader, pixel_loader, predict
 from pipeline.training.folds import images_of
+from pipeline.training.pooled import pooling
 from pipeline.training.specs import unfreeze_of
 
 TRACKS = (
@@ -89,11 +90,6 @@ def check_range(activations: np.ndarray) -> np.ndarray:
             f"({FLOAT16_LIMIT:g}). Set `unfreeze` to another block, or to `all`, which caches nothing."
         )
     return activations
-
-
-def pooling(body: keras.Model) -> keras.Model:
-    """Average the body's feature map (n, h, w, c) over space."""
-    return keras.Model(body.input, keras.layers.GlobalAveragePooling2D(dtype="float32")(body.output))
 
 
 def check_target_unseen(paths: Paths, transfer: Transfer) -> None:

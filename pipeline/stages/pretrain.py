@@ -28,10 +28,11 @@ from pipeline.frame.paths import DatasetPaths, Paths, SourcePaths
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.saving import load_model, save_model
 from pipeline.pretraining.methods import METHODS
-from pipeline.pretraining.representation import Representation, check_not_collapsed, pooled_features, represent
+from pipeline.pretraining.representation import Representation, check_not_collapsed, represent
 from pipeline.pretraining.task import Learnt, Task
 from pipeline.training.arms import set_precision
 from pipeline.training.batches import pixel_loader
+from pipeline.training.pooled import pooled_features, pooling
 
 TRACKS = (
     "run.seed",
@@ -201,7 +202,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     )
     learnt = method.learn(task)
     load = pixel_loader(dataset.images, rows, "none")
-    found = represent(pooled_features(backbone, load, np.arange(len(rows))))
+    found = represent(pooled_features(pooling(backbone), load, np.arange(len(rows))))
     check_not_collapsed(found, method.least_rank, name)
     seen, begun, ingested = seen_so_far(examples, entry.dataset, init), read_json(init.card), read_json(dataset.card)
     card = describe(entry, begun, ingested, seen, len(examples)) | outcome(learnt, found, begun["cost"])

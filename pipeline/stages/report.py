@@ -51,7 +51,7 @@ def clocks(params: Params) -> dict[str, dict[str, tuple[str, str]]]:
 
     steps = {
         name: source(transfer.source)
-        | {stage: (stage, name) for stage in ("extract", "head", "tune")}
+        | {stage: (stage, name) for stage in ("extract", "forecast", "head", "tune")}
         | {"scratch": ("scratch", transfer.baseline)}
         for name, transfer in params.transfers.items()
     }
@@ -89,6 +89,14 @@ def studies(params: Params, paths: Paths) -> dict[str, Any]:
     for file in files.values():
         check_sealed(file.folder)
     return {STUDIES: {name: read_json(file.verdict) for name, file in files.items()}} if files else {}
+
+
+def forecasts(params: Params, paths: Paths) -> dict[str, Any]:
+    """What was forecast of every transfer."""
+    files = {name: paths.forecast(name) for name in params.transfers}
+    for file in files.values():
+        check_sealed(file.folder)
+    return {name: read_json(file.forecast) for name, file in files.items()}
 
 
 def cards(params: Params, paths: Paths) -> dict[str, Any]:
@@ -130,7 +138,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     verdicts = {cell: read_json(file.verdict) for cell, file in files.items()}
     of_arms, made = {cell: read_json(file.metrics) for cell, file in files.items()}, cards(params, paths)
     add_attributions(params, paths, verdicts, of_arms)
-    metrics = summarise(verdicts, of_arms, made, params) | studies(params, paths)
+    told = forecasts(params, paths)
+    metrics = summarise(verdicts, of_arms, made, told, params) | studies(params, paths)
     rows = {cell: plot_rows(file) for cell, file in files.items()}
     gains, cost = gain_rows(metrics), costs(params, paths)
     write_json(paths.report_metrics, metrics)
@@ -142,7 +151,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
         if file.contact_sheet.exists():
             dataset = datasets[params.targets[metrics[cell]["target"]].dataset]
             figures[cell].append(contact_figure(file.contact_sheet.read_bytes(), metrics[cell], dataset))
-    context = page(params, metrics, verdicts, cost, datasets, made, figures) | {"gain_figure": gain_figure(gains)}
+    context = page(params, metrics, verdicts, cost, datasets, made, told, figures) | {"gain_figure": gain_figure(gains)}
     write_text(paths.report_markdown, render("report.md.j2", context))
     write_text(paths.report_html, render("report.html.j2", context))
     state = metrics["run"]["controls"]

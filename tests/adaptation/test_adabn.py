@@ -6,10 +6,10 @@ import pytest
 from synthetic import SETTINGS, labelled
 
 from pipeline.adaptation import adabn
-from pipeline.adaptation.features import pooling
 from pipeline.adaptation.problem import Images, Source
 from pipeline.frame.errors import InputError
 from pipeline.training.arms import build_head
+from pipeline.training.pooled import pooling
 
 
 def network(normalise=True):

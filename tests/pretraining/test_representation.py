@@ -9,10 +9,10 @@ from pipeline.pretraining.representation import (
     Representation,
     check_not_collapsed,
     effective_rank,
-    pooled_features,
     represent,
 )
 from pipeline.training.batches import pixel_loader
+from pipeline.training.pooled import pooled_features, pooling
 
 from .worlds import IMAGES, SIZE, backbone, task
 
@@ -53,7 +53,9 @@ def constant_encoder() -> keras.Model:
 
 def test_a_constant_encoder_is_refused_with_its_figures(tmp_path):
     load = pixel_loader(task(tmp_path, "simclr").images, np.arange(IMAGES), "none")
-    alive, dead = (represent(pooled_features(m, load, np.arange(IMAGES))) for m in (backbone(), constant_encoder()))
+    alive, dead = (
+        represent(pooled_features(pooling(m), load, np.arange(IMAGES))) for m in (backbone(), constant_encoder())
+    )
     check_not_collapsed(alive, 1.0, "own")
     with pytest.raises(InputError, match=r"'own' collapsed.*effective rank 0 .*standard deviation \d.*no model"):
         check_not_collapsed(dead, 0.0, "own")
@@ -69,7 +71,7 @@ def test_too_few_directions_too_little_variance_and_nan_are_refused(found):
 
 def test_pooled_features_are_the_mean_over_space(tmp_path):
     model, images = backbone(), task(tmp_path, "simclr").images
-    found = pooled_features(model, pixel_loader(images, np.arange(IMAGES), "none"), np.array([5, 2]))
+    found = pooled_features(pooling(model), pixel_loader(images, np.arange(IMAGES), "none"), np.array([5, 2]))
     pixels = np.repeat(np.load(images)[[5, 2]], 3, axis=-1).astype("float32")
     assert pixels.shape == (2, SIZE, SIZE, 3)
     np.testing.assert_allclose(found, model.predict_on_batch(pixels).mean(axis=(1, 2)), rtol=1e-4, atol=1e-5)

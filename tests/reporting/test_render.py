@@ -26,6 +26,7 @@ ENTRY = {
     "equal_compute": {"gain": None},
     "compute": {"saved": 0.5},
     "baseline_stopped_improving": True,
+    "forecast": {"label": "positive", "right": True},
 }
 
 

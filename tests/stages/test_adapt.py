@@ -24,19 +24,21 @@ SOURCE, NAME = "dark", "dark-to-defect"
 
 def write_source(root, table):
     """A source that learnt `defect` on darker images: what `pretrain` leaves, its head fitted to its own features."""
-    from pipeline.adaptation.features import extract, pooling
     from pipeline.adaptation.linear import fit_linear
     from pipeline.adaptation.problem import Labelled
     from pipeline.networks.saving import load_model, save_model
     from pipeline.training.arms import build_head
     from pipeline.training.batches import pixel_loader
+    from pipeline.training.pooled import pooled_features, pooling
 
     paths = Paths(root)
     with replacing_folder(paths.dataset(SOURCE).folder) as folder:
         write_npy(DatasetPaths(folder).images, tiny_world.pixels(table, seed=5) // 2)
     images = paths.dataset(SOURCE).images
     backbone = load_model(root / "backbone.keras")
-    features = extract(pooling(backbone), pixel_loader(images, table["row"].to_numpy(), "none"), np.arange(len(table)))
+    features = pooled_features(
+        pooling(backbone), pixel_loader(images, table["row"].to_numpy(), "none"), np.arange(len(table))
+    )
     own = Labelled(features, (table["defect"] == tiny_world.GOOD).to_numpy().astype(int), np.ones(len(table)))
     fitted = fit_linear(own, own)
     kernel = fitted.model.coef_[0] / fitted.spread
@@ -146,7 +148,7 @@ def test_test_images_change_nothing_but_their_own_answers(root):
     source = adapt.read_source(paths, SOURCE, "balanced")
     examples = read_parquet(paths.target("defect").examples)
     load, places = pixel_loader(paths.dataset("toy").images, examples["row"].to_numpy(), "none"), np.arange(48)
-    features = adapt.extract(source.network, load, places)
+    features = adapt.pooled_features(source.network, load, places)
     parts = adapt.unlabelled_parts(adapt.Images(features, load, places), examples["role_0"])
     roles = [set(part.positions) for part in (parts.train, parts.validation, parts.test)]
     assert set.union(*roles) == set(places) and sum(map(len, roles)) == 48

@@ -72,7 +72,7 @@ def test_cost_has_the_clock_of_every_stage(paths):
     assert set(cost["defect-null"]) == {"again", "scratch"}
     assert set(cost["round-to-square"]) == {"pretrain", "adapt"}
     for name in ("to-defect", "to-kind"):
-        assert set(cost[name]) == {"source", "extract", "head", "tune", "scratch"}
+        assert set(cost[name]) == {"source", "extract", "forecast", "head", "tune", "scratch"}
     for stages in cost.values():
         for clock in stages.values():
             assert clock["seconds"] > 0 and clock["cpu_seconds"] > 0 and clock["device"] == "cpu"
@@ -122,6 +122,9 @@ def test_the_table_of_transfers_has_a_column_for_everything_a_decision_needs(pat
         assert (
             row["p (Holm)"] == f"{entry['p_holm']:.2g}" and row["compute saved"] == f"{entry['compute']['saved']:.0%}"
         )
+        told = entry["forecast"]
+        assert told["right"] is (told["label"] == entry["label"])
+        assert row["forecast"] == f"{told['label']}, {'right' if told['right'] else 'wrong'}"
         assert row["cost to equal quality"] == equal_quality(entry["cost_to_equal_quality"])
     assert len(rows) == 2
 

@@ -32,7 +32,7 @@ def studied(world, tmp_path_factory):
     root = tmp_path_factory.mktemp("study") / "copy"
     shutil.copytree(world.root, root)
     tiny_world.write_params(root, with_study(world.raw))
-    for stage in ("split", "extract", "head", "tune", "scratch", "evaluate"):
+    for stage in ("split", "extract", "forecast", "head", "tune", "scratch", "evaluate"):
         for name in SHARES:
             tiny_world.run_cell(root, stage, name)
     tiny_world.run_cell(root, "study", NAME)

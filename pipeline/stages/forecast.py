@@ -1,0 +1,83 @@
+"""forecast: will the transfer be positive? Told from cached features and labels before any arm is trained."""
+
+import keras
+import numpy as np
+import pandas as pd
+
+from pipeline.forecast.known import Known, standardised
+from pipeline.forecast.vote import RANDOM, SOURCE, forecast, z_scores
+from pipeline.frame.io import check_sealed, read_npy, read_parquet, replacing_folder, write_json
+from pipeline.frame.params import Params
+from pipeline.frame.paths import ForecastPaths, Paths
+from pipeline.frame.progress import progress
+from pipeline.frame.seeds import seed_for
+from pipeline.networks.architectures import build_backbone
+from pipeline.networks.flops import forward_flops
+from pipeline.networks.saving import load_model
+from pipeline.training.arms import build_head, set_precision
+from pipeline.training.batches import pixel_loader
+from pipeline.training.folds import class_names, fold_parts, images_of
+from pipeline.training.pooled import pooled_features, pooling
+
+TRACKS = (
+    "run.seed",
+    "run.image_size",
+    "run.folds",
+    "run.device",
+    "run.precision",
+    "transfers.{name}",
+    "baselines.{baseline}",
+    "forecast",
+)
+GIGA = 1e9
+BATCH = 256
+Said = tuple[np.ndarray, np.ndarray | None]  # pooled features (n, d), and what a head says of them (n, s) or None
+
+
+def said_by(features: np.ndarray, head: keras.Model | None) -> Said:
+    """Features with the outputs of a head on them."""
+    return features, None if head is None else head.predict(features, batch_size=BATCH, verbose=0)
+
+
+def fold_z(
+    said: dict[str, Said], examples: pd.DataFrame, fold: int, permutations: int, seed: int
+) -> dict[str, dict[str, float | None]]:
+    """For the source and for random weights, every score as z on the training rows of one fold, and on no others."""
+    train = fold_parts(examples, fold, "none").train
+    groups = examples["group"].to_numpy()[train.positions]
+    classes = len(class_names(examples))
+
+    def known(features: np.ndarray, outputs: np.ndarray | None) -> Known:
+        own = None if outputs is None else outputs[train.positions].astype("float64")
+        return Known(standardised(features[train.positions]), groups, own, classes, seed)
+
+    return {of: z_scores(known(*what), train.labels, permutations, seed) for of, what in said.items()}
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Read the source's features and the training rows' labels, write the forecast."""
+    transfer = params.transfers[name]
+    baseline = params.baselines[transfer.baseline]
+    keras.config.set_dtype_policy(params.run.precision)
+    source, features = paths.source(transfer.source), paths.features(name)
+    for files in (source, features):
+        check_sealed(files.folder)
+    images = images_of(paths, transfer.target)
+    examples = read_parquet(paths.target(transfer.target).examples)
+    seed = seed_for(params.run.seed, "forecast", name)
+    untrained = build_backbone(baseline.architecture, params.run.image_size, seed, baseline.sha256)
+    set_precision(untrained)
+    load = pixel_loader(images, examples["row"].to_numpy(), "none")
+    reference = pooled_features(pooling(untrained), load, np.arange(len(examples)))
+    head = load_model(source.head) if source.head.is_file() else None
+    random_head = build_head(reference.shape[1], head.output_shape[-1], 0.0, 0.0) if head else None
+    said = {SOURCE: said_by(read_npy(features.pooled), head), RANDOM: said_by(reference, random_head)}
+    folds = [
+        fold_z(said, examples, fold, params.forecast.permutations, seed_for(seed, "fold", fold))
+        for fold in progress(range(params.run.folds), total=params.run.folds, label=f"forecast {name}", unit="fold")
+    ]
+    told = forecast(folds)
+    with replacing_folder(paths.forecast(name).folder) as folder:
+        gflops = len(examples) * forward_flops(untrained) / GIGA
+        write_json(ForecastPaths(folder).forecast, {**told, "gflops": gflops})
+    return f"{told['label']}: {told['reason']}"

@@ -1,0 +1,21 @@
+"""Pooled features of images under a backbone."""
+
+import keras
+import numpy as np
+
+from pipeline.training.batches import Loader, predict
+
+
+def pooling(backbone: keras.Model) -> keras.Model:
+    """Pixels to the feature map (n, h, w, c) of a backbone, averaged over space: (n, c) float32."""
+    pool = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooled")
+    return keras.Model(backbone.input, pool(backbone.output))
+
+
+def pooled_features(network: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
+    """Features float32 (n, d) of the images at positions (n,) under the identity view.
+
+    Args:
+        network: of `pooling`.
+    """
+    return np.concatenate(list(predict(network, load, positions)))

@@ -1,0 +1,62 @@
+"""forecast: told from training rows alone, the same bytes twice, before the arms are trained."""
+
+import numpy as np
+import pytest
+import tiny_world
+
+from pipeline.forecast.scores import SCORES
+from pipeline.frame.io import read_json, read_parquet
+from pipeline.frame.paths import Paths
+
+
+@pytest.fixture
+def paths(world):
+    return Paths(world.root)
+
+
+def test_a_forecast_has_a_label_a_reason_and_the_z_of_every_score_beside_random_weights(paths):
+    told = read_json(paths.forecast("to-defect").forecast)
+    assert told["label"] in ("positive", "negative")
+    assert set(told["scores"]) == set(SCORES)
+    assert told["scores"]["leep"]["vote"] is None  # the source has no head
+    for name in set(SCORES) - {"leep"}:
+        assert all(np.isfinite(told["scores"][name][of]) for of in ("source", "random"))
+    assert told["votes"] == len(SCORES) - 1 and told["gflops"] > 0
+
+
+def test_it_runs_before_any_arm_and_twice_to_the_same_bytes(world_copy):
+    root = world_copy().root
+    paths = Paths(root)
+    before = paths.forecast("to-defect").forecast.read_bytes()
+    for stage in ("head", "tune", "scratch"):
+        for folder in (root / "models" / stage).iterdir():
+            folder.rename(folder.with_name(f"gone-{folder.name}"))
+    tiny_world.run_cell(root, "forecast", "to-defect")
+    assert paths.forecast("to-defect").forecast.read_bytes() == before
+
+
+def test_labels_of_test_and_validation_rows_are_not_looked_at(world):
+    from pipeline.stages.forecast import fold_z
+
+    examples = read_parquet(Paths(world.root).target("defect").examples)
+    rng = np.random.default_rng(0)
+    said = {"source": (rng.normal(size=(len(examples), 5)), None)}
+    train = (examples["role_0"] == "train").to_numpy()
+    names = sorted(examples["label"].unique())
+    changed = examples.assign(label=np.where(train, examples["label"], names[0]))
+    assert len(set(changed["label"])) == 2
+    assert fold_z(said, examples, 0, 20, 1) == fold_z(said, changed, 0, 20, 1)
+    moved = {"source": (np.where(train[:, None], said["source"][0], 1e3), None)}
+    assert fold_z(said, examples, 0, 20, 1) == fold_z(moved, examples, 0, 20, 1)
+
+
+def test_a_source_with_a_head_of_its_own_is_asked_by_leep(world_copy):
+    copied = world_copy()
+    transfer = {"setting": "transductive", "source": "round-defect", "target": "square-defect", "baseline": "square"}
+    copied.raw["baselines"]["square"] = {**copied.raw["baselines"]["defect-tiny"], "target": "square-defect"}
+    copied.raw["transfers"]["round-square"] = transfer
+    tiny_world.write_params(copied.root, copied.raw)
+    for stage in ("extract", "forecast"):
+        tiny_world.run_cell(copied.root, stage, "round-square")
+    told = read_json(Paths(copied.root).forecast("round-square").forecast)
+    assert np.isfinite(told["scores"]["leep"]["source"]) and np.isfinite(told["scores"]["leep"]["random"])

@@ -79,7 +79,8 @@ def forecast_cell(forecast: Entry) -> str:
 
 def forecasts_line(forecasts: Entry) -> str:
     """The score of forecast against verdict."""
-    parts = [f"{score['right']} of {score['of']} {what}" for what, score in forecasts.items() if score["of"]]
+    scores = [(what, forecasts[what]) for what in ("transfers", "controls")]
+    parts = [f"{score['right']} of {score['of']} {what}" for what, score in scores if score["of"]]
     return f"Forecasts, told before any training, were right for {' and '.join(parts)}." if parts else ""
 
 

@@ -52,13 +52,12 @@ def verdict_table(metrics: Entries, metric: str) -> Table:
     """A row a transfer: its label with the evidence, the gain at converged and at equal compute, the price."""
     return _table(
         f"Does the transfer pay? (gain in {spaced(metric)} over training from scratch)",
-        ("transfer", "label", "evidence", "forecast"),
+        ("transfer", "label and\nevidence", "forecast"),
         ("gain", "interval", "at equal\ncompute", "compute\nsaved"),
         [
             (
                 f"{escape(name)}\n({entry['setting']})",
-                styled(entry["label"]),
-                entry["evidence"],
+                f"{styled(entry['label'])}\n{entry['evidence']}",
                 styled(entry["forecast"]["label"]),
                 *_gain(entry),
                 number(entry["equal_compute"]["gain"], "+.3f"),
@@ -73,13 +72,12 @@ def adaptation_table(metrics: Entries, metric: str) -> Table:
     """A row an adaptation: its gain over the source as it is, and what the target's labels would have gained."""
     return _table(
         f"Without labels of the target (gain in {spaced(metric)} over the source as it is)",
-        ("adaptation", "label", "evidence"),
+        ("adaptation", "label and\nevidence"),
         ("gain", "interval", "with target\nlabels", "of the\nway"),
         [
             (
                 escape(name),
-                styled(entry["label"]),
-                entry["evidence"],
+                f"{styled(entry['label'])}\n{entry['evidence']}",
                 *_gain(entry),
                 number(entry["ceiling"]["gain"], "+.3f"),
                 number(entry["ceiling"]["reached"], ".0%"),
@@ -114,8 +112,10 @@ def _of(metrics: Entries, wanted: Callable[[Entries], bool]) -> list[tuple[str, 
 
 def _table(title: str, texts: tuple[str, ...], numbers: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
     table = Table(title=title)
-    for column in texts:
-        table.add_column(column)
+    name, *words = texts
+    table.add_column(name, overflow="fold")  # on a narrow terminal a name goes on in the next line, words stay whole
+    for column in words:
+        table.add_column(column, no_wrap=True)
     for column in numbers:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:

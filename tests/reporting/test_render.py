@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.reporting import render as pages
-from pipeline.reporting.sentences import controls_line, equal_quality, interval, number, sentence, spending
+from pipeline.reporting.sentences import (
+    controls_line,
+    equal_quality,
+    forecasts_line,
+    interval,
+    number,
+    sentence,
+    spending,
+)
 from pipeline.reporting.table import adaptation_table, control_table, verdict_table
 
 ENTRY = {
@@ -144,3 +152,13 @@ def test_the_terminal_has_a_row_a_transfer_an_adaptation_a_control(label):
     metrics = {"a": ENTRY | {"label": label, "ci_low": None}, "b": ENTRY, "c": ADAPTED, "d": CONTROL, "e": CONTROL}
     tables = [table(metrics, "accuracy") for table in (verdict_table, adaptation_table, control_table)]
     assert [table.row_count for table in tables] == [2, 1, 2]
+
+
+def test_the_score_of_forecasts_leaves_out_what_cannot_be_told():
+    score = {"controls": {"right": 1, "of": 2}, "transfers": {"right": 3, "of": 4}}
+    assert (
+        forecasts_line(score)
+        == "Forecasts, told before any training, were right for 3 of 4 transfers and 1 of 2 controls."
+    )
+    assert "transfers." in forecasts_line(score | {"controls": {"right": 0, "of": 0}})
+    assert forecasts_line(dict.fromkeys(score, {"right": 0, "of": 0})) == ""

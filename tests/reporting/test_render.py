@@ -156,9 +156,7 @@ def test_the_terminal_has_a_row_a_transfer_an_adaptation_a_control(label):
 
 def test_the_score_of_forecasts_leaves_out_what_cannot_be_told():
     score = {"controls": {"right": 1, "of": 2}, "transfers": {"right": 3, "of": 4}}
-    assert (
-        forecasts_line(score)
-        == "Forecasts, told before any training, were right for 3 of 4 transfers and 1 of 2 controls."
-    )
-    assert "transfers." in forecasts_line(score | {"controls": {"right": 0, "of": 0}})
-    assert forecasts_line(dict.fromkeys(score, {"right": 0, "of": 0})) == ""
+    nothing = {"right": 0, "of": 0}
+    assert forecasts_line(score).endswith("were right for 3 of 4 transfers and 1 of 2 controls.")
+    assert forecasts_line(score | {"controls": nothing}).endswith("were right for 3 of 4 transfers.")
+    assert forecasts_line({"controls": nothing, "transfers": nothing}) == ""

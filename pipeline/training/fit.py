@@ -66,8 +66,9 @@ def fit(
 ) -> Fit:
     """Train until the validation loss has not improved for `plan.patience` epochs, or `plan.epochs` have passed.
 
-    The model ends with the weights of the best epoch on validation, or of the last one where `plan.keep` says so: on
-    a few dozen images the best epoch is largely luck, and a rate that falls to 0 makes the last a sound choice.
+    The model ends with the weights of the best epoch on validation, or of the last one where `plan.keep` says so. The
+    network as it was before any training stands in the history and is never chosen over a trained one: on a few dozen
+    images unsure outputs may well have the lowest loss, and chance level is no baseline.
 
     Args:
         model: inputs to class probabilities; compiled here unless `compile_model` did.
@@ -105,7 +106,7 @@ def fit(
                 "no model was written. Lower the learning rate, or lengthen `warmup`."
             )
         result.history.append(row)
-        if row["val_loss"] < best_loss:
+        if epoch <= 1 or row["val_loss"] < best_loss:  # what has not been trained is never the choice
             best_epoch, best_loss = epoch, row["val_loss"]
         ends = epoch == plan.epochs or epoch - best_epoch >= plan.patience
         if best_epoch == epoch or (ends and plan.keep == "last"):

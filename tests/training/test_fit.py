@@ -47,9 +47,9 @@ def test_the_model_ends_with_the_weights_of_the_kept_epoch():
     plan, network = replace(PLAN, learning_rate=0.5, epochs=30, patience=3), model()
     result = fit(network, load, train, validation, plan)
     losses = [row["val_loss"] for row in result.history]
-    assert result.kept_epoch == int(np.argmin(losses)) < result.epochs, "the toy no longer overfits"
+    assert result.kept_epoch == 1 + int(np.argmin(losses[1:])) < result.epochs, "the toy no longer overfits"
     predicted = probabilities(network, load, validation.positions)
-    assert log_loss(validation.labels, predicted) == result.kept_loss == min(losses)
+    assert log_loss(validation.labels, predicted) == result.kept_loss == min(losses[1:])
 
 
 def test_the_last_epoch_is_kept_where_the_plan_says_so():
@@ -60,7 +60,17 @@ def test_the_last_epoch_is_kept_where_the_plan_says_so():
     assert (result.kept_epoch, result.kept_loss) == (6, losses[-1]), "and not the best one"
     assert min(losses) < losses[-1], "the toy no longer overfits"
     assert log_loss(validation.labels, probabilities(network, load, validation.positions)) == losses[-1]
-    assert kept == [loss == min(losses[: epoch + 1]) or epoch == 6 for epoch, loss in enumerate(losses)]
+    assert kept == [epoch in (0, 6) or loss == min(losses[1 : epoch + 1]) for epoch, loss in enumerate(losses)]
+
+
+def test_a_network_before_training_is_never_chosen_over_a_trained_one():
+    load, train, validation = toy(noise=0)
+    wrong, flags = replace(train, labels=1 - train.labels), []  # what is learnt makes validation worse
+    result = fit(model(), load, wrong, validation, PLAN, lambda row, kept: flags.append(kept))
+    losses = [row["val_loss"] for row in result.history]
+    assert losses[0] == min(losses), "the toy learns what is right"
+    assert result.kept_loss == min(losses[1:])
+    assert flags[:2] == [True, True], "epoch 0 is read, until there is a trained one"
 
 
 def test_training_stops_after_patience_epochs_without_improvement():
@@ -128,8 +138,8 @@ def test_history_counts_epochs_images_and_best_ones():
     assert [row for row, _ in seen] == result.history
     best = np.inf
     for row, flag in seen:
-        assert flag == (row["val_loss"] < best)
-        best = min(best, row["val_loss"])
+        assert flag == (row["epoch"] <= 1 or row["val_loss"] < best)
+        best = min(best, row["val_loss"]) if row["epoch"] > 1 else row["val_loss"]
 
 
 def test_the_loss_of_an_epoch_is_its_own():

@@ -29,22 +29,32 @@ class Parts:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What came of one fold: probabilities (n, k) of the test part as they are and adapted, the candidates, counts.
+    """What came of one fold: the candidates, what each says of the test part, and counts.
 
-    `candidates`: one row a method and strength: method, strength (nan where there is none), criterion, chosen.
+    `candidates`: one row a method and strength: method, strength (nan where there is none), criterion, chosen. The
+    first is the source as it is. `tested`: probabilities (n, k) of the test part by every candidate.
     """
 
-    source_only: np.ndarray
-    adapted: np.ndarray
     candidates: pd.DataFrame
+    tested: list[np.ndarray]
     cost: dict[str, Any]
+
+    @property
+    def source_only(self) -> np.ndarray:
+        """Probabilities (n, k) of the test part by the source as it is."""
+        return self.tested[0]
+
+    @property
+    def adapted(self) -> np.ndarray:
+        """Probabilities (n, k) of the test part by the candidate that was chosen."""
+        return self.tested[int(np.argmax(self.candidates["chosen"]))]
 
 
 def choose(source: Source, folds: list[Parts], settings: Adapt, seed: Callable[[int, str], int]) -> list[Chosen]:
     """Adapt the source to every fold by every method and strength, and keep the candidate that the criterion prefers.
 
-    The criterion sees the validation part; the test part is predicted by the source as it is and by what was chosen.
-    Of equals the first is taken, and the source as it is comes first.
+    The criterion sees the validation part. The test part is predicted by all, so that what the choice missed can be
+    told. Of equals the first is taken, and the source as it is comes first.
 
     Args:
         source: with its own labels.
@@ -72,9 +82,8 @@ def choose(source: Source, folds: list[Parts], settings: Adapt, seed: Callable[[
         table = pd.DataFrame([row[:2] for row in candidates], columns=["method", "strength"])
         results.append(
             Chosen(
-                source_only=plain.predict(parts.test),
-                adapted=candidates[best][2].predict(parts.test),
                 candidates=table.assign(criterion=values, chosen=np.arange(len(values)) == best),
+                tested=[adapted.predict(parts.test) for _, _, adapted in candidates],
                 cost=_cost(candidates, best, parts),
             )
         )

@@ -7,7 +7,15 @@ from typing import Any
 from pipeline.frame.params import Params
 from pipeline.reporting.sentences import number, spaced, spending
 from pipeline.reporting.summary import ADAPTATION, REPEAT
-from pipeline.reporting.tables import ARMS, Table, arms_table, forecast_table, gains_table, spending_table
+from pipeline.reporting.tables import (
+    ARMS,
+    Table,
+    arms_table,
+    candidates_table,
+    forecast_table,
+    gains_table,
+    spending_table,
+)
 from pipeline.verdict.controls import RULES
 
 Object = Mapping[str, Any]
@@ -37,6 +45,8 @@ def section(
     tables = [arms_table(entry), gains_table(entry, verdict), spending_table(entry, clocks, verdict.get("attribution"))]
     if forecast is not None:
         tables.append(forecast_table(forecast))
+    if "candidates" in verdict:
+        tables.append(candidates_table(verdict))
     reasons = list(verdict["verdicts"][verdict["arm"]]["reasons"])
     return Section(
         name, _intro(entry), _warnings(entry, verdict), tables, [*_notes(entry, verdict, forecast), *reasons], figures

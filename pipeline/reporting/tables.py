@@ -167,6 +167,21 @@ def forecast_table(forecast: Metrics) -> Table:
     return Table([Column("forecast by"), *titles, Column("vote")], rows)
 
 
+def candidates_table(verdict: Metrics) -> Table:
+    """A row a candidate of an adaptation: what the choice saw of it, and how good it was, means over folds."""
+    rows = [
+        [
+            spaced(row["method"]) if row["strength"] is None else f"{spaced(row['method'])}, {row['strength']:g}",
+            number(row["criterion"]),
+            number(row["balanced_accuracy"]),
+            str(row["folds_chosen"]),
+        ]
+        for row in verdict["candidates"]
+    ]
+    titles = numbers("criterion, without labels", "balanced accuracy, told after the choice", "chosen in folds")
+    return Table([Column("tried (strength)"), *titles], rows)
+
+
 def _gain_row(what: str, judged: Metrics, evidence: str) -> list[str]:
     p = [number(judged[key], ".2g") for key in ("p", "p_mcnemar")]
     return [what, interval(judged), evidence, *p, number(judged["smallest_detectable_gain"])]

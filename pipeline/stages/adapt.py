@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from sklearn.metrics import balanced_accuracy_score
 
 from pipeline.adaptation.choice import Chosen, Parts, choose
 from pipeline.adaptation.linear import fit_linear
@@ -110,8 +111,11 @@ def ceiling(features: np.ndarray, examples: pd.DataFrame, fold: int, class_weigh
 def tables(
     examples: pd.DataFrame, features: np.ndarray, chosen: list[Chosen], class_weight: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Predictions of the three arms, a row a tested image and arm; and the candidates, a row a fold and candidate."""
-    predictions = []
+    """Predictions of the three arms, a row a tested image and arm; and the candidates, a row a fold and candidate.
+
+    How good a candidate is on test images stands beside the criterion, which could not know it: the choice is made.
+    """
+    predictions, candidates = [], []
     for fold, result in enumerate(chosen):
         tested = np.flatnonzero(examples[f"role_{fold}"] == "test")
         supervised = ceiling(features, examples, fold, class_weight)
@@ -119,8 +123,10 @@ def tables(
             table = predictions_table(examples, fold, tested, predicted)
             table.insert(0, "arm", arm)
             predictions.append(table)
-    candidates = [result.candidates.assign(fold=fold) for fold, result in enumerate(chosen)]
-    columns = ["fold", "method", "strength", "criterion", "chosen"]
+        truth = fold_parts(examples, fold, class_weight).test.labels
+        quality = [balanced_accuracy_score(truth, answers.argmax(1)) for answers in result.tested]
+        candidates.append(result.candidates.assign(fold=fold, balanced_accuracy=quality))
+    columns = ["fold", "method", "strength", "criterion", "chosen", "balanced_accuracy"]
     return pd.concat(predictions, ignore_index=True), pd.concat(candidates, ignore_index=True)[columns]
 
 

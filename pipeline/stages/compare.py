@@ -24,6 +24,24 @@ def chosen_methods(candidates: pd.DataFrame) -> dict[str, int]:
     return {str(method): int(folds) for method, folds in counts.items()}
 
 
+def candidates_over_folds(candidates: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row a method and strength (null: none), in the order in which they were tried.
+
+    Each has the means over folds of the criterion, which was all that the choice saw, and of the balanced accuracy on
+    test images, which it did not; and the number of folds in which it was chosen.
+    """
+    return [
+        {
+            "method": str(rows["method"].iloc[0]),
+            "strength": None if rows["strength"].isna().all() else float(rows["strength"].iloc[0]),
+            "criterion": float(rows["criterion"].mean()),
+            "balanced_accuracy": float(rows["balanced_accuracy"].mean()),
+            "folds_chosen": int(rows["chosen"].sum()),
+        }
+        for _, rows in candidates.groupby(["method", "strength"], sort=False, dropna=False)
+    ]
+
+
 def verdict(
     tested: Tested,
     arms: dict[str, Array],
@@ -39,6 +57,7 @@ def verdict(
         "ceiling": CEILING,
         "verdicts": {arm: judge(tested, arms[arm], arms[SOURCE_ONLY], settings, seed) for arm in (ADAPTED, CEILING)},
         "methods": chosen_methods(candidates),
+        "candidates": candidates_over_folds(candidates),
         "folds": {ADAPTED: cost["folds"]},
         "compute": {"gflops": cost["gflops"]},
         **tables.confusions(tested, arms),

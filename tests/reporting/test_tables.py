@@ -1,8 +1,8 @@
-"""The spending table: what was paid once stands apart, and clocks stand beside what they timed."""
+"""Tables of the report: what was paid once stands apart, clocks beside what they timed, choices beside the truth."""
 
 import pytest
 
-from pipeline.reporting.tables import spending_table
+from pipeline.reporting.tables import candidates_table, spending_table
 
 CLOCK = {"seconds": 10.0, "cpu_seconds": 19.6, "peak_memory_mb": 1234.5, "device": "cpu"}
 ENTRY = {
@@ -41,3 +41,17 @@ def test_an_arm_tells_its_sweep_and_its_clock(arm, swept):
     row = rows(ENTRY)[arm]
     assert row["of them in settings not kept"] == swept
     assert (row["seconds"], row["CPU-seconds"], row["peak memory (MB)"], row["device"]) == ("10", "20", "1,234", "cpu")
+
+
+def test_a_candidate_of_an_adaptation_is_named_by_its_method_and_strength():
+    numbers = {"criterion": 0.25, "balanced_accuracy": 0.625, "folds_chosen": 1}
+    table = candidates_table(
+        {
+            "candidates": [
+                {"method": "source_only", "strength": None} | numbers,
+                {"method": "deep_coral", "strength": 0.5} | numbers | {"folds_chosen": 2},
+            ]
+        }
+    )
+    assert table.rows == [["source only", "0.250", "0.625", "1"], ["deep coral, 0.5", "0.250", "0.625", "2"]]
+    assert all(len(row) == len(table.columns) for row in table.rows)

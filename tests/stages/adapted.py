@@ -57,6 +57,7 @@ def write_adaptation(world):
             "strength": [None, 1.0] * 2,
             "criterion": [0.1, 0.2, 0.3, 0.2],
             "chosen": [False, True, True, False],
+            "balanced_accuracy": [0.5, 0.75, 0.625, 0.5],
         }
     )
     with replacing_folder(paths.adaptation(NAME).folder) as folder:

@@ -55,6 +55,13 @@ def test_it_leaves_the_plots_of_every_arm_and_what_was_tried(paths, compared):
     assert compared["compute"] == {"gflops": 5.0}
 
 
+def test_every_candidate_has_what_the_choice_saw_and_what_it_could_not_see(compared):
+    assert compared["candidates"] == [
+        {"method": "source_only", "strength": None, "criterion": 0.2, "balanced_accuracy": 0.5625, "folds_chosen": 1},
+        {"method": "coral", "strength": 1.0, "criterion": 0.2, "balanced_accuracy": 0.625, "folds_chosen": 1},
+    ]
+
+
 def test_it_repeats_to_the_byte(paths, compared, copied):
     folder = paths.transfer(adapted.NAME).folder
     before = {file.name: file.read_bytes() for file in folder.iterdir()}

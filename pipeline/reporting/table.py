@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -35,9 +36,10 @@ def print_table(root: Path = Path()) -> None:
     console = Console()
     controls = [name for name, entry in metrics.items() if "control" in entry]
     console.print(escape(controls_line(run, controls)), style=STYLES.get(run["controls"] or "", ""))
+    console.print()
     for table in (verdict_table, adaptation_table, control_table):
         if (shown := table(metrics, run["metric"])).row_count:
-            console.print(shown)
+            console.print(shown, "")
     if line := forecasts_line(run["forecasts"]):
         console.print(escape(line))
     for name, entry in metrics.items():
@@ -71,7 +73,7 @@ def verdict_table(metrics: Entries, metric: str) -> Table:
 def adaptation_table(metrics: Entries, metric: str) -> Table:
     """A row an adaptation: its gain over the source as it is, and what the target's labels would have gained."""
     return _table(
-        f"Without labels of the target (gain in {spaced(metric)} over the source as it is)",
+        f"Without labels of the target (gain in {spaced(metric)} over the source)",
         ("adaptation", "label and\nevidence"),
         ("gain", "interval", "with target\nlabels", "of the\nway"),
         [
@@ -111,9 +113,10 @@ def _of(metrics: Entries, wanted: Callable[[Entries], bool]) -> list[tuple[str, 
 
 
 def _table(title: str, texts: tuple[str, ...], numbers: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    table = Table(title=title)
+    # Without frames, three kinds of numbers and their words fit into 80 columns.
+    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     name, *words = texts
-    table.add_column(name, overflow="fold")  # on a narrow terminal a name goes on in the next line, words stay whole
+    table.add_column(name, overflow="fold")  # a longer name goes on in the next line
     for column in words:
         table.add_column(column, no_wrap=True)
     for column in numbers:

@@ -1,11 +1,13 @@
 """Pages: hostile text is shown as the text that it is, and nothing undefined is shown at all."""
 
 import re
+from io import StringIO
 
 import jinja2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from pipeline.reporting import render as pages
 from pipeline.reporting.sentences import (
@@ -152,6 +154,16 @@ def test_the_terminal_has_a_row_a_transfer_an_adaptation_a_control(label):
     metrics = {"a": ENTRY | {"label": label, "ci_low": None}, "b": ENTRY, "c": ADAPTED, "d": CONTROL, "e": CONTROL}
     tables = [table(metrics, "accuracy") for table in (verdict_table, adaptation_table, control_table)]
     assert [table.row_count for table in tables] == [2, 1, 2]
+
+
+def test_names_and_words_stay_whole_in_80_columns():
+    names = ["imagenet-to-defect", "mono-to-poly-unlabelled", "planted-negative"]
+    metrics = dict(zip(names, [ENTRY | {"setting": "unsupervised"}, ADAPTED, CONTROL], strict=True))
+    console = Console(width=80, record=True, file=StringIO())
+    for table in (verdict_table, adaptation_table, control_table):
+        console.print(table(metrics, "balanced_accuracy"))
+    words = console.export_text().split()
+    assert {*names, "(unsupervised)", "positive", "conclusive", "forecast", "+0.050", "compute", "saved"} <= set(words)
 
 
 def test_the_score_of_forecasts_leaves_out_what_cannot_be_told():

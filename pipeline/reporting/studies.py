@@ -47,8 +47,8 @@ def study_table(study: Object, alpha: float) -> Table:
 def study_lines(name: str, study: Object) -> list[str]:
     """What each arm saves in labels at the smallest share, where labels are dearest."""
     return [
-        f"{name}: what {spaced(arm)} reaches with {study['fractions'][0]:.0%} of the labels, scratch needs "
-        f"{in_times(times[0])} for"
+        f"{name}: to reach what {spaced(arm)} reaches with {study['fractions'][0]:.0%} of the labels, scratch needs "
+        f"{in_times(times[0])}"
         for arm, times in study["times"].items()
     ]
 

@@ -29,8 +29,8 @@ def use_device(device: str) -> None:
         found = device_name()
     if device == "gpu" and found == "cpu":
         raise InputError(
-            "run.device is 'gpu', but Keras finds none. Install a driver and `pip install -e '.[gpu]'`, "
-            "or set run.device to 'auto' or 'cpu'."
+            "run.device is 'gpu', but Keras finds none. Install a driver and "
+            "`pip install -c constraints.txt -e '.[gpu]'`, or set run.device to 'auto' or 'cpu'."
         )
 
 

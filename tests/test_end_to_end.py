@@ -22,7 +22,13 @@ from pipeline.profiles import apply_profile
 
 ROOT = Path(__file__).parents[1]
 TRANSFERS = ("type-to-defect", "cells-to-defect", "mono-to-poly")
-ADDED = ("cells-to-stripes", "turned-to-stripes", "labelled-to-stripes")
+ADDED = {  # name -> setting; None: a control that has none
+    "defect-to-type": "inductive",
+    "turned-to-stripes": "unsupervised",
+    "labelled-to-stripes": "transductive",
+    "unlabelled-stripes": "transductive",
+    "stripes-again": None,
+}
 SECONDS_FOR_NOTHING = 30  # on an idle machine 5; the bound only tells a full rerun from none
 
 
@@ -76,10 +82,18 @@ def test_a_fresh_workspace_ends_with_a_label_for_every_setting_and_the_controls(
     assert (workspace / "reports" / "report.html").stat().st_size > 10_000
 
 
-def test_a_second_run_does_nothing(workspace):
-    start = time.perf_counter()
+def committed(workspace):
+    """What a user commits: path -> bytes."""
+    reports = workspace / "reports"
+    files = [*workspace.glob("*.yaml"), workspace / "dvc.lock", *reports.glob("*.*"), *reports.glob("plots/*")]
+    return {path: path.read_bytes() for path in files}
+
+
+def test_a_second_run_does_nothing_and_leaves_what_is_committed_as_it_was(workspace):
+    before, start = committed(workspace), time.perf_counter()
     assert repro(workspace) == set()
     assert time.perf_counter() - start < SECONDS_FOR_NOTHING
+    assert committed(workspace) == before
 
 
 def test_a_head_param_reruns_head_and_what_follows_and_nothing_before(workspace):
@@ -103,6 +117,7 @@ def test_a_folder_dataset_and_a_transfer_of_each_setting_are_an_edit_of_params_a
         Image.fromarray(pixels).save(path)
     learnt = {"init": "random", "dataset": "shapes", "pool": "source"}
     asked = {"target": "stripes", "baseline": "stripes-resnet8", "unfreeze": 0}
+    network = {"target": "stripes", "architecture": "cifar_resnet8"}
     with modify_yaml(str(workspace / "params.yaml")) as params:
         params["datasets"]["shapes"] = {
             "reader": "folder",
@@ -110,24 +125,45 @@ def test_a_folder_dataset_and_a_transfer_of_each_setting_are_an_edit_of_params_a
             "labels": ["label"],
             "pools": {"source": 0.5, "target": 0.5},
         }
-        params["targets"]["stripes"] = {"dataset": "shapes", "label": "label", "pool": "target"}
-        params["baselines"]["stripes-resnet8"] = {"target": "stripes", "architecture": "cifar_resnet8"}
+        params["targets"] |= {
+            "stripes": {"dataset": "shapes", "label": "label", "pool": "target"},
+            "cell-kind": {"dataset": "elpv", "label": "type", "pool": "target"},
+        }
+        params["baselines"] |= {
+            "stripes-resnet8": network,
+            "stripes-resnet8-again": {**network, "repeat": 1},
+            "cell-kind": {**network, "target": "cell-kind"},
+        }
         params["pretrained"]["shapes-turned"] = {**learnt, "pretrain": "rotation"}
         params["pretrained"]["shapes-labelled"] = {**learnt, "pretrain": "supervised", "label": "label"}
         params["pretraining"]["rotation"]["epochs"] = 1
         params["transfers"] |= {
-            "cells-to-stripes": {**asked, "setting": "inductive", "source": "cell-type"},
+            "defect-to-type": {
+                "setting": "inductive",
+                "source": "same-defect",
+                "target": "cell-kind",
+                "baseline": "cell-kind",
+                "unfreeze": 0,
+            },
             "turned-to-stripes": {**asked, "setting": "unsupervised", "source": "shapes-turned"},
             "labelled-to-stripes": {**asked, "setting": "transductive", "source": "shapes-labelled"},
         }
+        params["adaptations"]["unlabelled-stripes"] = {"source": "shapes-labelled", "target": "stripes"}
+        params["nulls"]["stripes-again"] = {
+            "target": "stripes",
+            "baseline": "stripes-resnet8",
+            "again": "stripes-resnet8-again",
+        }
     ran = repro(workspace)
-    assert {stage for stage in ran if not stage.endswith(("stripes", "shapes", "stripes-resnet8", "ed"))} == {
+    new = (*ADDED, "shapes", "stripes", "cell-kind", "shapes-turned", "shapes-labelled")
+    new += ("stripes-resnet8", "stripes-resnet8-again")
+    assert {stage for stage in ran if stage.partition("@")[2] not in new} == {
         "validate@elpv",  # it checks the classes of every target
         "report",
     }
     found = metrics(workspace)
-    for name, setting in zip(ADDED, ("inductive", "unsupervised", "transductive"), strict=True):
-        assert found[name]["setting"] == setting
+    for name, setting in ADDED.items():
+        assert found[name].get("setting") == setting
         assert found[name]["label"] in ("positive", "negative")
         assert name in (workspace / "reports" / "report.md").read_text()
 
@@ -142,10 +178,11 @@ def test_a_source_that_has_seen_the_target_is_refused(workspace):
         params["targets"]["stripes"]["pool"] = "target"
 
 
-def test_transfers_that_are_removed_leave_every_report(workspace):
+def test_what_is_removed_leaves_every_report(workspace):
     with modify_yaml(str(workspace / "params.yaml")) as params:
-        for name in ADDED:
-            del params["transfers"][name]
+        for section in ("transfers", "adaptations", "nulls"):
+            for name in ADDED:
+                params[section].pop(name, None)
     repro(workspace)
     for name in ADDED:
         assert name not in metrics(workspace)

@@ -1,10 +1,10 @@
-"""The forecast of a transfer's sign, before anything is trained.
+"""The forecast of a transfer's sign, before anything of it is trained.
 
 Raw scores mislead: some rate noise or shuffled labels high. So each is taken as z, its distance from what it gives for
 the same labels dealt out anew at random, in standard deviations of that, and the z of the source's features stands
 beside that of a network of the same architecture with random weights.
 
-The rule, fixed before any run was looked at: a score votes `positive` if the source's z is above that of random
+The rule, which no run's verdicts were fitted to: a score votes `positive` if the source's z is above that of random
 weights, else `negative`; the forecast is what most scores vote, and `negative` where they are divided evenly.
 """
 

@@ -11,12 +11,13 @@ with 15 groups a fold the plain bootstrap is 3 % short.
 resample of nine. But every fold is also one training run an arm, and what that run's luck did to the gain moves all
 images of the fold together: a bootstrap of groups cannot see it. So each resample is shifted by a normal fold effect
 whose variance is drawn from its posterior, given how much the folds' gains differ beyond what their groups explain.
-With K fold gains of sample variance S2, of which W is explained by groups, u = W / (W + fold variance) has under a
-Beta(a, 1) prior the posterior u^((K - 1) / 2 + a - 1) exp(-u (K - 1) S2 / (2 W)) on (0, 1], a truncated gamma; a = 1
-is the uniform shrinkage prior (Daniels 1999). Drawing the variance anew for every resample is what widens the
-interval, as a t distribution would. Two or three degrees of freedom leave the prior a say: a was chosen by
-simulation, for a luck of training like that measured on ELPV. Student's t over the K fold gains (Ibragimov & Mueller
-2010) needs no prior and is far wider for K = 3. benchmarks/simulate_verdict.md shows both, and where the prior fails.
+With K fold gains of sample variance S2, of which W is explained by groups, u = W / (W + fold variance) has the
+likelihood u^((K - 1) / 2) exp(-u (K - 1) S2 / (2 W)). Its prior is a spike and a slab (Mitchell & Beauchamp 1988):
+with probability NO_LUCK training is as good as free of luck (u = 1), else log u is uniform (Jeffreys' prior of a
+scale) down to a luck of a thousand times what groups explain. Folds that agree leave the spike most of the weight, and
+the interval is about as wide as that of groups alone; folds that disagree take it away, and what is left is wide as
+Student's t over the K fold gains is (Ibragimov & Mueller 2010). NO_LUCK was chosen by simulation, so that coverage is
+near its promise whatever luck there is; benchmarks/simulate_verdict.md shows where it is too careful or too sure.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
-from scipy.special import gammainc, gammaincinv
 from scipy.stats import norm
 
 from pipeline.verdict.metrics import METRICS, Array, Metric
@@ -33,9 +33,9 @@ from pipeline.verdict.pairs import PairedPredictions
 
 CHUNK_CELLS = 2**21  # floats of the largest array in a chunk of resamples (16 MiB), whatever the number of images
 FOLD_RESAMPLES = 1_000  # enough for the variance explained by groups to 5 %
-FOLD_PRIOR = (
-    1.25  # a of the Beta(a, 1) prior; larger expects less luck of training, and covers less where there is much
-)
+NO_LUCK = 1 / 3  # prior probability that the luck of training adds nothing to the spread of groups
+MOST_LUCK = 1e3  # variance of the luck of training, in units of what groups explain, up to which the prior reaches
+VARIANCE_GRID = 1_000  # points of the posterior, evenly over the logarithm of u: 0.7 % apart
 MOST_UNDEFINED = 0.05  # share of resamples that may lack a class before the interval is withheld
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -220,12 +220,25 @@ def _fold_shift(observed: Array, resampled: Array, share: Array, count: int, rng
     within = centred.var(axis=1, ddof=1).mean() if len(centred) else 0.0
     if within <= 0:
         raise UndefinedGain("groups do not differ inside any fold: nothing to measure the folds' differences against")
-    rate = max((folds - 1) / 2 * between / within, 1e-9)
-    shape = (folds - 1) / 2 + FOLD_PRIOR
-    u = gammaincinv(shape, rng.uniform(size=count) * gammainc(shape, rate)) / rate
-    variance = within * (1 / np.clip(u, 1e-12, 1) - 1)
+    variance = within * _fold_variance(between / within, folds, count, rng)
     shift: Array = rng.standard_normal(count) * np.sqrt(variance * np.square(share).sum())
     return shift
+
+
+def _fold_variance(ratio: float, folds: int, count: int, rng: np.random.Generator) -> Array:
+    """Draw the variance of the luck of training (count,) from its posterior, in units of what groups explain.
+
+    Args:
+        ratio: S2 / W, the variance between the folds' gains over what their groups explain.
+    """
+    u = np.geomspace(1 / MOST_LUCK, 1, VARIANCE_GRID)
+    prior = np.full(VARIANCE_GRID, (1 - NO_LUCK) / VARIANCE_GRID)
+    prior[-1] += NO_LUCK
+    log_posterior = np.log(prior) + (folds - 1) / 2 * (np.log(u) - u * ratio)
+    posterior = np.exp(log_posterior - log_posterior.max())
+    drawn = rng.choice(u, size=count, p=posterior / posterior.sum())
+    variance: Array = 1 / drawn - 1
+    return variance
 
 
 def _summary(

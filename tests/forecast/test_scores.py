@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
 from pipeline.forecast.gbc import gbc
@@ -18,7 +20,7 @@ from pipeline.forecast.known import Known, one_hot, standardised
 from pipeline.forecast.leep import leep, log_expected
 from pipeline.forecast.logme import log_evidence, logme
 from pipeline.forecast.neighbours import NEIGHBOURS, nearest_neighbours
-from pipeline.forecast.nleep import nleep
+from pipeline.forecast.nleep import COMPONENTS_A_CLASS, VARIANCE_KEPT, nleep
 from pipeline.forecast.scores import SCORES
 
 CLASSES = 3
@@ -95,6 +97,28 @@ def test_nleep_of_clusters_that_are_the_classes_is_0():
     labels = np.arange(90) % CLASSES
     features = standardised(np.eye(CLASSES)[labels] * 40 + rng.normal(size=(90, CLASSES)))
     assert nleep(Known(features, np.arange(90), None, CLASSES, 0))(labels) == pytest.approx(0, abs=1e-6)
+
+
+def test_nleep_is_leep_by_the_responsibilities_of_a_mixture_in_loops():
+    known, labels = world(images=90, signal=3.0)
+    reduced = PCA(VARIANCE_KEPT, svd_solver="full").fit_transform(known.features)
+    assert 1 < reduced.shape[1] < known.features.shape[1]
+    mixture = GaussianMixture(
+        COMPONENTS_A_CLASS * CLASSES,
+        covariance_type="diag",
+        init_params="k-means++",
+        max_iter=200,
+        tol=1e-2,
+        random_state=known.seed,
+    ).fit(reduced)
+    parts = zip(mixture.weights_, mixture.means_, mixture.covariances_, strict=True)
+    density = [weight * multivariate_normal(mean, np.diag(spread)).pdf(reduced) for weight, mean, spread in parts]
+    theta = np.transpose(density) / np.sum(density, axis=0)[:, None]
+    total = 0.0
+    for i, label in enumerate(labels):
+        conditional = [theta[labels == label, z].sum() / theta[:, z].sum() for z in range(theta.shape[1])]
+        total += np.log(sum(p * share for p, share in zip(theta[i], conditional, strict=True)))
+    assert nleep(known)(labels) == pytest.approx(total / len(labels))
 
 
 def test_gbc_of_two_gaussians_on_a_line_is_the_integral_of_the_root_of_their_product():

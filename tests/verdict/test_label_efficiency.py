@@ -9,6 +9,7 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.metrics import accuracy_score
 
 from pipeline.verdict import arms as tables
+from pipeline.verdict import label_efficiency
 from pipeline.verdict.label_efficiency import bounded, efficiency, monotone, resample_cells, times_the_labels
 from pipeline.verdict.resampling import UndefinedGain
 
@@ -155,6 +156,34 @@ def test_luck_of_training_widens_the_spread():
     lucky = [arm(tested, np.array([0.7, 0.8, 0.9])[tested.fold], 1), *steady[1:]]
     spread = [resample_cells(tested, cells, "accuracy", resamples=500, seed=1)[1].std(0) for cells in (steady, lucky)]
     assert spread[1][0] > 2 * spread[0][0]
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_intervals_are_the_quantiles_of_the_resamples(alpha):
+    tested, arms, found = study(2.0, alpha=alpha)
+    cells, levels = [cell for of_arm in arms.values() for cell in of_arm], [alpha / 2, 1 - alpha / 2]
+    _, samples = resample_cells(tested, cells, "accuracy", resamples=300, seed=1)
+    tuned, scratch = np.split(samples, 2, axis=1)
+    for at, fraction in enumerate(FRACTIONS):
+        row = found["curves"]["tuned"][at]
+        assert [row["ci_low"], row["ci_high"]] == pytest.approx(np.quantile(tuned[:, at], levels).tolist())
+        ratios = np.sort(times_the_labels(FRACTIONS, scratch, tuned[:, at], fraction))
+        ends = [bounded(ratios[int(np.ceil(level * len(ratios))) - 1], fraction, FRACTIONS) for level in levels]
+        row = found["times"]["tuned"][at]
+        assert [row["ci_low"], row["ci_high"]] == ends
+
+
+def test_the_luck_of_training_is_added_and_taken_away_in_full(monkeypatch):
+    tested = world()
+    cells = [arm(tested, 0.8, seed) for seed in (1, 2)]
+
+    def spread_by(luck):
+        monkeypatch.setattr(label_efficiency, "_fold_shift", lambda *given: np.full(given[3], luck))
+        return resample_cells(tested, cells, "accuracy", resamples=50, seed=1)[1]
+
+    drawn, shifted = spread_by(0.0), spread_by(0.25)
+    np.testing.assert_allclose(shifted[:50] - drawn[:50], 0.25)
+    np.testing.assert_allclose(shifted[50:] - drawn[50:], -0.25)
 
 
 def test_without_groups_there_are_values_and_a_reason_in_place_of_intervals():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.special import gamma, gammainc
+from scipy.stats import bootstrap, norm, t
 
 from pipeline.verdict import resampling
 from pipeline.verdict.metrics import METRICS
@@ -66,17 +66,60 @@ def test_group_spread_is_the_closed_form_of_cluster_sampling():
     assert found.samples.std() == pytest.approx(expected, rel=0.03)
 
 
-def test_fold_shift_follows_its_posterior():
-    observed = np.array([0.00, 0.02, 0.07])
+def expected_luck(ratio, folds):
+    """The mean of the square root of the luck's variance, in units of what groups explain, by numerical integration."""
+
+    def likelihood(u):
+        return np.exp((folds - 1) / 2 * (np.log(u) - u * ratio))
+
+    low, no_luck = 1 / resampling.MOST_LUCK, resampling.NO_LUCK
+    height = (1 - no_luck) / np.log(resampling.MOST_LUCK)  # of the slab, over log u
+    moments = [
+        quad(lambda x, f=f: f(np.exp(x)) * likelihood(np.exp(x)) * height, np.log(low), 0, limit=200)[0]
+        for f in (lambda u: 1.0, lambda u: np.sqrt(1 / u - 1))
+    ]
+    return moments[1] / (moments[0] + no_luck * likelihood(1.0))
+
+
+@pytest.mark.parametrize(("spread", "folds"), [(0.01, 3), (0.05, 3), (0.2, 3), (0.04, 5)])
+def test_fold_shift_follows_its_posterior(spread, folds):
+    observed = np.linspace(-spread, spread, folds)
     rng = np.random.default_rng(0)
-    resampled = observed + rng.normal(0, 0.03, size=(4_000, 3))
-    shift = resampling._fold_shift(observed, resampled, np.full(3, 1 / 3), 200_000, rng)
+    resampled = observed + rng.normal(0, 0.03, size=(4_000, folds))
+    shift = resampling._fold_shift(observed, resampled, np.full(folds, 1 / folds), 200_000, rng)
     within = (resampled - observed).var(axis=1, ddof=1).mean()
-    rate, shape = observed.var(ddof=1) / within, 1 + resampling.FOLD_PRIOR
-    norming = gamma(shape) * gammainc(shape, rate) / rate**shape
-    total = quad(lambda u: u ** (shape - 1) * np.exp(-rate * u) * np.sqrt(1 / u - 1), 0, 1)[0] / norming
-    expected = np.sqrt(2 / np.pi) * np.sqrt(within / 3) * total  # mean absolute value of a normal scale mixture
+    luck = expected_luck(observed.var(ddof=1) / within, folds)
+    expected = np.sqrt(2 / np.pi) * np.sqrt(within / folds) * luck  # mean absolute value of a normal scale mixture
     assert np.abs(shift).mean() == pytest.approx(expected, rel=0.02)
+
+
+def test_folds_that_agree_leave_the_interval_of_groups_and_folds_that_disagree_give_students_t():
+    rng = np.random.default_rng(0)
+    agree, disagree = (resampling._fold_variance(ratio, 5, 200_000, rng) for ratio in (0.01, 80.0))
+    assert np.median(agree) == 0
+    gain = rng.standard_normal(200_000) * np.sqrt((1 + disagree) / 5)  # of groups and luck, in units of W
+    assert np.quantile(gain, 0.975) == pytest.approx(t.ppf(0.975, 4) * np.sqrt(80 / 5), rel=0.05)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_the_interval_and_the_standard_error_are_those_of_the_samples(alpha):
+    found = bootstrap_gain(pairs(), "accuracy", seed=3, resamples=2_000, alpha=alpha)
+    low, high = np.quantile(found.samples, [alpha / 2, 1 - alpha / 2])
+    assert (found.ci_low, found.ci_high) == (low, high)
+    assert found.standard_error * 2 * norm.ppf(1 - alpha / 2) == pytest.approx(high - low)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_the_interval_of_images_alone_is_that_of_scipy(alpha):
+    data = columns(n=400, gain=0.2)
+    data |= {"group": np.arange(400), "fold": np.zeros(400)}
+    found = bootstrap_gain(pair(**data), "accuracy", seed=3, resamples=20_000, alpha=alpha, ignore_folds=True)
+    right = [data[arm].argmax(1) == data["labels"] for arm in ("transfer", "baseline")]
+    difference = (right[0].astype(float) - right[1],)
+    expected = bootstrap(
+        difference, np.mean, n_resamples=20_000, confidence_level=1 - alpha, method="percentile", rng=1
+    ).confidence_interval
+    assert (found.ci_low, found.ci_high) == pytest.approx((expected.low, expected.high), abs=0.004)
 
 
 def test_folds_that_disagree_widen_the_interval():

@@ -50,6 +50,7 @@ def test_lite0_has_the_published_size_and_the_cost_that_pytorch_counts():
     macs = sum(flops for name, flops in per_layer(model).items() if name.endswith("_conv") or name == "head") / 2
     assert macs == 385_187_552 + 1000 / 2  # the bias of the head
     assert 2 * macs < forward_flops(model) < 2.1 * macs
+    assert forward_flops(model) / 2 == pytest.approx(407e6, rel=0.06)  # the published figure
 
 
 def test_training_costs_what_is_trained(tiny):

@@ -33,7 +33,7 @@ from pipeline.verdict.pairs import PairedPredictions
 
 CHUNK_CELLS = 2**21  # floats of the largest array in a chunk of resamples (16 MiB), whatever the number of images
 FOLD_RESAMPLES = 1_000  # enough for the variance explained by groups to 5 %
-NO_LUCK = 0.4  # prior probability that the luck of training adds nothing to the spread of groups
+NO_LUCK = 3 / 8  # prior probability that the luck of training adds nothing to the spread of groups
 MOST_LUCK = 1e3  # variance of the luck of training, in units of what groups explain, up to which the prior reaches
 VARIANCE_GRID = 1_000  # points of the posterior, evenly over the logarithm of u: 0.7 % apart
 MOST_UNDEFINED = 0.05  # share of resamples that may lack a class before the interval is withheld

@@ -77,7 +77,10 @@ def outs_by_paths(stage, name):
         "adapt": lambda: [P.adaptation(name).folder],
         "compare": lambda: [P.transfer(name).folder],
         "study": lambda: [P.transfer(name).folder],
-        "report": lambda: [P.report_markdown, P.report_html, P.report_cost, P.report_metrics, P.plots],
+        "report": lambda: [
+            *(P.report_markdown, P.report_html, P.report_cost, P.report_metrics, P.report_verdicts),
+            P.plots,
+        ],
     }[stage]()
     return {path.as_posix() for path in [*outs, *([P.clock(stage, name)] if stage in KERAS_STAGES else [])]}
 

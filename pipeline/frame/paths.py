@@ -241,6 +241,10 @@ class Paths:
         return self.root / "reports" / "metrics.json"
 
     @property
+    def report_verdicts(self) -> Path:
+        return self.root / "reports" / "verdicts.json"
+
+    @property
     def report_cost(self) -> Path:
         return self.root / "reports" / "cost.json"
 

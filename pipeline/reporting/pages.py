@@ -44,7 +44,7 @@ def page(
         "params": params,
         "metric": metrics["run"]["metric"],
         "controls_state": metrics["run"]["controls"],
-        "controls_line": controls_line(metrics["run"], controls),
+        "controls_line": controls_line(metrics["run"], {name: metrics[name] for name in controls}),
         "sentences": [sentence(name, metrics[name], metrics["run"]["metric"]) for name in order],
         "forecasts_line": forecasts_line(metrics["run"]["forecasts"]),
         "transfers": transfers_table(metrics, transfers, alpha),

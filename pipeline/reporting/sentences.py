@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.reporting.summary import ADAPTATION, REPEAT
+from pipeline.verdict.controls import by_sign_alone, why_failed
 
 Entry = Mapping[str, Any]
 BASELINES = {ADAPTATION: "of the source as it is", REPEAT: "of the same training under another seed"}
@@ -38,18 +39,30 @@ def control_state(entry: Entry) -> str:
     return f"control ({spaced(entry['control'])}) {state}"
 
 
-def controls_line(run: Entry, controls: list[str]) -> str:
+def controls_line(run: Entry, controls: Mapping[str, Entry]) -> str:
     """The report's first line: whether the run's verdicts can be trusted.
 
     Args:
-        run: the entry `run` of metrics.json. controls: the names of all controls.
+        run: the entry `run` of metrics.json. controls: the entries of all controls there.
     """
     if run["controls"] is None:
         return "This run has no controls: nothing in it tests whether its verdicts can be trusted."
     if run["controls"] == "held":
-        return f"The controls held: where the answer was known in advance, this run found it ({', '.join(controls)})."
-    why = ". ".join(f"{name}: {reason}" for name, reason in run["failed_controls"].items())
+        return f"The controls held ({_how_held(controls)})."
+    why = ". ".join(
+        f"{name}: {why_failed(entry['control'], entry['held'], entry)}"
+        for name, entry in controls.items()
+        if not entry["held"]
+    )
     return f"The controls failed, so the verdicts of this run cannot be trusted. {why}."
+
+
+def _how_held(controls: Mapping[str, Entry]) -> str:
+    """The names, those apart that have the right sign and no more: that is half a proof at best."""
+    alone = [name for name, entry in controls.items() if by_sign_alone(entry["control"], entry["evidence"])]
+    proved = [name for name in controls if name not in alone]
+    parts = [(alone, " by sign, not conclusively"), (proved, "")]
+    return "; ".join(f"{', '.join(names)}{how}" for names, how in parts if names)
 
 
 def interval(entry: Entry) -> str:

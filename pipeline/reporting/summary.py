@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.frame.params import Params
+from pipeline.frame.references import RESERVED
 from pipeline.verdict.controls import failures, held
 from pipeline.verdict.decision import Verdict, with_holm
 from pipeline.verdict.difference import holm
@@ -73,6 +74,21 @@ def summarise(verdicts: Files, metrics: Files, cards: Files, forecasts: Files, p
     return result
 
 
+def headlines(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of reports/verdicts.json: of metrics.json, what `dvc metrics diff` can show on one screen.
+
+    Label, evidence and gain of everything that has a verdict, `saved` where it is defined, and how the controls stand.
+    """
+    entries = {name: entry for name, entry in metrics.items() if name not in RESERVED}
+    saved = {name: entry["compute"].get("saved") for name, entry in entries.items()}
+    result: dict[str, Any] = {
+        name: {key: entry[key] for key in ("label", "evidence", "gain")}
+        | ({} if saved[name] is None else {"saved": saved[name]})
+        for name, entry in entries.items()
+    }
+    return result | {"run": {"controls": metrics["run"]["controls"]}}
+
+
 def last_verdict(file: Mapping[str, Any]) -> Verdict:
     """The transfer's own verdict: that of its last arm."""
     return Verdict.from_dict(file["verdicts"][file["arm"]])
@@ -90,8 +106,12 @@ def _judged(verdict: Verdict, file: Mapping[str, Any], metrics: Mapping[str, Any
         "ci_high": verdict.ci_high,
         "p": verdict.p,
         "p_holm": verdict.p_holm,
+        "p_equivalence": verdict.p_equivalence,
+        "probability_of_improvement": verdict.probability_of_improvement,
         "smallest_detectable_gain": verdict.smallest_detectable_gain,
         "images_needed": verdict.images_needed,
+        "folds_needed": verdict.folds_needed,
+        "reasons": list(verdict.reasons),
         "arms": metrics,
     }
 

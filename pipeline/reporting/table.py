@@ -34,7 +34,7 @@ def print_table(root: Path = Path()) -> None:
     metrics = read_json(path)
     run, studies = metrics.pop("run"), metrics.pop(STUDIES, {})
     console = Console()
-    controls = [name for name, entry in metrics.items() if "control" in entry]
+    controls = {name: entry for name, entry in metrics.items() if "control" in entry}
     console.print(escape(controls_line(run, controls)), style=STYLES.get(run["controls"] or "", ""))
     console.print()
     for table in (verdict_table, adaptation_table, control_table):

@@ -12,7 +12,7 @@ from pipeline.reporting.figures import gain_figure
 from pipeline.reporting.pages import contact_figure, gain_rows, page, transfer_figures
 from pipeline.reporting.render import render
 from pipeline.reporting.studies import STUDIES
-from pipeline.reporting.summary import cells, summarise
+from pipeline.reporting.summary import cells, headlines, summarise
 
 TRACKS = (
     "run",
@@ -131,7 +131,7 @@ def write_plots(plots: Path, gains: pd.DataFrame, rows: dict[str, dict[str, pd.D
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read every verdict, write metrics.json, cost.json, plots, report.md and report.html."""
+    """Read every verdict, write metrics.json, verdicts.json, cost.json, plots, report.md and report.html."""
     files = {cell: paths.transfer(cell) for cell in cells(params)}
     for file in files.values():
         check_sealed(file.folder)
@@ -143,6 +143,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     rows = {cell: plot_rows(file) for cell, file in files.items()}
     gains, cost = gain_rows(metrics), costs(params, paths)
     write_json(paths.report_metrics, metrics)
+    write_json(paths.report_verdicts, headlines(metrics))
     write_json(paths.report_cost, cost)
     write_plots(paths.plots, gains, rows, metrics)
     datasets = {dataset: dataset_facts(dataset, paths) for dataset in params.datasets}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from pipeline.verdict.decision import Verdict
 
@@ -12,11 +13,13 @@ class Rule:
 
     Attributes:
         expected: the right outcome, in words. meaning: what a wrong one says of the run's other verdicts.
+        told_by: what of a verdict the outcome is read from.
         shown: whether a verdict shows it; None where the verdict lacks the number to tell.
     """
 
     expected: str
     meaning: str
+    told_by: Literal["label", "evidence"]
     shown: Callable[[Verdict], bool | None]
 
 
@@ -35,17 +38,20 @@ RULES = {
         "nothing conclusive",
         "two trainings that differ in nothing but their seed were found to differ, so that chance may pass for a gain "
         "or a loss (by chance alone this happens in a share alpha of the runs: repeat it under another run.seed)",
+        "evidence",
         _nothing_found,
     ),
     "planted_negative": Rule(
         "negative",
         "a source that knows nothing of use was found to help, so that a gain may come from something other than what "
         "the source knows",
+        "label",
         _label("negative"),
     ),
     "planted_positive": Rule(
         "positive",
         "a source that knows the task was not found to help, so that a true gain may be missed",
+        "label",
         _label("positive"),
     ),
 }
@@ -64,18 +70,27 @@ def held(control: str, verdict: Verdict) -> bool | None:
     return RULES[control].shown(verdict)
 
 
-def failures(judged: Mapping[str, tuple[str, Verdict]]) -> dict[str, str]:
-    """Name every control that did not hold, with the reason in plain words. One that is undefined did not hold.
+def failures(judged: Mapping[str, tuple[str, Verdict]]) -> list[str]:
+    """Name every control that did not hold. One whose outcome is undefined did not hold.
 
     Args:
         judged: name -> (control, its verdict).
     """
-    return {name: _why(control, verdict) for name, (control, verdict) in judged.items() if not held(control, verdict)}
+    return [name for name, (control, verdict) in judged.items() if not held(control, verdict)]
 
 
-def _why(control: str, verdict: Verdict) -> str:
+def why_failed(control: str, held: bool | None, found: Mapping[str, Any]) -> str:
+    """What a control that did not hold must have shown, what it showed, and what that means, in plain words.
+
+    Args:
+        held: as told by the function of this name. found: `label`, `evidence` and `reasons` of the verdict.
+    """
     rule = RULES[control]
-    if held(control, verdict) is None:
-        return f"its outcome is undefined ({'; '.join(verdict.reasons) or 'no reason was given'})"
-    found = verdict.evidence if control == "null" else verdict.label
-    return f"expected {rule.expected}, found {found}: {rule.meaning}"
+    if held is None:
+        return f"its outcome is undefined ({'; '.join(found['reasons']) or 'no reason was given'})"
+    return f"expected {rule.expected}, found {found[rule.told_by]}: {rule.meaning}"
+
+
+def by_sign_alone(control: str, evidence: str) -> bool:
+    """Whether a control that held did so by the sign of its gain without conclusive evidence: it may be luck."""
+    return RULES[control].told_by == "label" and evidence != "conclusive"

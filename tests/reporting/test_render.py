@@ -138,10 +138,19 @@ def test_the_sentence_warns_where_the_controls_failed():
 
 
 def test_the_first_line_names_the_controls_or_what_their_failure_means():
-    assert "a, b" in controls_line({"controls": "held", "failed_controls": {}}, ["a", "b"])
-    assert "no controls" in controls_line({"controls": None, "failed_controls": {}}, [])
-    failed = controls_line({"controls": "failed", "failed_controls": {"a": "for this"}}, ["a", "b"])
-    assert "cannot be trusted" in failed and "a: for this." in failed
+    held = CONTROL | {"held": True}
+    assert controls_line({"controls": "held"}, {"a": held, "b": held}) == "The controls held (a, b)."
+    assert "no controls" in controls_line({"controls": None}, {})
+    failed = controls_line({"controls": "failed"}, {"a": CONTROL, "b": held})
+    assert "cannot be trusted" in failed and "a: expected negative, found positive: " in failed and "b: " not in failed
+
+
+def test_a_control_that_held_by_its_sign_alone_is_no_proof():
+    held = {"held": True, "evidence": "inconclusive"}
+    controls = {name: CONTROL | held | {"control": name} for name in ("planted_negative", "planted_positive", "null")}
+    assert controls_line({"controls": "held"}, controls) == (
+        "The controls held (planted_negative, planted_positive by sign, not conclusively; null)."
+    )
 
 
 def test_an_interval_that_is_undefined_is_left_out():

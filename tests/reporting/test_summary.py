@@ -1,12 +1,17 @@
-"""What was paid once is divided over those that use it."""
+"""What was paid once is divided over those that use it; what an edit may flip fits on one screen."""
 
+import contextlib
 import copy
+import json
 
 import pytest
 import tiny_world
+from dvc.cli import main
+from dvc.repo import Repo
+from scmrepo.git import Git
 
-from pipeline.frame.params import check_params
-from pipeline.reporting.summary import amortised, one_off
+from pipeline.frame.params import check_params, load_params
+from pipeline.reporting.summary import amortised, cells, headlines, one_off
 
 
 def cards(**gflops):
@@ -57,3 +62,54 @@ def test_a_share_counts_against_what_was_saved():
     spent = amortised({"transfer_gflops": 50.0, "scratch_gflops": 100.0, "saved": 0.5}, once)
     assert (spent["amortised_gflops"], spent["saved"]) == (80.0, 0.5)
     assert spent["saved_amortised"] == pytest.approx(0.2)
+
+
+# ---- verdicts.json ---------------------------------------------------------------------------------------------------
+
+
+def metrics_of(names, evidence, gain):
+    """A metrics.json with an entry a name; every second one has no `saved`."""
+    saved = [{"saved": gain / 3}, {"saved": None}]
+    entries = {
+        name: {
+            "label": "positive" if gain > 0 else "negative",
+            "evidence": evidence,
+            "gain": gain,
+            "arms": {"tuned": {"accuracy": 0.5}},
+            "compute": saved[at % 2],
+        }
+        for at, name in enumerate(names)
+    }
+    return entries | {"studies": {"labels": {}}, "run": {"controls": "held" if gain > 0 else "failed", "folds": 3}}
+
+
+def test_verdicts_json_is_label_evidence_gain_and_compute_saved():
+    assert headlines(metrics_of(["a", "b"], "conclusive", 0.3)) == {
+        "a": {"label": "positive", "evidence": "conclusive", "gain": 0.3, "saved": pytest.approx(0.1)},
+        "b": {"label": "positive", "evidence": "conclusive", "gain": 0.3},
+        "run": {"controls": "held"},
+    }
+
+
+def test_dvc_metrics_diff_shows_every_flip_of_the_default_run_on_one_screen(repository, tmp_path, capsys):
+    """The names are those of the committed params; everything changes that can."""
+    file = tmp_path / "verdicts.json"
+    names = cells(load_params(repository / "params.yaml"))
+    with contextlib.chdir(tmp_path):
+        git = Git.init(".")
+        Repo.init(".")
+        file.write_text(json.dumps(headlines(metrics_of(names, "inconclusive", 0.0123456789))))
+        git.add(["verdicts.json", ".dvc"])
+        git.commit("before")
+        git.close()
+        file.write_text(json.dumps(headlines(metrics_of(names, "equivalent", -0.123456789))))
+        capsys.readouterr()
+        assert main(["metrics", "diff", "--targets", "verdicts.json", "--no-path", "--precision", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 40 and max(map(len, lines)) <= 80
+    for name in names:
+        assert [line.split() for line in lines if line.startswith(f"{name}.label ")] == [
+            [f"{name}.label", "positive", "negative", "-"]
+        ]
+        assert any(line.split()[:3] == [f"{name}.gain", "0.012", "-0.123"] for line in lines)
+    assert ["run.controls", "held", "failed", "-"] in [line.split() for line in lines]

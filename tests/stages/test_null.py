@@ -59,4 +59,4 @@ def test_a_difference_that_is_there_is_found(world_copy):
     assert (judged["label"], judged["evidence"]) == ("negative", "conclusive")
     tiny_world.run_cell(copied.root, "report", None)
     run = read_json(Paths(copied.root).report_metrics)["run"]
-    assert run["controls"] == "failed" and list(run["failed_controls"]) == [NAME]
+    assert run["controls"] == "failed" and run["failed_controls"] == [NAME]

@@ -19,6 +19,7 @@ from pipeline.reporting.summary import last_verdict
 from pipeline.verdict.difference import holm
 
 NUMBERS = {"gain", "ci_low", "ci_high", "p_holm"}
+UNADJUSTED = ("p_equivalence", "probability_of_improvement", "reasons")
 NAMED = ("defect-null", "run", "to-defect", "to-kind")
 METRICS = {"balanced_accuracy", "accuracy", "macro_f1", "roc_auc", "log_loss", "ece"}
 
@@ -41,7 +42,7 @@ def test_metrics_have_one_object_a_transfer_and_the_run(metrics):
 
 
 @pytest.mark.parametrize("transfer", ["to-defect", "to-kind"])
-def test_an_entry_has_the_schema_that_others_rely_on(metrics, transfer):
+def test_an_entry_has_the_schema_that_others_rely_on(paths, metrics, transfer):
     entry = metrics[transfer]
     assert (entry["setting"], entry["arm"]) == ("inductive", "tuned")
     assert entry["label"] in ("positive", "negative")
@@ -51,6 +52,9 @@ def test_an_entry_has_the_schema_that_others_rely_on(metrics, transfer):
     assert set(entry["cost_to_equal_quality"]) == {"gflops", "scratch_gflops", "ratio", "reached", "reason"}
     assert (entry["kind"], entry["source"], entry["compute"]["pretraining_gflops"]) == ("transfer", "tiny", 0)
     numbers = [entry[key] for key in NUMBERS] + [entry["equal_compute"][key] for key in NUMBERS]
+    judged = read_json(paths.transfer(transfer).verdict)["verdicts"]["tuned"]
+    assert {key: entry[key] for key in UNADJUSTED} == {key: judged[key] for key in UNADJUSTED}
+    assert (entry["images_needed"] is None) == (entry["folds_needed"] is None)
     for arm in entry["arms"].values():
         assert set(arm) == METRICS
         numbers += arm.values()
@@ -169,7 +173,7 @@ def test_markdown_tables_keep_their_columns(paths):
 
 
 def everything(paths):
-    files = [paths.report_metrics, paths.report_cost, paths.report_markdown, paths.report_html]
+    files = [paths.report_metrics, paths.report_verdicts, paths.report_cost, paths.report_markdown, paths.report_html]
     return {path.name: path.read_bytes() for path in [*files, *sorted(paths.plots.glob("*.csv"))]}
 
 
@@ -239,7 +243,7 @@ def test_controls_that_hold_are_told_in_the_first_line_and_stand_apart(world_cop
     settle(copy, "defect-null", evidence="inconclusive", p=0.9)
     settle(copy, "to-kind", label="positive", gain=0.2, p=0.04)
     metrics, markdown, html = report(copy)
-    assert metrics["run"]["controls"] == "held" and metrics["run"]["failed_controls"] == {}
+    assert metrics["run"]["controls"] == "held" and metrics["run"]["failed_controls"] == []
     assert (metrics["defect-null"]["control"], metrics["defect-null"]["held"]) == ("null", True)
     assert (metrics["to-kind"]["control"], metrics["to-kind"]["held"]) == ("planted_positive", True)
     assert "controls" not in metrics["to-defect"]
@@ -268,7 +272,7 @@ def test_a_control_that_fails_is_told_everywhere_and_stops_nothing(world_copy, c
     tiny_world.write_params(copy.root, copy.raw)
     settle(copy, "to-kind", **fields)
     metrics, markdown, html = report(copy)
-    assert metrics["run"]["controls"] == "failed" and words in metrics["run"]["failed_controls"]["to-kind"]
+    assert metrics["run"]["controls"] == "failed" and "to-kind" in metrics["run"]["failed_controls"]
     assert metrics["to-defect"]["controls"] == "failed" and "controls" not in metrics["to-kind"]
     first = markdown.splitlines()[0], html[html.index("<body>") :].splitlines()[1]
     assert all("cannot be trusted" in line and words in line for line in first)

@@ -1,9 +1,11 @@
 """Controls: the rule of each, on verdicts whose answer is plain."""
 
+from dataclasses import asdict
+
 import pytest
 
 from pipeline.frame.params import Transfer
-from pipeline.verdict.controls import RULES, failures, held
+from pipeline.verdict.controls import RULES, by_sign_alone, failures, held, why_failed
 from pipeline.verdict.decision import Verdict
 
 
@@ -37,13 +39,38 @@ def test_a_control_holds_iff_its_rule_says_so(control, fields, expected):
 @pytest.mark.parametrize("control", RULES)
 def test_an_undefined_outcome_neither_holds_nor_fails_but_is_no_success(control):
     assert held(control, verdict(**UNDEFINED)) is None
-    assert "all tested images are of one class" in failures({"a": (control, verdict(**UNDEFINED))})["a"]
+    assert failures({"a": (control, verdict(**UNDEFINED))}) == ["a"]
+    assert "all tested images are of one class" in why_failed(control, None, UNDEFINED)
 
 
 def test_only_those_that_did_not_hold_are_named_with_what_was_expected_and_found():
     judged = {"good": ("planted_positive", verdict()), "bad": ("planted_negative", verdict())}
-    assert list(failures(judged)) == ["bad"]
-    assert failures(judged)["bad"].startswith("expected negative, found positive: ")
+    assert failures(judged) == ["bad"]
+
+
+@pytest.mark.parametrize(
+    ("control", "fields", "words"),
+    [
+        ("planted_negative", {}, "expected negative, found positive: a source that knows nothing"),
+        ("planted_positive", NEGATIVE, "expected positive, found negative: a source that knows the task"),
+        ("null", {"evidence": "conclusive"}, "expected nothing conclusive, found conclusive: two trainings"),
+    ],
+)
+def test_a_failure_tells_what_was_expected_what_was_found_and_what_it_means(control, fields, words):
+    assert why_failed(control, False, asdict(verdict(**fields))).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("control", "evidence", "alone"),
+    [
+        ("planted_negative", "inconclusive", True),
+        ("planted_positive", "equivalent", True),
+        ("planted_positive", "conclusive", False),
+        ("null", "inconclusive", False),  # that is what it must show
+    ],
+)
+def test_a_sign_without_conclusive_evidence_is_told_apart(control, evidence, alone):
+    assert by_sign_alone(control, evidence) is alone
 
 
 def test_every_control_that_params_know_has_a_rule():

@@ -138,19 +138,20 @@ def gains_table(entry: Metrics, verdict: Metrics) -> Table:
     """A row for each arm against the baseline, and for the last arm at equal compute."""
     titles = (f"gain over {spaced(verdict['against'])} of", "evidence")
     columns = [Column(titles[0]), *numbers("gain [interval]"), Column(titles[1])]
+    of_entry = {key: entry[key] for key in ("evidence", "images_needed", "folds_needed")}
     rows = [
-        # only here the evidence has passed Holm's adjustment
-        _gain_row(spaced(arm), judged, entry["evidence"] if arm == verdict["arm"] else judged["evidence"])
+        # the last arm's evidence has passed Holm's adjustment
+        _gain_row(spaced(arm), judged | of_entry if arm == verdict["arm"] else judged)
         for arm, judged in verdict["verdicts"].items()
     ]
     if "equal_compute" in verdict:
-        equal = verdict["equal_compute"]
-        rows.append(_gain_row(f"{spaced(verdict['arm'])}, at equal compute", equal, equal["evidence"]))
+        rows.append(_gain_row(f"{spaced(verdict['arm'])}, at equal compute", verdict["equal_compute"]))
     if "attribution" in verdict:
         scaling, features = (verdict["attribution"][part] for part in ("scaling", "features"))
-        rows.append(_gain_row("rescaled: scaling", scaling, scaling["evidence"]))
-        rows.append(_gain_row(f"{spaced(verdict['arm'])} over rescaled: features", features, features["evidence"]))
-    return Table([*columns, *numbers("p", "p (McNemar)", "smallest detectable gain")], rows)
+        rows.append(_gain_row("rescaled: scaling", scaling))
+        rows.append(_gain_row(f"{spaced(verdict['arm'])} over rescaled: features", features))
+    last = Column("would need (that many images in that many folds, both together)")
+    return Table([*columns, *numbers("p", "p (McNemar)", "smallest detectable gain"), last], rows)
 
 
 def forecast_table(forecast: Metrics) -> Table:
@@ -182,9 +183,15 @@ def candidates_table(verdict: Metrics) -> Table:
     return Table([Column("tried (strength)"), *titles], rows)
 
 
-def _gain_row(what: str, judged: Metrics, evidence: str) -> list[str]:
+def _gain_row(what: str, judged: Metrics) -> list[str]:
     p = [number(judged[key], ".2g") for key in ("p", "p_mcnemar")]
-    return [what, interval(judged), evidence, *p, number(judged["smallest_detectable_gain"])]
+    return [what, interval(judged), judged["evidence"], *p, number(judged["smallest_detectable_gain"]), _needed(judged)]
+
+
+def _needed(judged: Metrics) -> str:
+    """How much testing would have shown the observed gain; a dash where that is known or was not needed."""
+    images, folds = judged["images_needed"], judged["folds_needed"]
+    return "-" if images is None or folds is None else f"{images:,} images in {folds:,} folds"
 
 
 def spending_table(entry: Metrics, clocks: Metrics, third: Metrics | None = None) -> Table:

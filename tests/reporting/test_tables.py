@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.reporting.tables import candidates_table, spending_table
+from pipeline.reporting.tables import candidates_table, gains_table, spending_table
 
 CLOCK = {"seconds": 10.0, "cpu_seconds": 19.6, "peak_memory_mb": 1234.5, "device": "cpu"}
 ENTRY = {
@@ -55,3 +55,19 @@ def test_a_candidate_of_an_adaptation_is_named_by_its_method_and_strength():
     )
     assert table.rows == [["source only", "0.250", "0.625", "1"], ["deep coral, 0.5", "0.250", "0.625", "2"]]
     assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_an_inconclusive_gain_tells_the_images_and_folds_that_would_have_shown_it():
+    judged = {
+        "gain": 0.02, "ci_low": -0.01, "ci_high": 0.05, "evidence": "inconclusive", "p": 0.04, "p_mcnemar": None,
+        "smallest_detectable_gain": 0.05, "images_needed": 12_500, "folds_needed": 19,
+    }  # fmt: skip
+    sure = judged | {"evidence": "conclusive", "images_needed": None, "folds_needed": None}
+    # by its own p the last arm is conclusive; after Holm's adjustment it is not, and that is what counts
+    verdict = {"arm": "tuned", "against": "scratch", "verdicts": {"head": sure, "tuned": sure}, "equal_compute": judged}
+    table = gains_table(judged, verdict)
+    assert table.columns[-1].title.startswith("would need") and "both together" in table.columns[-1].title
+    needed = "12,500 images in 19 folds"
+    assert [(row[2], row[-1]) for row in table.rows] == [
+        ("conclusive", "-"), ("inconclusive", needed), ("inconclusive", needed)
+    ]  # fmt: skip

@@ -129,6 +129,7 @@ class Null(Section):
     target: str
     baseline: str
     again: str
+    control: Literal["null"] = "null"
 
 
 class Rescaled(Section):

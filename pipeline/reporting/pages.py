@@ -13,7 +13,7 @@ from pipeline.reporting.sections import dataset_line, run_line, section, source_
 from pipeline.reporting.sentences import controls_line, forecasts_line, sentence
 from pipeline.reporting.studies import STUDIES, study_section
 from pipeline.reporting.summary import ADAPTATION, controls_of
-from pipeline.reporting.tables import adaptations_table, controls_table, transfers_table
+from pipeline.reporting.tables import adaptations_table, controls_table, transfers_table, verdicts_table
 
 Objects = Mapping[str, Any]
 Figures = list[tuple[str, str]]
@@ -47,9 +47,10 @@ def page(
         "controls_line": controls_line(metrics["run"], {name: metrics[name] for name in controls}),
         "sentences": [sentence(name, metrics[name], metrics["run"]["metric"]) for name in order],
         "forecasts_line": forecasts_line(metrics["run"]["forecasts"]),
-        "transfers": transfers_table(metrics, transfers, alpha),
-        "adaptations": adaptations_table(metrics, list(params.adaptations), alpha),
-        "controls": controls_table(metrics, controls, alpha),
+        "verdicts": verdicts_table(metrics, order, alpha),
+        "transfers": transfers_table(metrics, transfers),
+        "adaptations": adaptations_table(metrics, list(params.adaptations)),
+        "controls": controls_table(metrics, controls),
         "sections": [
             *(
                 section(name, metrics[name], verdicts[name], cost[name], forecasts.get(name), drawn[name])
@@ -69,10 +70,10 @@ def page(
 
 
 def gain_rows(metrics: Objects) -> pd.DataFrame:
-    """Rows of the gain plot: transfer, role, reading, gain, ci_low, ci_high; controls last."""
+    """Rows of the gain plot: transfer, control, role, reading, gain, ci_low, ci_high; controls last."""
     entries = {name: entry for name, entry in metrics.items() if name not in RESERVED}
     rows = [
-        {"transfer": name, "role": _role(entry), "reading": reading}
+        {"transfer": name, "control": entry.get("control", ""), "role": _role(entry), "reading": reading}
         | {k: part[k] for k in ("gain", "ci_low", "ci_high")}
         for name, entry in entries.items()
         for reading, part in _readings(entry)

@@ -93,14 +93,20 @@ def _equal_quality(cost: Object) -> str:
     return f"What scratch ended with, the transfer never had, for {cost['gflops']:,.0f} GFLOPs against {scratch}."
 
 
+def distrust(entry: Object) -> list[str]:
+    """A warning where controls of the run failed."""
+    return ["Controls of this run failed: this is not to be trusted."] if entry.get("controls") == "failed" else []
+
+
 def _warnings(entry: Object, verdict: Object) -> list[str]:
     if entry.get("baseline_stopped_improving", True):
-        return []
+        return distrust(entry)
     stopped = verdict["stopped_improving"]["scratch"]
     return [
+        *distrust(entry),
         "The baseline had not stopped improving (no better validation loss for scratch.patience epochs) when its "
         f"budget ended in {stopped.count(False)} of {len(stopped)} folds: with a larger scratch.epochs it may come "
-        "closer, and the gain may shrink."
+        "closer, and the gain may shrink.",
     ]
 
 
@@ -124,7 +130,7 @@ def _forecast(forecast: Object, entry: Object) -> str:
         return "No forecast: none of the scores is defined for these features."
     outcome = {True: "which is right", False: "which is wrong", None: "which no verdict can prove"}
     return (
-        f"Forecast before any training: {forecast['label']}, {outcome[entry['forecast']['right']]}. "
+        f"Forecast before the transfer was trained: {forecast['label']}, {outcome[entry['forecast']['right']]}. "
         f"{forecast['reason'][0].upper()}{forecast['reason'][1:]}."
     )
 

@@ -94,7 +94,7 @@ def forecasts_line(forecasts: Entry) -> str:
     """The score of forecast against verdict."""
     scores = [(what, forecasts[what]) for what in ("transfers", "controls")]
     parts = [f"{score['right']} of {score['of']} {what}" for what, score in scores if score["of"]]
-    return f"Forecasts, told before any training, were right for {' and '.join(parts)}." if parts else ""
+    return f"Forecasts, told before the transfer was trained, were right for {' and '.join(parts)}." if parts else ""
 
 
 def number(value: float | None, form: str = ".3f") -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.reporting.figures import labels_figure
-from pipeline.reporting.sections import Section
+from pipeline.reporting.sections import Section, distrust
 from pipeline.reporting.sentences import interval, number, spaced
 from pipeline.reporting.tables import Column, Table, numbers
 
@@ -22,7 +22,7 @@ def study_section(name: str, study: Object, metric: str, alpha: float) -> Sectio
     )
     figure = (labels_figure(study, spaced(metric)), f"{spaced(metric).capitalize()} against the share of the labels.")
     notes = [*study_lines(name, study), *([f"No intervals: {study['reason']}."] if study["reason"] else [])]
-    return Section(f"Labels saved: {name}", intro, [], [study_table(study, alpha)], notes, [figure])
+    return Section(f"Labels saved: {name}", intro, distrust(study), [study_table(study, alpha)], notes, [figure])
 
 
 def study_table(study: Object, alpha: float) -> Table:

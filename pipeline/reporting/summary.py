@@ -11,7 +11,11 @@ from pipeline.verdict.decision import Verdict, with_holm
 from pipeline.verdict.difference import holm
 
 TRANSFER, ADAPTATION, REPEAT = "transfer", "adaptation", "repeat"  # kinds of entries; repeat: a baseline against itself
-NULL = "null"
+# why there is no share of compute saved where nothing was compared with training from scratch
+NO_SAVING = {
+    ADAPTATION: "an adaptation is compared with its source as it is, not with training from scratch",
+    REPEAT: "both trainings began from scratch, with the same budget",
+}
 Files = Mapping[str, Mapping[str, Any]]
 
 
@@ -23,7 +27,7 @@ def cells(params: Params) -> list[str]:
 def controls_of(params: Params) -> dict[str, str]:
     """Name -> control, of all entries whose answer is known in advance."""
     planted = {name: transfer.control for name, transfer in params.transfers.items() if transfer.control}
-    return {**planted, **dict.fromkeys(params.nulls, NULL)}
+    return {**planted, **{name: null.control for name, null in params.nulls.items()}}
 
 
 def summarise(verdicts: Files, metrics: Files, cards: Files, forecasts: Files, params: Params) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def summarise(verdicts: Files, metrics: Files, cards: Files, forecasts: Files, p
             entry["forecast"] = scored(forecasts[name], judged[name])
         if name in controls:
             entry |= {"control": controls[name], "held": held(controls[name], judged[name])}
-        elif failed:
+        if failed:
             entry["controls"] = "failed"
         result[name] = entry
     result["run"] = {
@@ -132,7 +136,7 @@ def _particulars(
             "baseline": null.baseline,
             "again": null.again,
             "baseline_stopped_improving": all(file["stopped_improving"]["scratch"]),
-            "compute": file["compute"],
+            "compute": {**file["compute"], **_nothing_saved(REPEAT)},
         }
     if name in params.adaptations:
         adaptation = params.adaptations[name]
@@ -143,7 +147,11 @@ def _particulars(
             "target": adaptation.target,
             "methods": file["methods"],
             "ceiling": _ceiling(file),
-            "compute": {**file["compute"], **one_off(adaptation.source, cards, params)},
+            "compute": {
+                **file["compute"],
+                **one_off(adaptation.source, cards, params),
+                **_nothing_saved(ADAPTATION),
+            },
         }
     transfer = params.transfers[name]
     return {
@@ -158,6 +166,10 @@ def _particulars(
         "compute": amortised(file["compute"], one_off(transfer.source, cards, params)),
         "cost_to_equal_quality": file["cost_to_equal_quality"],
     }
+
+
+def _nothing_saved(kind: str) -> dict[str, Any]:
+    return {"saved": None, "saved_reason": NO_SAVING[kind]}
 
 
 def scored(forecast: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:

@@ -42,75 +42,74 @@ def numbers(*titles: str) -> list[Column]:
     return [Column(title, "number") for title in titles]
 
 
-def transfers_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Table:
-    """A row a transfer: what it is, its verdict, and its price."""
-    texts = [Column(title) for title in ("transfer", "setting", "source", "target")]
+def verdicts_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Table:
+    """A row for everything that has a verdict, controls too; a dash where a kind of entry has no such thing."""
+    texts = [Column(title) for title in ("name", "control", "setting", "source", "target")]
     verdict = [Column("label", "label"), Column("evidence")]
-    columns = [*texts, *verdict, *numbers(gain_title(alpha), "p (Holm)", "gain at equal compute")]
-    columns += numbers("smallest detectable gain", "compute saved", "cost to equal quality")
-    columns.append(Column("forecast"))
+    last = numbers(gain_title(alpha), "p (Holm; of controls their own)", "compute saved")
+    return Table([*texts, *verdict, *last], [_verdict_row(name, metrics[name]) for name in names])
+
+
+def _verdict_row(name: str, entry: Metrics) -> list[str]:
+    control = entry.get("control")
+    return [
+        name,
+        spaced(control or "-"),
+        entry.get("setting", "-"),
+        entry.get("source", "-"),
+        entry["target"],
+        entry["label"] or "-",
+        entry["evidence"],
+        interval(entry),
+        number(entry["p" if control else "p_holm"], ".2g"),
+        number(entry["compute"]["saved"], ".0%"),
+    ]
+
+
+def transfers_table(metrics: Metrics, names: Sequence[str]) -> Table:
+    """A row a transfer: what it is compared with, its other readings, and its price."""
+    columns = [Column("transfer"), Column("baseline"), *numbers("gain at equal compute", "smallest detectable gain")]
+    columns += [*numbers("cost to equal quality"), Column("forecast")]
     return Table(columns, [_transfer_row(name, metrics[name]) for name in names])
 
 
 def _transfer_row(name: str, entry: Metrics) -> list[str]:
     return [
         name,
-        entry["setting"],
-        entry["source"],
-        entry["target"],
-        entry["label"] or "-",
-        entry["evidence"],
-        interval(entry),
-        number(entry["p_holm"], ".2g"),
+        entry["baseline"],
         interval(entry["equal_compute"]),
         number(entry["smallest_detectable_gain"]),
-        number(entry["compute"]["saved"], ".0%"),
         equal_quality(entry["cost_to_equal_quality"]),
         forecast_cell(entry["forecast"]),
     ]
 
 
-def adaptations_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Table:
-    """A row an adaptation: its verdict over the source as it is, and what the target's labels would have given."""
-    texts = [Column(title) for title in ("adaptation", "source", "target")]
-    verdict = [Column("label", "label"), Column("evidence")]
+def adaptations_table(metrics: Metrics, names: Sequence[str]) -> Table:
+    """A row an adaptation: the source as it is, adapted, and what the target's labels would have given."""
     arms = numbers("source only", "adapted", "with target labels", "of the way")
     rows = [_adaptation_row(name, metrics[name], metrics["run"]["metric"]) for name in names]
-    return Table([*texts, *verdict, *numbers(gain_title(alpha), "p (Holm)"), *arms], rows)
+    return Table([Column("adaptation"), *arms], rows)
 
 
 def _adaptation_row(name: str, entry: Metrics, metric: str) -> list[str]:
     reached = [entry["arms"][arm][metric] for arm in (entry["against"], entry["arm"], entry["ceiling"]["arm"])]
-    return [
-        name,
-        entry["source"],
-        entry["target"],
-        entry["label"] or "-",
-        entry["evidence"],
-        interval(entry),
-        number(entry["p_holm"], ".2g"),
-        *(number(value) for value in reached),
-        number(entry["ceiling"]["reached"], ".0%"),
-    ]
+    return [name, *(number(value) for value in reached), number(entry["ceiling"]["reached"], ".0%")]
 
 
-def controls_table(metrics: Metrics, names: Sequence[str], alpha: float) -> Table:
-    """A row a control: what it must show, what it showed, whether it held."""
-    texts = [Column(title) for title in ("control", "what it is", "compared", "expected", "found", "held")]
-    return Table([*texts, *numbers(gain_title(alpha), "p")], [_control_row(name, metrics[name]) for name in names])
+def controls_table(metrics: Metrics, names: Sequence[str]) -> Table:
+    """A row a control: what was compared, what it must show, what it showed, whether it held."""
+    texts = [Column(title) for title in ("control", "compared", "expected", "found", "held")]
+    return Table(texts, [_control_row(name, metrics[name]) for name in names])
 
 
 def _control_row(name: str, entry: Metrics) -> list[str]:
     repeat = entry["kind"] == REPEAT
     return [
         name,
-        spaced(entry["control"]),
         f"{entry['again']} with {entry['baseline']}" if repeat else f"{entry['source']} to {entry['target']}",
         RULES[entry["control"]].expected,
         f"{entry['label'] or 'no label'}, {entry['evidence']}",
         held_in_words(entry["held"]),
-        interval(entry),
-        number(entry["p"], ".2g"),
     ]
 
 

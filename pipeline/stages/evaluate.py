@@ -106,6 +106,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     arms = read_arms(transfer, name, paths, examples, tested.classes)
     extract = read_json(paths.features(name).cost)
     result = verdict(tested, examples, arms, extract, params.verdict, seed_for(params.run.seed, "bootstrap", name))
+    if transfer.control:
+        result["control"] = transfer.control
     predicted = {arm: content.probabilities for arm, content in arms.items()}
     rows = tables.plot_tables(tested, predicted) | {"learning_curves": learning_curves(arms, extract)}
     images = read_npy(images_of(paths, transfer.target))

@@ -49,7 +49,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     arms = {
         arm: read_arm(paths.arm("scratch", baseline), examples, tested.classes) for arm, baseline in baselines.items()
     }
-    result = verdict(tested, arms, params.verdict, seed_for(params.run.seed, "bootstrap", name))
+    seed = seed_for(params.run.seed, "bootstrap", name)
+    result = {"control": null.control, **verdict(tested, arms, params.verdict, seed)}
     predicted = {arm: content.probabilities for arm, content in arms.items()}
     rows = tables.plot_tables(tested, predicted) | {"learning_curves": learning_curves(arms)}
     with replacing_folder(paths.transfer(name).folder) as folder:

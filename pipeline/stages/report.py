@@ -12,7 +12,7 @@ from pipeline.reporting.figures import gain_figure
 from pipeline.reporting.pages import contact_figure, gain_rows, page, transfer_figures
 from pipeline.reporting.render import render
 from pipeline.reporting.studies import STUDIES
-from pipeline.reporting.summary import cells, headlines, summarise
+from pipeline.reporting.summary import cells, controls_of, headlines, summarise
 
 TRACKS = (
     "run",
@@ -65,9 +65,13 @@ def clocks(params: Params) -> dict[str, dict[str, tuple[str, str]]]:
 
 
 def costs(params: Params, paths: Paths) -> dict[str, Any]:
-    """The content of reports/cost.json: for every verdict the clock of each step that it rests on."""
+    """The content of reports/cost.json: for every verdict the clock of each step that it rests on.
+
+    A control has its flag beside them, under `control`.
+    """
+    flags = {name: {"control": control} for name, control in controls_of(params).items()}
     return {
-        name: {step: read_json(paths.clock(*cell)) for step, cell in steps.items()}
+        name: {step: read_json(paths.clock(*cell)) for step, cell in steps.items()} | flags.get(name, {})
         for name, steps in clocks(params).items()
     }
 
@@ -83,12 +87,17 @@ def add_attributions(
         metrics[entry.transfer] |= read_json(files.metrics)
 
 
-def studies(params: Params, paths: Paths) -> dict[str, Any]:
-    """What metrics.json has beside the verdicts: an entry for the studies, where there are any."""
+def studies(params: Params, paths: Paths, controls: str | None) -> dict[str, Any]:
+    """What metrics.json has beside the verdicts: an entry for the studies, where there are any.
+
+    Args:
+        controls: how the controls of the run stand; where they failed, every study says so, as every verdict does.
+    """
     files = {name: paths.transfer(name) for name in params.studies}
     for file in files.values():
         check_sealed(file.folder)
-    return {STUDIES: {name: read_json(file.verdict) for name, file in files.items()}} if files else {}
+    flag = {"controls": controls} if controls == "failed" else {}
+    return {STUDIES: {name: read_json(file.verdict) | flag for name, file in files.items()}} if files else {}
 
 
 def forecasts(params: Params, paths: Paths) -> dict[str, Any]:
@@ -119,11 +128,15 @@ def dataset_facts(name: str, paths: Paths) -> dict[str, Any]:
 
 
 def write_plots(plots: Path, gains: pd.DataFrame, rows: dict[str, dict[str, pd.DataFrame]], metrics: dict) -> None:
-    """Write the rows of `dvc plots`: one file a plot, with the transfer beside every row."""
+    """Write the rows of `dvc plots`: one file a plot, with the transfer and its control, if it is one, in every row."""
     with replacing_folder(plots) as folder:
         write_csv(folder / "gain.csv", gains)
         for plot in PLOTS:
-            parts = [of[plot].assign(transfer=name) for name, of in rows.items() if plot in of]
+            parts = [
+                of[plot].assign(transfer=name, control=metrics[name].get("control", ""))
+                for name, of in rows.items()
+                if plot in of
+            ]
             table = pd.concat(parts, ignore_index=True)
             if plot == "confusion":  # DVC's template counts every row: only those of each transfer's last arm
                 table = table[table["arm"] == table["transfer"].map(lambda name: metrics[name]["arm"])]
@@ -139,7 +152,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     of_arms, made = {cell: read_json(file.metrics) for cell, file in files.items()}, cards(params, paths)
     add_attributions(params, paths, verdicts, of_arms)
     told = forecasts(params, paths)
-    metrics = summarise(verdicts, of_arms, made, told, params) | studies(params, paths)
+    metrics = summarise(verdicts, of_arms, made, told, params)
+    metrics |= studies(params, paths, metrics["run"]["controls"])
     rows = {cell: plot_rows(file) for cell, file in files.items()}
     gains, cost = gain_rows(metrics), costs(params, paths)
     write_json(paths.report_metrics, metrics)

@@ -116,6 +116,15 @@ def test_without_anything_unfrozen_the_verdict_is_that_of_the_head(world_copy, v
     assert entry["arm"] == "head" and set(entry["arms"]) == {"head", "scratch"}
 
 
+def test_a_planted_transfer_says_in_its_verdict_that_it_is_a_control(world_copy, verdict):
+    copied = world_copy()
+    copied.raw["transfers"]["to-defect"]["control"] = "planted_positive"
+    tiny_world.write_params(copied.root, copied.raw)
+    tiny_world.run_cell(copied.root, "evaluate", "to-defect")
+    flagged = read_json(Paths(copied.root).transfer("to-defect").verdict)
+    assert flagged == verdict | {"control": "planted_positive"} and "control" not in verdict
+
+
 def test_predictions_that_were_tampered_with_are_refused(world_copy):
     copied = world_copy()
     file = Paths(copied.root).arm("scratch", "defect-tiny").predictions

@@ -22,6 +22,7 @@ def test_it_writes_what_evaluate_writes(paths):
     written = {file.name for file in transfer.folder.iterdir()} - {transfer.contact_sheet.name}
     assert {file.name for file in null.folder.iterdir()} == written  # where nothing is to be found, nothing is shown
     verdict = read_json(null.verdict)
+    assert verdict["control"] == "null"
     assert (verdict["arm"], verdict["against"], list(verdict["verdicts"])) == ("again", "scratch", ["again"])
     assert set(read_json(null.metrics)) == {"again", "scratch"}
     assert verdict["classes"] == sorted([tiny_world.BAD, tiny_world.GOOD])

@@ -73,12 +73,12 @@ def test_p_is_adjusted_for_the_number_of_transfers_and_adaptations_but_not_of_co
 
 def test_cost_has_the_clock_of_every_stage(paths):
     cost = read_json(paths.report_cost)
-    assert set(cost["defect-null"]) == {"again", "scratch"}
+    assert set(cost["defect-null"]) == {"control", "again", "scratch"}
     assert set(cost["round-to-square"]) == {"pretrain", "adapt"}
     for name in ("to-defect", "to-kind"):
         assert set(cost[name]) == {"source", "extract", "forecast", "head", "tune", "scratch"}
     for stages in cost.values():
-        for clock in stages.values():
+        for clock in (clock for step, clock in stages.items() if step != "control"):
             assert clock["seconds"] > 0 and clock["cpu_seconds"] > 0 and clock["device"] == "cpu"
             assert clock["energy_joules"] is None or clock["energy_joules"] > 0
 
@@ -113,24 +113,60 @@ def test_contact_sheets_are_in_the_page_with_the_licence_of_their_images(paths):
     assert page.count("Scaled-down images of Toys &lt;b&gt;; CC0-1.0. none") == len(sheets)
 
 
-def test_the_table_of_transfers_has_a_column_for_everything_a_decision_needs(paths, metrics):
-    lines = paths.report_markdown.read_text(encoding="utf-8").splitlines()
-    head = next(index for index, line in enumerate(lines) if line.startswith("| transfer |"))
-    rows = [dict(zip(cells(lines[head]), cells(line), strict=True)) for line in lines[head + 2 : head + 4]]
+def table_of(page, first):
+    """The rows of a Markdown table, found by the title of its first column."""
+    lines = page.splitlines()
+    head = next(index for index, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :])
+    return [dict(zip(cells(lines[head]), cells(line.replace("\\", "")), strict=True)) for line in rows]
+
+
+def test_one_table_leads_with_everything_that_has_a_verdict(paths, metrics):
+    page = paths.report_markdown.read_text(encoding="utf-8")
+    rows = table_of(page, "name")
+    assert [row["name"] for row in rows] == ["to-defect", "to-kind", "round-to-square", "defect-null"]
     for row in rows:
-        entry = metrics[row["transfer"].replace("\\", "")]
-        assert row["label"] == f"**{entry['label']}**" and row["evidence"] == entry["evidence"]
-        assert row["gain [95% interval]"] == interval(entry)
+        entry = metrics[row["name"]]
+        control = entry.get("control")
+        assert row["control"] == (control or "-")
+        assert (row["setting"], row["source"]) == (entry.get("setting", "-"), entry.get("source", "-"))
+        assert (row["target"], row["label"]) == (entry["target"], f"**{entry['label']}**")
+        assert (row["evidence"], row["gain [95% interval]"]) == (entry["evidence"], interval(entry))
+        assert row["p (Holm; of controls their own)"] == f"{entry['p' if control else 'p_holm']:.2g}"
+        saved = entry["compute"]["saved"]
+        assert row["compute saved"] == ("-" if saved is None else f"{saved:.0%}")
+    assert page.index("| name |") < page.index("| transfer |") and "[report.html](report.html)" in page
+
+
+@pytest.mark.parametrize("name", ["round-to-square", "defect-null"])
+def test_where_no_compute_can_be_saved_there_is_a_reason_and_no_number(metrics, name):
+    spent = metrics[name]["compute"]
+    assert spent["saved"] is None and "scratch" in spent["saved_reason"]
+
+
+def test_the_table_of_transfers_has_their_other_readings(paths, metrics):
+    rows = table_of(paths.report_markdown.read_text(encoding="utf-8"), "transfer")
+    for row in rows:
+        entry = metrics[row["transfer"]]
+        assert row["baseline"] == entry["baseline"]
         assert row["gain at equal compute"] == interval(entry["equal_compute"])
         assert row["smallest detectable gain"] == f"{entry['smallest_detectable_gain']:.3f}"
-        assert (
-            row["p (Holm)"] == f"{entry['p_holm']:.2g}" and row["compute saved"] == f"{entry['compute']['saved']:.0%}"
-        )
         told = entry["forecast"]
         assert told["right"] is (told["label"] == entry["label"])
         assert row["forecast"] == f"{told['label']}, {'right' if told['right'] else 'wrong'}"
         assert row["cost to equal quality"] == equal_quality(entry["cost_to_equal_quality"])
     assert len(rows) == 2
+
+
+def test_a_control_is_flagged_in_every_output(paths, metrics):
+    assert metrics["defect-null"]["control"] == "null" and "control" not in metrics["to-defect"]
+    for name, flag in (("defect-null", "null"), ("to-defect", None)):
+        assert read_json(paths.transfer(name).verdict).get("control") == flag
+        assert read_json(paths.report_cost)[name].get("control") == flag
+    for plot in ("gain", "learning_curves", "roc", "confusion", "calibration"):
+        rows = pd.read_csv(paths.plots / f"{plot}.csv", dtype=str, keep_default_na=False)
+        assert set(rows["control"][rows["transfer"] == "defect-null"]) == {"null"}, plot
+        assert set(rows["control"][rows["transfer"] != "defect-null"]) == {""}, plot
 
 
 def cells(line):
@@ -252,8 +288,9 @@ def test_controls_that_hold_are_told_in_the_first_line_and_stand_apart(world_cop
     assert metrics["to-kind"]["p_holm"] is None and metrics["to-kind"]["equal_compute"]["p_holm"] is None
     assert markdown.splitlines()[0].startswith("**The controls held")
     assert html[html.index("<body>") :].splitlines()[1].startswith('<p class="held">The controls held')
-    summary = markdown[: markdown.index("## Controls")]
-    assert "| to-defect |" in summary and "| to-kind |" not in summary
+    assert [row["transfer"] for row in table_of(markdown, "transfer")] == ["to-defect"]
+    flags = {row["name"]: row["control"] for row in table_of(markdown, "name")}
+    assert flags == {"to-defect": "-", "to-kind": "planted positive", "defect-null": "null"}
     rows = pd.read_csv(Paths(copy.root).plots / "gain.csv")
     assert set(rows[rows["role"] == "controls"]["transfer"]) == {"to-kind", "defect-null"}
 
@@ -273,10 +310,11 @@ def test_a_control_that_fails_is_told_everywhere_and_stops_nothing(world_copy, c
     settle(copy, "to-kind", **fields)
     metrics, markdown, html = report(copy)
     assert metrics["run"]["controls"] == "failed" and "to-kind" in metrics["run"]["failed_controls"]
-    assert metrics["to-defect"]["controls"] == "failed" and "controls" not in metrics["to-kind"]
+    assert {entry["controls"] for entry in metrics.values()} == {"failed"}  # every verdict and the run
     first = markdown.splitlines()[0], html[html.index("<body>") :].splitlines()[1]
     assert all("cannot be trusted" in line and words in line for line in first)
-    assert "not to be trusted" in markdown and "not to be trusted" in html
+    for page in (markdown, html):
+        assert page.count("not to be trusted, since controls") == page.count("this is not to be trusted") == 4
 
 
 def test_a_run_without_controls_says_so(world_copy):

@@ -53,6 +53,8 @@ def assign_folds(labels: np.ndarray, unit: np.ndarray, folds: int, seed: int) ->
 def assign_pools(labels: pd.DataFrame, unit: np.ndarray, pools: dict[str, float], seed: int) -> np.ndarray:
     """Divide a dataset into named pools by whole units, each with about its share of the images of every class.
 
+    The order of the names in `pools` does not matter.
+
     Args:
         labels: (n, columns), stratified by all columns jointly. unit: (n,) names. pools: shares that sum to one.
 
@@ -68,8 +70,8 @@ def assign_pools(labels: pd.DataFrame, unit: np.ndarray, pools: dict[str, float]
     part = _parts(joint, unit, min(PARTS, len(np.unique(unit))), seed)
     sizes = np.bincount(part)
     middle = (np.cumsum(sizes) - sizes / 2) / len(labels)  # where each part lies when all are laid end to end
-    ends = np.cumsum(list(pools.values()))
-    names = np.array(list(pools), dtype=object)
+    names = np.array(sorted(pools), dtype=object)
+    ends = np.cumsum([pools[name] for name in names])
     pool = names[np.minimum(np.searchsorted(ends, middle), len(names) - 1)][part]
     for name in pools:
         for column in labels:

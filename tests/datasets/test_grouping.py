@@ -41,6 +41,7 @@ def test_pools_keep_units_whole_and_meet_their_shares(seed, share):
     parts = pd.crosstab(labels["one"], pool, normalize="columns")
     assert (abs(parts["source"] - parts["target"]) < 0.15).all()
     assert (pool == assign_pools(labels, unit, {"source": share, "target": 1 - share}, seed)).all()
+    assert (pool == assign_pools(labels, unit, {"target": 1 - share, "source": share}, seed)).all()
 
 
 def test_without_pools_every_image_is_in_the_unnamed_one():

@@ -56,16 +56,24 @@ def reference_faults(raw: Raw) -> list[str]:
     return faults + _unequal_tries(raw)
 
 
+def links_of(raw: Raw, source: Any) -> list[str]:
+    """The sources made here that lead to a source along `init`, itself first; each once, also in a ring."""
+    links: list[str] = []
+    while isinstance(source, str) and source not in links and (entry := _entry(raw, "pretrained", source)):
+        links.append(source)
+        source = entry.get("init")
+    return links
+
+
 def origin_of(raw: Raw, source: Any) -> Mapping[str, Any] | None:
     """Follow a source's `init` to the entry of `sources` that its chain begins with; None where it leads nowhere."""
-    met: set[str] = set()
-    while isinstance(source, str) and source not in met:
-        met.add(source)
-        entry = _entry(raw, "pretrained", source)
-        if not entry:
-            return _entry(raw, "sources", source) or None
-        source = entry.get("init")
-    return None
+    links = links_of(raw, source)
+    first = _entry(raw, "pretrained", links[-1]).get("init") if links else source
+    return None if first in links or first is None else _entry(raw, "sources", first) or None
+
+
+def _learns_labels(raw: Raw, source: Any) -> bool:
+    return _entry(raw, "pretrained", source).get("pretrain") == "supervised"
 
 
 def _unequal_tries(raw: Raw) -> list[str]:
@@ -209,11 +217,17 @@ def _setting_faults(raw: Raw) -> list[str]:
         setting, source = transfer.get("setting"), _entry(raw, "pretrained", transfer.get("source"))
         if not source or setting not in LABELLED_SOURCE:
             continue
-        labelled = source.get("pretrain") == "supervised"
+        labelled = _learns_labels(raw, transfer.get("source"))
         if labelled != LABELLED_SOURCE[setting]:
             faults.append(
                 f"transfers.{name}.setting: received '{setting}', but source '{transfer.get('source')}' learnt "
                 f"{'with' if labelled else 'without'} labels"
+            )
+        links = [link for link in links_of(raw, transfer.get("source")) if _learns_labels(raw, link)]
+        if setting == "unsupervised" and not labelled and links:
+            faults.append(
+                f"transfers.{name}.setting: received 'unsupervised', but source '{transfer.get('source')}' goes on "
+                f"from '{links[0]}', which learnt with labels; begin its chain with a source that saw none"
             )
         label = _entry(raw, "targets", transfer.get("target")).get("label")
         if setting == "transductive" and labelled and label is not None and source.get("label") not in (None, label):

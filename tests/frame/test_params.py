@@ -124,6 +124,22 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         put("transfers.planted-positive.setting", "unsupervised"),
         ("transfers.planted-positive.setting", "learnt with labels"),
     ),
+    "unsupervised from labels, two links before": (
+        lambda raw: raw["pretrained"].update(
+            {
+                "turned": {"pretrain": "rotation", "init": "cell-type", "dataset": "elpv"},
+                "cells-simclr": raw["pretrained"]["cells-simclr"] | {"init": "turned"},
+            }
+        ),
+        (
+            "transfers.cells-to-defect.setting",
+            "'cells-simclr' goes on from 'cell-type', which learnt with labels",
+        ),
+    ),
+    "a null control that says it is nothing": (
+        put("nulls.scratch-again.control", None),
+        ("nulls.scratch-again.control: input should be 'null'",),
+    ),
     "transductive with another objective": (
         put("transfers.type-to-defect.setting", "transductive"),
         ("transfers.type-to-defect.setting", "the same objective on other data"),
@@ -254,3 +270,10 @@ def test_tracked_keys_name_the_cell(raw, stage):
     module, params = importlib.import_module(f"pipeline.stages.{stage}"), check_params(raw)
     cell = next(iter(raw[STAGES[stage]]))
     assert f"{STAGES[stage]}.{cell}" in tracked_keys(module, params, cell)
+
+
+def test_a_source_without_labels_may_begin_with_published_weights(raw):
+    raw["pretrained"]["cells-simclr"]["init"] = "imagenet"
+    raw["transfers"]["cells-to-defect"]["baseline"] = "few-labels-lite0"
+    raw["baselines"]["few-labels-lite0"] = {"target": "few-labels", "architecture": "efficientnet_lite0"}
+    assert check_params(raw).transfers["cells-to-defect"].setting == "unsupervised"

@@ -15,6 +15,7 @@ from pipeline.verdict.metrics import Array
 
 TRACKS = ("run.seed", "adaptations.{name}", "verdict")
 ADAPTED, SOURCE_ONLY, CEILING = "adapted", "source_only", "target_supervised"
+TOLD = ("balanced_accuracy", "accuracy")  # of the candidates, after the choice
 ARMS = (SOURCE_ONLY, ADAPTED, CEILING)
 
 
@@ -27,15 +28,16 @@ def chosen_methods(candidates: pd.DataFrame) -> dict[str, int]:
 def candidates_over_folds(candidates: pd.DataFrame) -> list[dict[str, Any]]:
     """A row a method and strength (null: none), in the order in which they were tried.
 
-    Each has the means over folds of the criterion, which was all that the choice saw, and of the balanced accuracy on
+    Each has the means over folds of the criterion, which was all that the choice saw, and of what of TOLD there is on
     test images, which it did not; and the number of folds in which it was chosen.
     """
+    told = [quality for quality in TOLD if quality in candidates]
     return [
         {
             "method": str(rows["method"].iloc[0]),
             "strength": None if rows["strength"].isna().all() else float(rows["strength"].iloc[0]),
             "criterion": float(rows["criterion"].mean()),
-            "balanced_accuracy": float(rows["balanced_accuracy"].mean()),
+            **{quality: float(rows[quality].mean()) for quality in told},
             "folds_chosen": int(rows["chosen"].sum()),
         }
         for _, rows in candidates.groupby(["method", "strength"], sort=False, dropna=False)

@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json, read_parquet, write_parquet
-from pipeline.stages.compare import chosen_methods
+from pipeline.stages.compare import candidates_over_folds, chosen_methods
 
 
 @pytest.fixture
@@ -86,3 +86,10 @@ def test_an_arm_without_all_images_is_no_verdict(paths, copied):
 def test_methods_are_counted_by_the_folds_that_chose_them():
     table = pd.DataFrame({"fold": [0, 1, 2, 2], "method": ["dann", "dann", "mcc", "dann"]})
     assert chosen_methods(table.assign(chosen=[True, True, True, False])) == {"dann": 2, "mcc": 1}
+
+
+def test_accuracy_is_told_where_the_candidates_have_it():
+    table = pd.DataFrame({"fold": [0, 1], "method": "mcc", "strength": 1.0, "criterion": 0.5, "chosen": True})
+    table["balanced_accuracy"] = 0.5
+    without, beside = (candidates_over_folds(of)[0] for of in (table, table.assign(accuracy=[0.5, 0.75])))
+    assert "accuracy" not in without and beside == without | {"accuracy": 0.625}

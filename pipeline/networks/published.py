@@ -24,6 +24,8 @@ Card = dict[str, Any]
 LITE0 = "efficientnet_lite0"
 FILE_PREPROCESSING = "the file's own layers; it is given RGB pixels 0..255"
 NOT_STATED = "not stated by the file"
+# why what training weights took is unknown, by what they are; random ones took nothing
+NO_COST = {"imagenet": "not published with the weights", "file": NOT_STATED}
 
 
 def load_published(
@@ -41,7 +43,8 @@ def load_published(
     Returns:
         The backbone, raw pixels float32 (n, s, s, 3) of 0..255 to a feature map (n, h, w, c); and its card:
         architecture, weights, origin, licence, sha256 (None for random weights), preprocessing, parameters (learnt
-        ones, without moving statistics), image_size, citation, and cost: what training it took here, which is nothing.
+        ones, without moving statistics), image_size, citation, and cost: what training it took, images_seen and
+        gflops, which are None with a `reason` where nobody says; none of it was paid here, inherited_gflops is 0.
 
     Raises:
         InputError: weights that are absent, unreachable, altered, or refused because they would run code.
@@ -64,7 +67,9 @@ def load_published(
     else:
         backbone, facts = _application(architecture, image_size)
     card = {"architecture": architecture, "weights": weights, "image_size": image_size} | facts
-    card["cost"] = {"images_seen": 0, "gflops": 0.0, "inherited_gflops": 0.0}
+    unknown = NO_COST.get(weights)
+    spent = dict.fromkeys(("images_seen", "gflops")) if unknown else {"images_seen": 0, "gflops": 0.0}
+    card["cost"] = {**spent, "inherited_gflops": 0.0, "reason": unknown}
     return backbone, card | {"parameters": sum(math.prod(weight.shape) for weight in backbone.trainable_weights)}
 
 

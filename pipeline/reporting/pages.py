@@ -37,7 +37,7 @@ def page(
         datasets: facts of each. cards: of every source. forecasts: of every transfer.
         drawn: the figures of each section.
     """
-    controls, alpha = list(controls_of(params)), params.verdict.alpha
+    controls, alpha, epochs = list(controls_of(params)), params.verdict.alpha, params.scratch.epochs
     transfers = [name for name in params.transfers if name not in controls]
     order = [*transfers, *params.adaptations, *controls]
     return {
@@ -53,7 +53,7 @@ def page(
         "controls": controls_table(metrics, controls),
         "sections": [
             *(
-                section(name, metrics[name], verdicts[name], cost[name], forecasts.get(name), drawn[name])
+                section(name, metrics[name], verdicts[name], cost[name], forecasts.get(name), drawn[name], epochs)
                 for name in order
             ),
             *(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.frame.params import Params
 from pipeline.reporting.sentences import number, spaced, spending
-from pipeline.reporting.summary import ADAPTATION, REPEAT
+from pipeline.reporting.summary import ADAPTATION, REPEAT, TRANSFER
 from pipeline.reporting.tables import (
     ARMS,
     Table,
@@ -19,6 +19,10 @@ from pipeline.reporting.tables import (
 from pipeline.verdict.controls import RULES
 
 Object = Mapping[str, Any]
+CEILING = (
+    "Target supervised is a linear probe, trained with the target's labels on the source's features. It is not the "
+    "best that could be done with these labels: an adaptation may get further, which reads >100% of the way."
+)
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,19 @@ class Section:
 
 
 def section(
-    name: str, entry: Object, verdict: Object, clocks: Object, forecast: Object | None, figures: list[tuple[str, str]]
+    name: str,
+    entry: Object,
+    verdict: Object,
+    clocks: Object,
+    forecast: Object | None,
+    figures: list[tuple[str, str]],
+    epochs: int,
 ) -> Section:
     """The section of one entry of metrics.json.
 
     Args:
         verdict: the content of its verdict.json. clocks: its part of cost.json.
-        forecast: the content of its forecast.json; only a transfer has one.
+        forecast: the content of its forecast.json; only a transfer has one. epochs: that scratch could have run.
     """
     tables = [arms_table(entry), gains_table(entry, verdict), spending_table(entry, clocks, verdict.get("attribution"))]
     if forecast is not None:
@@ -48,9 +58,10 @@ def section(
     if "candidates" in verdict:
         tables.append(candidates_table(verdict))
     reasons = list(verdict["verdicts"][verdict["arm"]]["reasons"])
-    return Section(
-        name, _intro(entry), _warnings(entry, verdict), tables, [*_notes(entry, verdict, forecast), *reasons], figures
-    )
+    notes = [*_notes(entry, verdict, forecast), *_budget(verdict, epochs)]
+    notes += [_seconds(clocks)] if entry["kind"] == TRANSFER else []
+    notes += reasons
+    return Section(name, _intro(entry), _warnings(entry, verdict), tables, notes, figures)
 
 
 def _intro(entry: Object) -> str:
@@ -60,7 +71,7 @@ def _intro(entry: Object) -> str:
     what = f"{control}{entry['setting'].capitalize()} transfer from {entry['source']} to {entry['target']}"
     if entry["kind"] == ADAPTATION:
         return (
-            f"{what}, whose labels only the arm target supervised sees: "
+            f"{what}, whose labels only the arm target supervised, a linear probe, sees: "
             "the source with its own head, as it is and adapted to the target's images."
         )
     spent = entry["compute"]
@@ -75,12 +86,28 @@ def _of_control(entry: Object) -> str:
 
 
 def _pretraining(spent: Object) -> str:
-    gflops = spent["pretraining_gflops"]
+    gflops, reason = spent["pretraining_gflops"], spent["pretraining_reason"]
+    if gflops is None:
+        return f". What making the source took is not in this figure, and unknown ({reason})"
     if not gflops:
         return ""
+    made = f". Making the source had taken {gflops:,.0f} GFLOPs before, which are not in this figure"
+    if reason:
+        return f"{made}; what the weights that it began with took is unknown ({reason})"
+    part = f"{spent['pretraining_share_gflops']:,.0f}"
+    return f"{made}; with its part of them, {part}, it is {spending(spent['saved_amortised'])}"
+
+
+def _seconds(clocks: Object) -> str:
+    """The transfer's own steps against training from scratch by the clock, where both ran on the same device."""
+    own = [clocks[step] for step in ("extract", "head", "tune")]
+    devices = sorted({clock["device"] for clock in (*own, clocks["scratch"])})
+    if len(devices) > 1:
+        return f"Seconds are not compared: the arms ran on {' and '.join(devices)}."
+    took, scratch = sum(clock["seconds"] for clock in own), clocks["scratch"]["seconds"]
     return (
-        f". Making the source had taken {gflops:,.0f} GFLOPs before, which are not in this figure; with its part of "
-        f"them, {spent['pretraining_share_gflops']:,.0f}, it is {spending(spent['saved_amortised'])}"
+        f"By the clock ({devices[0]}), extract, head and tune took {took:,.0f} seconds, training from scratch "
+        f"{scratch:,.0f}: {spending(1 - took / scratch, 'time')}."
     )
 
 
@@ -104,16 +131,30 @@ def _warnings(entry: Object, verdict: Object) -> list[str]:
     stopped = verdict["stopped_improving"]["scratch"]
     return [
         *distrust(entry),
-        "The baseline had not stopped improving (no better validation loss for scratch.patience epochs) when its "
-        f"budget ended in {stopped.count(False)} of {len(stopped)} folds: with a larger scratch.epochs it may come "
-        "closer, and the gain may shrink.",
+        f"The baseline had not stopped improving when its budget ended in {stopped.count(False)} of {len(stopped)} "
+        "folds: a better validation loss had come within its last scratch.patience epochs, and the best of the last "
+        "quarter of its epochs was more than 1% better than the best of the quarter before (or they are fewer than "
+        "four). With a larger scratch.epochs it may come closer, and the gain may shrink.",
+    ]
+
+
+def _budget(verdict: Object, epochs: int) -> list[str]:
+    """Where scratch ran to its end: that it had stopped improving there says nothing of a longer budget."""
+    folds = verdict["folds"].get("scratch", [])
+    ran = sum(fold["epochs"] >= epochs for fold in folds)
+    if not ran:
+        return []
+    return [
+        f"In {ran} of {len(folds)} folds scratch ran to the end of its budget of {epochs} epochs. A longer budget was "
+        "not tried, also where this one was used up: where the last quarter of the epochs was not more than 1% better "
+        "on validation than the quarter before."
     ]
 
 
 def _notes(entry: Object, verdict: Object, forecast: Object | None) -> list[str]:
     if entry["kind"] == ADAPTATION:
         chosen = ", ".join(f"{spaced(method)} in {folds}" for method, folds in entry["methods"].items())
-        return [f"Chosen without labels, by folds: {chosen}."]
+        return [f"Chosen without labels, by folds: {chosen}.", CEILING]
     notes = [f"Epoch that was kept, of those run: {_epochs(verdict['folds'])}."]
     if "cost_to_equal_quality" in entry:
         notes.append(_equal_quality(entry["cost_to_equal_quality"]))
@@ -167,7 +208,10 @@ def dataset_line(name: str, facts: Object) -> str:
 
 def source_line(name: str, card: Object) -> str:
     """What a source is, and what it learnt from where it was made here."""
-    made = f". {_making(card)}" if card["weights"] == "pretrained" else ""
+    reason = card["cost"]["reason"]
+    made = f"; what its training took is unknown ({reason})" if reason else ""
+    if card["weights"] == "pretrained":
+        made = f". {_making(card)}"
     return (
         f"{name}: {card['architecture']}, {card['parameters']:,} parameters, from {card['origin']}; "
         f"{card['licence']}{made}."
@@ -177,14 +221,18 @@ def source_line(name: str, card: Object) -> str:
 def _making(card: Object) -> str:
     labels = f"the labels {card['labels_used']}" if card["labels_used"] else "no labels"
     permuted = ", permuted" if card["permuted"] else ""
+    learnt = card["labels_inherited"]
+    before = f", after the labels {', '.join(learnt)} that it began with" if learnt else ""
     found, cost = card["representation"], card["cost"]
     inherited = f" after {cost['inherited_gflops']:,.0f} before it" if cost["inherited_gflops"] else ""
+    if cost["reason"]:
+        inherited += f", and what the weights at the beginning took, which is unknown ({cost['reason']})"
     pretext = card.get("pretext")  # the methods that make up a task tell how well it was solved
     solved = f", its task solved in {pretext['accuracy']:.0%} (chance {pretext['chance']:.0%})" if pretext else ""
     return (
         f"Made here by {card['pretrain']} from {card['init']}: {card['images']:,} images of {card['dataset']}, {labels}"
-        f"{permuted}{solved}; {cost['images_seen']:,} images seen, {cost['gflops']:,.0f} GFLOPs{inherited}. Its "
-        f"features: effective rank {number(found['rank'], '.1f')}, variance {number(found['variance'], '.4f')}, "
+        f"{permuted}{before}{solved}; {cost['images_seen']:,} images seen, {cost['gflops']:,.0f} GFLOPs{inherited}. "
+        f"Its features: effective rank {number(found['rank'], '.1f')}, variance {number(found['variance'], '.4f')}, "
         f"not collapsed ({card['citation']})"  # one that collapsed is refused before it has a card
     )
 
@@ -194,5 +242,5 @@ def run_line(params: Params) -> str:
     run = params.run
     return (
         f"{run.folds} folds, protocol {run.protocol}, {run.image_size} pixels a side, augmentation {run.augmentation}, "
-        f"seed {run.seed}. Every image was tested once; nothing was chosen on tested images."
+        f"seed {run.seed}. Every image was tested once; within this run nothing was chosen on tested images."
     )

@@ -13,13 +13,7 @@ BASELINES = {ADAPTATION: "of the source as it is", REPEAT: "of the same training
 def sentence(name: str, entry: Entry, metric: str) -> str:
     """One transfer, adaptation or control in one sentence."""
     control = f"{control_state(entry)}: " if "control" in entry else ""
-    if entry["gain"] is None:
-        return f"{name}: {control}no verdict, since the gain is undefined"
-    arm, baseline = (entry["arms"][entry[which]][metric] for which in ("arm", "against"))
-    parts = [
-        f"{name}: {control}{entry['label']}, {entry['evidence']}: {spaced(metric)} {arm:.3f} against {baseline:.3f} "
-        f"{BASELINES.get(entry['kind'], 'from scratch')}, gain {interval(entry)}{_price(entry, metric)}"
-    ]
+    parts = [f"{name}: {control}{_found(entry, metric)}"]
     if not entry.get("baseline_stopped_improving", True):
         parts.append("scratch had not stopped improving when its budget ended")
     if entry.get("controls") == "failed":
@@ -27,9 +21,19 @@ def sentence(name: str, entry: Entry, metric: str) -> str:
     return "; ".join(parts)
 
 
+def _found(entry: Entry, metric: str) -> str:
+    if entry["gain"] is None:
+        return "no verdict, since the gain is undefined"
+    arm, baseline = (entry["arms"][entry[which]][metric] for which in ("arm", "against"))
+    return (
+        f"{entry['label']}, {entry['evidence']}: {spaced(metric)} {arm:.3f} against {baseline:.3f} "
+        f"{BASELINES.get(entry['kind'], 'from scratch')}, gain {interval(entry)}{_price(entry, metric)}"
+    )
+
+
 def _price(entry: Entry, metric: str) -> str:
     if entry["kind"] == ADAPTATION:
-        return f", {number(entry['arms'][entry['ceiling']['arm']][metric])} with target labels"
+        return f", {number(entry['arms'][entry['ceiling']['arm']][metric])} by a linear probe with target labels"
     return "" if entry["kind"] == REPEAT else f", {spending(entry['compute']['saved'])}"
 
 
@@ -72,9 +76,15 @@ def interval(entry: Entry) -> str:
     return f"{entry['gain']:+.3f} [{entry['ci_low']:+.3f}, {entry['ci_high']:+.3f}]"
 
 
-def spending(saved: float) -> str:
-    """The share of compute saved, in words: a transfer may also cost more than training from scratch."""
-    return f"{saved:.0%} of the compute saved" if saved >= 0 else f"{-saved:.0%} more compute spent"
+def spending(saved: float, what: str = "compute") -> str:
+    """The share of compute (or time) saved, in words: a transfer may also cost more than training from scratch."""
+    return f"{saved:.0%} of the {what} saved" if saved >= 0 else f"{-saved:.0%} more {what} spent"
+
+
+def paid_once(count: float | None, reason: str | None) -> str:
+    """GFLOPs or images that a source took, as far as they are known; with a `reason` its beginning is unknown."""
+    known = [] if count is None else [f"{count:,.0f}"]
+    return " + ".join([*known, *(["unknown"] if reason else [])])
 
 
 def equal_quality(cost: Entry) -> str:
@@ -82,6 +92,11 @@ def equal_quality(cost: Entry) -> str:
     if cost["ratio"] is None:
         return "-"
     return f"{'' if cost['reached'] else '> '}{cost['ratio']:.2f}"
+
+
+def of_the_way(reached: float | None) -> str:
+    """The share of the linear probe's gain that was reached without labels; of more than all, only that it is more."""
+    return ">100%" if reached is not None and reached > 1 else number(reached, ".0%")
 
 
 def forecast_cell(forecast: Entry) -> str:

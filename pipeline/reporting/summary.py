@@ -146,6 +146,7 @@ def _particulars(
             "source": adaptation.source,
             "target": adaptation.target,
             "methods": file["methods"],
+            "candidates": file["candidates"],
             "ceiling": _ceiling(file),
             "compute": {
                 **file["compute"],
@@ -198,9 +199,10 @@ def _third_reading(attribution: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ceiling(file: Mapping[str, Any]) -> dict[str, Any]:
-    """What the target's labels would have gained, and the share of it that was reached without them.
+    """What a linear probe gained with the target's labels, and the share of it that was reached without them.
 
-    The share is None where there was nothing to reach: labels did not help either, or a gain is undefined.
+    The share is None where there was nothing to reach: labels did not help either, or a gain is undefined. It may be
+    above 1, since the probe is not the best that could be done with the labels.
     """
     gain, most = file["verdicts"][file["arm"]]["gain"], file["verdicts"][file["ceiling"]]
     known = gain is not None and most["gain"] is not None and most["gain"] > 0
@@ -211,25 +213,28 @@ def _ceiling(file: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def pretraining_gflops(card: Mapping[str, Any]) -> float:
-    """What making a source cost, with what the source that it began from had cost: 0 for published weights."""
-    return float(card["cost"]["gflops"] + card["cost"]["inherited_gflops"])
-
-
 def one_off(source: str, cards: Files, params: Params) -> dict[str, Any]:
     """What was paid once for a source, and the share of it that falls on each that uses it.
 
-    `pretraining_shared_by` counts the transfers (controls too) and adaptations of this run that begin with the source.
-    What the source itself had begun from is shared by more: each link of the chain is divided by its own users.
+    Both are sums over the links of its chain; what the weights at the beginning took may be unknown, and then is not
+    in them: `pretraining_reason` says why, and where nothing else was paid they are None. `pretraining_shared_by`
+    counts the transfers (controls too) and adaptations of this run that begin with the source. What the source itself
+    had begun from is shared by more: each link of the chain is divided by its own users.
     """
     used = [entry.source for entry in params.transfers.values()]
     used += [entry.source for entry in params.adaptations.values()]
     users = Counter(link for name in used for link in _chain(name, params))
-    share = sum(cards[link]["cost"]["gflops"] / users[link] for link in _chain(source, params))
+    costs = {link: cards[link]["cost"] for link in _chain(source, params)}
+    known = {link: cost for link, cost in costs.items() if cost["gflops"] is not None}
+    paid = {
+        "pretraining_gflops": sum(cost["gflops"] for cost in known.values()),
+        "pretraining_share_gflops": sum(cost["gflops"] / users[link] for link, cost in known.items()),
+        "pretraining_images_seen": sum(cost["images_seen"] for cost in known.values()),
+    }
     return {
-        "pretraining_gflops": pretraining_gflops(cards[source]),
+        **(paid if known else dict.fromkeys(paid)),
         "pretraining_shared_by": used.count(source),
-        "pretraining_share_gflops": float(share),
+        "pretraining_reason": costs[source]["reason"],
     }
 
 
@@ -242,6 +247,12 @@ def _chain(source: str, params: Params) -> list[str]:
 
 
 def amortised(spent: Mapping[str, Any], once: Mapping[str, Any]) -> dict[str, Any]:
-    """A transfer's spending with its share of what was paid once, and what it then still saves."""
-    gflops = spent["transfer_gflops"] + once["pretraining_share_gflops"]
-    return {**spent, **once, "amortised_gflops": gflops, "saved_amortised": 1 - gflops / spent["scratch_gflops"]}
+    """A transfer's spending with its share of what was paid once, and what it then still saves.
+
+    Both are None where part of what was paid once is unknown; `pretraining_reason` says why.
+    """
+    gflops = saved = None
+    if once["pretraining_reason"] is None:
+        gflops = spent["transfer_gflops"] + once["pretraining_share_gflops"]
+        saved = 1 - gflops / spent["scratch_gflops"]
+    return {**spent, **once, "amortised_gflops": gflops, "saved_amortised": saved}

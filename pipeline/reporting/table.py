@@ -12,7 +12,7 @@ from rich.table import Table
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json
 from pipeline.frame.paths import Paths
-from pipeline.reporting.sentences import controls_line, forecasts_line, number, sentence, spaced
+from pipeline.reporting.sentences import controls_line, forecasts_line, number, of_the_way, sentence, spaced
 from pipeline.reporting.studies import STUDIES, study_lines
 from pipeline.reporting.summary import ADAPTATION
 from pipeline.reporting.tables import held_in_words
@@ -71,18 +71,18 @@ def verdict_table(metrics: Entries, metric: str) -> Table:
 
 
 def adaptation_table(metrics: Entries, metric: str) -> Table:
-    """A row an adaptation: its gain over the source as it is, and what the target's labels would have gained."""
+    """A row an adaptation: its gain over the source as it is, and that of a linear probe with its labels."""
     return _table(
         f"Without labels of the target (gain in {spaced(metric)} over the source)",
         ("adaptation", "label and\nevidence"),
-        ("gain", "interval", "with target\nlabels", "of the\nway"),
+        ("gain", "interval", "linear probe\nwith labels", "of the\nway"),
         [
             (
                 escape(name),
                 f"{styled(entry['label'])}\n{entry['evidence']}",
                 *_gain(entry),
                 number(entry["ceiling"]["gain"], "+.3f"),
-                number(entry["ceiling"]["reached"], ".0%"),
+                of_the_way(entry["ceiling"]["reached"]),
             )
             for name, entry in _of(metrics, lambda entry: entry["kind"] == ADAPTATION)
         ],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.reporting.sentences import equal_quality, forecast_cell, interval, number, spaced
+from pipeline.reporting.sentences import equal_quality, forecast_cell, interval, number, of_the_way, paid_once, spaced
 from pipeline.reporting.summary import REPEAT
 from pipeline.verdict.controls import RULES
 
@@ -85,15 +85,15 @@ def _transfer_row(name: str, entry: Metrics) -> list[str]:
 
 
 def adaptations_table(metrics: Metrics, names: Sequence[str]) -> Table:
-    """A row an adaptation: the source as it is, adapted, and what the target's labels would have given."""
-    arms = numbers("source only", "adapted", "with target labels", "of the way")
+    """A row an adaptation: the source as it is, adapted, and a linear probe trained with the target's labels."""
+    arms = numbers("source only", "adapted", "linear probe with target labels", "of the way to the probe")
     rows = [_adaptation_row(name, metrics[name], metrics["run"]["metric"]) for name in names]
     return Table([Column("adaptation"), *arms], rows)
 
 
 def _adaptation_row(name: str, entry: Metrics, metric: str) -> list[str]:
     reached = [entry["arms"][arm][metric] for arm in (entry["against"], entry["arm"], entry["ceiling"]["arm"])]
-    return [name, *(number(value) for value in reached), number(entry["ceiling"]["reached"], ".0%")]
+    return [name, *(number(value) for value in reached), of_the_way(entry["ceiling"]["reached"])]
 
 
 def controls_table(metrics: Metrics, names: Sequence[str]) -> Table:
@@ -169,17 +169,18 @@ def forecast_table(forecast: Metrics) -> Table:
 
 def candidates_table(verdict: Metrics) -> Table:
     """A row a candidate of an adaptation: what the choice saw of it, and how good it was, means over folds."""
+    told = [key for key in ("balanced_accuracy", "accuracy") if all(key in row for row in verdict["candidates"])]
     rows = [
         [
             spaced(row["method"]) if row["strength"] is None else f"{spaced(row['method'])}, {row['strength']:g}",
             number(row["criterion"]),
-            number(row["balanced_accuracy"]),
+            *(number(row[key]) for key in told),
             str(row["folds_chosen"]),
         ]
         for row in verdict["candidates"]
     ]
-    titles = numbers("criterion, without labels", "balanced accuracy, told after the choice", "chosen in folds")
-    return Table([Column("tried (strength)"), *titles], rows)
+    titles = ["criterion, without labels", *(f"{QUALITIES[key]}, told after the choice" for key in told)]
+    return Table([Column("tried (strength)"), *numbers(*titles, "chosen in folds")], rows)
 
 
 def _gain_row(what: str, judged: Metrics) -> list[str]:
@@ -203,10 +204,14 @@ def spending_table(entry: Metrics, clocks: Metrics, third: Metrics | None = None
     spent, rows = entry["compute"], []  # rows: what, GFLOPs, of which sweep, images seen, clock
     if "pretraining_gflops" in spent:
         clock = clocks["pretrain" if "pretrain" in clocks else "source"]
-        rows.append(["the source (before, and not counted as spent)", spent["pretraining_gflops"], None, None, clock])
-    if spent.get("pretraining_share_gflops") != spent.get("pretraining_gflops"):
-        part = f"the source, shared by {spent['pretraining_shared_by']}: one part"
-        rows.append([part, spent["pretraining_share_gflops"], None, None, None])
+        gflops, share, images = (
+            paid_once(spent[f"pretraining_{what}"], spent["pretraining_reason"])
+            for what in ("gflops", "share_gflops", "images_seen")
+        )
+        rows.append(["the source (before, and not counted as spent)", gflops, None, images, clock])
+        if share != gflops:
+            part = f"the source, shared by {spent['pretraining_shared_by']}: one part"
+            rows.append([part, share, None, None, None])
     if "forecast" in entry:
         what = "forecast (random weights beside the source; not counted as spent)"
         rows.append([what, entry["forecast"]["gflops"], None, None, clocks["forecast"]])
@@ -229,8 +234,8 @@ def spending_table(entry: Metrics, clocks: Metrics, third: Metrics | None = None
     )
 
 
-def _spending_row(what: str, *values: float | None, clock: Metrics | None) -> list[str]:
-    counts = ["" if value is None else f"{value:,.0f}" for value in values]
+def _spending_row(what: str, *values: float | str | None, clock: Metrics | None) -> list[str]:
+    counts = ["" if value is None else value if isinstance(value, str) else f"{value:,.0f}" for value in values]
     if clock is None:
         return [what, *counts, "", "", "", ""]
     times = [number(clock[key], ",.0f") for key in ("seconds", "cpu_seconds", "peak_memory_mb")]

@@ -126,6 +126,7 @@ def describe(
     entry: Pretrained, init: dict[str, Any], dataset: dict[str, Any], seen: pd.DataFrame, images: int
 ) -> dict[str, Any]:
     """The part of the source's card that is known before it learns, from those of its init and its dataset."""
+    learnt = [f"{init['dataset']}.{init['labels_used']}"] if init.get("labels_used") else []
     return {
         "architecture": init["architecture"],
         "weights": "pretrained",
@@ -133,6 +134,7 @@ def describe(
         "init": entry.init,
         "dataset": entry.dataset,
         "labels_used": entry.label,
+        "labels_inherited": [*init.get("labels_inherited", []), *learnt],  # by the links before that were made here
         "permuted": entry.permute_labels,
         "images": images,
         "seen_sha256": hashlib.sha256("\n".join(sorted(seen["image_id"])).encode()).hexdigest(),
@@ -147,14 +149,19 @@ def describe(
 
 
 def outcome(learnt: Learnt, found: Representation, inherited: dict[str, Any]) -> dict[str, Any]:
-    """The part of the card that learning adds; `inherited` is the cost on the card of the init."""
+    """The part of the card that learning adds; `inherited` is the cost on the card of the init.
+
+    `inherited_gflops` is what the pipeline spent on the links before this one; what the weights at the beginning of
+    the chain took is not in it where that is unknown, and `reason` says so.
+    """
     return {
         "representation": asdict(found),
         "pretext": learnt.pretext,
         "cost": {
             "images_seen": learnt.images_seen,
             "gflops": learnt.gflops,
-            "inherited_gflops": inherited["gflops"] + inherited["inherited_gflops"],
+            "inherited_gflops": (inherited["gflops"] or 0.0) + inherited["inherited_gflops"],
+            "reason": inherited["reason"],
         },
     }
 

@@ -26,6 +26,7 @@ TRACKS = (
     "studies",
     "nulls",
     "adaptations",
+    "scratch.epochs",
     "verdict",
 )
 PLOTS = ("learning_curves", "roc", "confusion", "calibration")

@@ -16,6 +16,7 @@ from pipeline.reporting.sentences import (
     forecasts_line,
     interval,
     number,
+    of_the_way,
     sentence,
     spending,
 )
@@ -117,14 +118,20 @@ def test_cost_to_equal_quality_is_a_ratio_or_a_bound(cost, shown):
     assert equal_quality(cost) == shown
 
 
+@pytest.mark.parametrize(("reached", "shown"), [(None, "-"), (0.62, "62%"), (1.0, "100%"), (1.09, ">100%")])
+def test_more_than_the_whole_way_is_told_as_that(reached, shown):
+    assert of_the_way(reached) == shown
+
+
 def test_a_transfer_that_costs_more_says_so():
+    assert spending(-0.5, "time") == "50% more time spent"
     assert spending(-0.25) == "25% more compute spent"
 
 
 def test_the_sentence_of_an_adaptation_names_the_source_and_the_ceiling():
     assert sentence("a", ADAPTED, "accuracy") == (
         "a: positive, conclusive: accuracy 0.800 against 0.750 of the source as it is, gain +0.050 [+0.010, +0.090], "
-        "0.900 with target labels"
+        "0.900 by a linear probe with target labels"
     )
 
 

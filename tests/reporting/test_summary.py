@@ -15,12 +15,24 @@ from pipeline.reporting.summary import amortised, cells, headlines, one_off
 
 
 def cards(**gflops):
-    """Cards of sources, each with its own cost; what was inherited is that of all before it in the given order."""
-    before, result = 0.0, {}
-    for name, own in gflops.items():
-        result[name] = {"cost": {"gflops": own, "inherited_gflops": before}}
-        before += own
-    return result
+    """Cards of sources that begin from one another in the given order; None: unknown, as what begins there knows."""
+    reason = "nobody says" if None in gflops.values() else None
+    costs = {
+        name: {"gflops": own, "images_seen": None if own is None else int(10 * own), "reason": reason}
+        for name, own in gflops.items()
+    }
+    return {name: {"cost": cost} for name, cost in costs.items()}
+
+
+def once(gflops, shared_by, share, images, reason=None):
+    """What was paid once."""
+    return {
+        "pretraining_gflops": gflops,
+        "pretraining_shared_by": shared_by,
+        "pretraining_share_gflops": share,
+        "pretraining_images_seen": images,
+        "pretraining_reason": reason,
+    }
 
 
 @pytest.fixture
@@ -40,15 +52,20 @@ def params():
 
 def test_each_link_of_a_chain_is_divided_by_its_own_users(params):
     found = cards(tiny=0.0, first=30.0, second=8.0)
-    assert one_off("tiny", found, params) == {
-        "pretraining_gflops": 0.0, "pretraining_shared_by": 2, "pretraining_share_gflops": 0.0
-    }  # fmt: skip
-    assert one_off("first", found, params) == {
-        "pretraining_gflops": 30.0, "pretraining_shared_by": 1, "pretraining_share_gflops": 10.0
-    }  # fmt: skip
-    assert one_off("second", found, params) == {
-        "pretraining_gflops": 38.0, "pretraining_shared_by": 2, "pretraining_share_gflops": 8 / 2 + 30 / 3
-    }  # fmt: skip
+    assert one_off("tiny", found, params) == once(0.0, 2, 0.0, 0)
+    assert one_off("first", found, params) == once(30.0, 1, 10.0, 300)
+    assert one_off("second", found, params) == once(38.0, 2, 8 / 2 + 30 / 3, 380)
+
+
+def test_what_published_weights_took_is_unknown_and_not_nothing(params):
+    found = cards(tiny=None, first=30.0, second=8.0)
+    assert one_off("tiny", found, params) == once(None, 2, None, None, "nobody says")
+    assert one_off("second", found, params) == once(38.0, 2, 8 / 2 + 30 / 3, 380, "nobody says")
+    spent = {"transfer_gflops": 50.0, "scratch_gflops": 100.0, "saved": 0.5}
+    for source in ("tiny", "second"):
+        told = amortised(spent, one_off(source, found, params))
+        assert told["saved"] == 0.5 and told["pretraining_reason"]
+        assert told["saved_amortised"] is None and told["amortised_gflops"] is None
 
 
 def test_the_shares_of_all_users_are_what_was_paid(params):
@@ -58,8 +75,8 @@ def test_the_shares_of_all_users_are_what_was_paid(params):
 
 
 def test_a_share_counts_against_what_was_saved():
-    once = {"pretraining_gflops": 60.0, "pretraining_shared_by": 2, "pretraining_share_gflops": 30.0}
-    spent = amortised({"transfer_gflops": 50.0, "scratch_gflops": 100.0, "saved": 0.5}, once)
+    paid = once(60.0, 2, 30.0, 600)
+    spent = amortised({"transfer_gflops": 50.0, "scratch_gflops": 100.0, "saved": 0.5}, paid)
     assert (spent["amortised_gflops"], spent["saved"]) == (80.0, 0.5)
     assert spent["saved_amortised"] == pytest.approx(0.2)
 

@@ -11,6 +11,8 @@ ENTRY = {
         "pretraining_gflops": 3000.0,
         "pretraining_share_gflops": 1500.0,
         "pretraining_shared_by": 2,
+        "pretraining_images_seen": 5000,
+        "pretraining_reason": None,
         "extract_gflops": 400.0,
         "head_gflops": 30.0,
         "tuned_gflops": 600.0,
@@ -30,10 +32,22 @@ def rows(entry, clocks=CLOCKS):
 
 def test_what_was_paid_once_stands_apart_with_the_part_that_falls_on_this_transfer():
     found = rows(ENTRY)
-    assert found["the source (before, and not counted as spent)"]["GFLOPs"] == "3,000"
+    source = found["the source (before, and not counted as spent)"]
+    assert (source["GFLOPs"], source["images seen"]) == ("3,000", "5,000")
     assert found["the source, shared by 2: one part"]["GFLOPs"] == "1,500"
     alone = ENTRY | {"compute": ENTRY["compute"] | {"pretraining_share_gflops": 3000.0, "pretraining_shared_by": 1}}
     assert not [what for what in rows(alone) if "shared" in what]
+
+
+@pytest.mark.parametrize(
+    ("gflops", "images", "shown"),
+    [(None, None, ("unknown", "unknown")), (3000.0, 5000, ("3,000 + unknown", "5,000 + unknown"))],
+)
+def test_a_source_of_which_nobody_says_what_it_took_is_unknown_and_not_free(gflops, images, shown):
+    paid = {"pretraining_gflops": gflops, "pretraining_share_gflops": gflops, "pretraining_images_seen": images}
+    found = rows(ENTRY | {"compute": ENTRY["compute"] | paid | {"pretraining_reason": "nobody says"}})
+    source = found["the source (before, and not counted as spent)"]
+    assert (source["GFLOPs"], source["images seen"]) == shown
 
 
 @pytest.mark.parametrize(("arm", "swept"), [("head", "20"), ("tuned", "0"), ("scratch", "4,500")])
@@ -55,6 +69,16 @@ def test_a_candidate_of_an_adaptation_is_named_by_its_method_and_strength():
     )
     assert table.rows == [["source only", "0.250", "0.625", "1"], ["deep coral, 0.5", "0.250", "0.625", "2"]]
     assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_candidates_tell_their_accuracy_too_where_it_was_told():
+    row = {"method": "mcc", "strength": None, "criterion": 0.25, "balanced_accuracy": 0.625, "folds_chosen": 1}
+    titles = {}
+    for accuracy in ({}, {"accuracy": 0.7}):
+        table = candidates_table({"candidates": [row | accuracy]})
+        titles[len(table.rows[0])] = [column.title for column in table.columns]
+    assert titles[5][3] == "accuracy, told after the choice" and table.rows[0][3] == "0.700"
+    assert len(titles[4]) == 4
 
 
 def test_an_inconclusive_gain_tells_the_images_and_folds_that_would_have_shown_it():

@@ -16,6 +16,7 @@ CARD = {
     "init": "tiny",
     "dataset": "toy",
     "labels_used": "kind",
+    "labels_inherited": ["toy.defect"],
     "permuted": False,
     "images": 24,
     "parameters": 1536,
@@ -24,7 +25,7 @@ CARD = {
     "citation": "Nobody <i>, 1999",
     "representation": {"rank": 3.2, "variance": 0.1},
     "pretext": None,
-    "cost": {"images_seen": 480, "gflops": 30.0, "inherited_gflops": 12.0},
+    "cost": {"images_seen": 480, "gflops": 30.0, "inherited_gflops": 12.0, "reason": "nobody says"},
 }
 CLOCK = {"seconds": 1.0, "cpu_seconds": 1.5, "peak_memory_mb": 100.0, "device": "cpu"}
 

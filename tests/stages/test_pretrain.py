@@ -12,6 +12,7 @@ from pipeline.frame.params import Pretrained
 from pipeline.frame.paths import Paths
 from pipeline.frame.seeds import seed_for
 from pipeline.pretraining import methods
+from pipeline.pretraining.representation import Representation
 from pipeline.pretraining.task import Learnt
 from pipeline.stages import pretrain
 
@@ -19,7 +20,7 @@ FILES = {"backbone.keras", "card.json", "seen.parquet", "examples.parquet", "ima
 CARD = {
     *("architecture", "weights", "pretrain", "init", "dataset", "labels_used", "permuted", "images", "seen_sha256"),
     *("parameters", "image_size", "origin", "licence", "sha256", "preprocessing", "citation", "representation", "cost"),
-    "pretext",
+    *("pretext", "labels_inherited"),
 }
 PRETRAINED = {
     "by-kind": {"pretrain": "supervised", "init": "random", "dataset": "toy", "label": "kind", "pool": "source"},
@@ -92,6 +93,8 @@ def test_what_was_seen_and_what_it_cost_are_inherited(root):
     assert len(read_parquet(first.seen)) == 24
     costs = [read_json(source.card)["cost"] for source in (first, second)]
     assert costs[0]["inherited_gflops"] == 0 and costs[1]["inherited_gflops"] == costs[0]["gflops"] > 0
+    cards = [read_json(source.card) for source in (first, second)]
+    assert [card["labels_inherited"] for card in cards] == [[], ["toy.kind"]]  # the second itself learnt without labels
     history = pd.read_csv(second.history)
     assert history["images_seen"].iloc[-1] == costs[1]["images_seen"] == 2 * 2 * 24  # epochs, views, images
 
@@ -173,3 +176,25 @@ def test_a_backbone_of_another_size_is_refused(root, tmp_path):
     np.save(dataset.images, np.zeros((2, 40, 40, 1), "uint8"))
     with pytest.raises(InputError, match=r"takes images of 32 pixels, .* has 40"):
         pretrain.load_init(paths.source("random"), dataset, "float32", 0)
+
+
+def test_labels_of_all_links_are_inherited_and_published_weights_have_none():
+    links = [{"dataset": "toy", "labels_used": "kind", "labels_inherited": []}]
+    known = dict.fromkeys(("architecture", "parameters", "image_size", "origin", "licence", "preprocessing"))
+    seen = pd.DataFrame({"image_id": []})
+    for label in ("defect", None, "shape"):
+        step = entry("by-kind", label=label) if label else entry("views")
+        links.append(pretrain.describe(step, known | links[-1], {}, seen, 1))
+    found = [link["labels_inherited"] for link in links[1:]]
+    assert found == [["toy.kind"], ["toy.kind", "toy.defect"], ["toy.kind", "toy.defect"]]
+    published = pretrain.describe(entry("by-kind"), known | {"weights": "imagenet"}, {}, seen, 1)
+    assert published["labels_inherited"] == []
+
+
+def test_what_began_with_weights_of_unknown_cost_says_so_and_counts_what_was_paid_here():
+    learnt, found = Learnt([{"epoch": 1, "images_seen": 4, "gflops": 2.0, "loss": 0.0}]), Representation(2.0, 0.1)
+    published = {"images_seen": None, "gflops": None, "inherited_gflops": 0.0, "reason": "nobody says"}
+    first = pretrain.outcome(learnt, found, published)["cost"]
+    assert (first["gflops"], first["inherited_gflops"], first["reason"]) == (2.0, 0.0, "nobody says")
+    second = pretrain.outcome(learnt, found, first)["cost"]
+    assert (second["inherited_gflops"], second["reason"]) == (2.0, "nobody says")

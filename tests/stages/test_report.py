@@ -14,8 +14,8 @@ import tiny_world
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json, seal, write_json
 from pipeline.frame.paths import Paths
-from pipeline.reporting.sentences import equal_quality, interval
-from pipeline.reporting.summary import last_verdict
+from pipeline.reporting.sentences import equal_quality, interval, number
+from pipeline.reporting.summary import NO_SAVING, last_verdict
 from pipeline.verdict.difference import holm
 
 NUMBERS = {"gain", "ci_low", "ci_high", "p_holm"}
@@ -50,7 +50,8 @@ def test_an_entry_has_the_schema_that_others_rely_on(paths, metrics, transfer):
     assert set(entry["arms"]) == {"head", "tuned", "scratch"}
     assert {"transfer_gflops", "scratch_gflops", "saved", "sweep_gflops"} <= set(entry["compute"])
     assert set(entry["cost_to_equal_quality"]) == {"gflops", "scratch_gflops", "ratio", "reached", "reason"}
-    assert (entry["kind"], entry["source"], entry["compute"]["pretraining_gflops"]) == ("transfer", "tiny", 0)
+    assert (entry["kind"], entry["source"], entry["compute"]["pretraining_gflops"]) == ("transfer", "tiny", None)
+    assert entry["compute"]["saved_amortised"] is None and entry["compute"]["pretraining_reason"]  # of a file
     numbers = [entry[key] for key in NUMBERS] + [entry["equal_compute"][key] for key in NUMBERS]
     judged = read_json(paths.transfer(transfer).verdict)["verdicts"]["tuned"]
     assert {key: entry[key] for key in UNADJUSTED} == {key: judged[key] for key in UNADJUSTED}
@@ -100,6 +101,8 @@ def test_pages_tell_every_transfer_its_label_and_its_numbers(paths, metrics):
             assert f"{metrics[name]['gain']:+.3f}" in page
     assert "CC0-1.0" in pages[0] and "CC0-1.0" in pages[1]  # the data's licence
     assert all("not stopped improving" in page for page in pages)  # two epochs are no baseline
+    assert all("In 2 of 2 folds scratch ran to the end of its budget of 2 epochs" in page for page in pages)
+    assert all("By the clock" in page and "extract, head and tune took" in page for page in pages)
 
 
 def test_contact_sheets_are_in_the_page_with_the_licence_of_their_images(paths):
@@ -132,7 +135,7 @@ def test_one_table_leads_with_everything_that_has_a_verdict(paths, metrics):
         assert (row["setting"], row["source"]) == (entry.get("setting", "-"), entry.get("source", "-"))
         assert (row["target"], row["label"]) == (entry["target"], f"**{entry['label']}**")
         assert (row["evidence"], row["gain [95% interval]"]) == (entry["evidence"], interval(entry))
-        assert row["p (Holm; of controls their own)"] == f"{entry['p' if control else 'p_holm']:.2g}"
+        assert row["p (Holm; of controls their own)"] == number(entry["p" if control else "p_holm"], ".2g")
         saved = entry["compute"]["saved"]
         assert row["compute saved"] == ("-" if saved is None else f"{saved:.0%}")
     assert page.index("| name |") < page.index("| transfer |") and "[report.html](report.html)" in page
@@ -345,12 +348,14 @@ def test_an_adaptation_has_an_entry_a_row_and_a_section(with_adaptation):
     assert entry["gain"] == pytest.approx(accuracy["adapted"] - accuracy["source_only"])
     assert entry["ceiling"]["gain"] == pytest.approx(accuracy["target_supervised"] - accuracy["source_only"])
     assert entry["ceiling"]["reached"] == pytest.approx(entry["gain"] / entry["ceiling"]["gain"])
-    once = {"pretraining_gflops": 42.0, "pretraining_shared_by": 1, "pretraining_share_gflops": 30.0}
-    assert entry["compute"] == {"gflops": 5.0, **once}  # `tiny`, from which its source began, cost nothing
-    assert entry["p_holm"] is not None
+    once = {"pretraining_gflops": 30.0, "pretraining_shared_by": 1, "pretraining_share_gflops": 30.0}
+    once |= {"pretraining_images_seen": 480, "pretraining_reason": "nobody says"}  # what `tiny` took is unknown
+    assert entry["compute"] == {"gflops": 5.0, "saved": None, "saved_reason": NO_SAVING["adaptation"], **once}
+    assert entry["p_holm"] is not None and [row["method"] for row in entry["candidates"]] == ["source_only", "coral"]
     for page in (markdown, html):
         assert "with target labels" in page and adapted.NAME in page
-        assert "480 images seen" in page and "the labels kind" in page  # the source's card
+        assert "480 images seen" in page and "the labels kind, after the labels toy.defect" in page  # the source's card
+        assert "30 + unknown" in page.replace("\\", "")
     assert "<i>" not in html and "<i>" not in markdown.replace("\\<", "")
     rows = pd.read_csv(Paths(with_adaptation.root).plots / "roc.csv")
     assert set(rows[rows["transfer"] == adapted.NAME]["arm"]) == set(adapted.RIGHT)

@@ -107,6 +107,49 @@ class ArmPaths:
 
 
 @dataclass(frozen=True)
+class KeptFoldPaths:
+    """A finished fold of an arm whose out is not whole yet."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.keras"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.parquet"
+
+    @property
+    def trajectory(self) -> Path:
+        return self.folder / "trajectory.parquet"
+
+    @property
+    def history(self) -> Path:
+        """Parquet, not CSV: numbers come back to the bit."""
+        return self.folder / "history.parquet"
+
+    @property
+    def cost(self) -> Path:
+        return self.folder / "cost.json"
+
+    @property
+    def fingerprint(self) -> Path:
+        """The sha256 of all that the fold depends on."""
+        return self.folder / "fingerprint.json"
+
+
+@dataclass(frozen=True)
+class KeptPaths:
+    """What an arm keeps of its finished folds until its out is whole: no out itself, DVC and Git do not see it."""
+
+    folder: Path
+
+    def fold(self, fold: int) -> KeptFoldPaths:
+        return KeptFoldPaths(self.folder / f"fold{fold}")
+
+
+@dataclass(frozen=True)
 class SourcePaths:
     """The out of `source` and of `pretrain`; all but the first two only where a dataset was learnt from."""
 
@@ -226,7 +269,10 @@ class Paths:
         return ArmPaths(self.root / "models" / stage / name)
 
     def clock(self, stage: str, name: str) -> Path:
-        """Seconds, memory and device of one run of a stage: the only file that differs when a stage runs twice."""
+        """Seconds, memory and device of one run of a stage: the only file that differs when a stage runs twice.
+
+        A run that takes up what an interrupted one had finished counts its own seconds alone.
+        """
         return self.root / "data" / "clocks" / stage / f"{name}.json"
 
     def transfer(self, name: str) -> TransferPaths:
@@ -262,6 +308,9 @@ class Paths:
 
     def lock(self, stage: str, name: str) -> Path:
         return self.root / ".locks" / f"{stage}@{name}.lock"
+
+    def kept(self, stage: str, name: str) -> KeptPaths:
+        return KeptPaths(self.root / ".resume" / stage / name)
 
     def live(self, stage: str, name: str, fold: int) -> Path:
         """DVCLive's folder, to watch a fit while it runs; the record is history.csv."""

@@ -29,4 +29,4 @@ def run(params: Params, paths: Paths, name: str) -> str:
         settings=sweep(params.head.learning_rate, params.head.l2),
         live=lambda fold: paths.live("head", name, fold),
     )
-    return train_arm(specs, paths.arm("head", name))
+    return train_arm(specs, paths.arm("head", name), paths.kept("head", name))

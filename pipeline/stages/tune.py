@@ -48,4 +48,4 @@ def run(params: Params, paths: Paths, name: str) -> str:
         live=lambda fold: paths.live("tune", name, fold),
         method=Method(params.tune.method, params.tune.layer_decay, params.tune.l2_sp),
     )
-    return train_arm(specs, out)
+    return train_arm(specs, out, paths.kept("tune", name))

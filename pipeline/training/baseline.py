@@ -44,4 +44,4 @@ def train_baseline(
         live=lambda fold: paths.live(stage, name, fold),
         repeat=baseline.repeat,
     )
-    return train_arm(specs, paths.arm(stage, name))
+    return train_arm(specs, paths.arm(stage, name), paths.kept(stage, name))

@@ -3,7 +3,7 @@
 import itertools
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,19 +13,19 @@ import keras
 import numpy as np
 import pandas as pd
 
-from pipeline.frame.io import read_parquet, replacing_folder, write_csv, write_json, write_parquet
-from pipeline.frame.paths import ArmPaths
+from pipeline.frame.io import read_json, read_parquet, replacing_folder, write_csv, write_json, write_parquet
+from pipeline.frame.paths import ArmPaths, KeptPaths
 from pipeline.frame.progress import progress
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.flops import forward_flops, training_flops
 from pipeline.networks.freezing import assert_unmoved, batch_norm_statistics
-from pipeline.networks.saving import save_model
 from pipeline.training.arms import Network, Trainee
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import Loader, activation_loader, epoch_shape, feature_loader, pixel_loader
 from pipeline.training.engine import compiled_like, copy_state
 from pipeline.training.fit import Fit, Plan, fit, probabilities
 from pipeline.training.folds import Fold, class_names, fold_parts
+from pipeline.training.resume import KeptFold, take_up
 
 GIGA = 1e9
 
@@ -112,24 +112,39 @@ def train_fold(spec: FoldSpec) -> FoldResult:
     )
 
 
-def train_arm(specs: list[FoldSpec], out: ArmPaths, call: Callable[[FoldSpec], FoldResult] = train_fold) -> str:
+def train_arm(
+    specs: list[FoldSpec], out: ArmPaths, kept: KeptPaths, call: Callable[[FoldSpec], FoldResult] = train_fold
+) -> str:
     """Train all folds of an arm and write its out as a whole; returns a line for the log.
 
+    Every finished fold is kept until the out is in place; those of an interrupted run are taken up (see resume.py).
     `call` is what runs a fold: a pool of processes or machines may stand here.
     """
+    folds = take_up(kept, specs)
+    for fold in folds:
+        if not fold.finished:
+            fold.keep(call(fold.spec))
     with replacing_folder(out.folder) as folder:
-        written, tables = ArmPaths(folder), []
-        for spec in specs:
-            result = call(spec)
-            save_model(result.model, written.model(spec.fold))
-            tables.append(result)
-        write_parquet(written.predictions, pd.concat([r.predictions for r in tables], ignore_index=True))
-        write_parquet(written.trajectory, pd.concat([r.trajectory for r in tables], ignore_index=True))
-        write_csv(written.history, pd.concat([r.history for r in tables], ignore_index=True))
-        costs = [r.cost for r in tables]
-        write_json(written.cost, {"folds": costs, "gflops": sum(cost["gflops"] for cost in costs)})
+        costs = _collect(folds, ArmPaths(folder))
+    shutil.rmtree(kept.folder)
     epochs = ", ".join(f"{cost['kept_epoch']}/{cost['epochs']}" for cost in costs)
     return f"{len(specs)} folds, epochs {epochs}, {sum(cost['gflops'] for cost in costs):,.0f} GFLOPs"
+
+
+def _collect(folds: list[KeptFold], written: ArmPaths) -> list[dict[str, Any]]:
+    """Write an arm's out from its finished folds; returns what each has cost."""
+    for fold in folds:
+        shutil.copyfile(fold.files.model, written.model(fold.spec.fold))
+    write_parquet(written.predictions, _joined(fold.files.predictions for fold in folds))
+    write_parquet(written.trajectory, _joined(fold.files.trajectory for fold in folds))
+    write_csv(written.history, _joined(fold.files.history for fold in folds))
+    costs = [read_json(fold.files.cost) for fold in folds]
+    write_json(written.cost, {"folds": costs, "gflops": sum(cost["gflops"] for cost in costs)})
+    return costs
+
+
+def _joined(tables: Iterable[Path]) -> pd.DataFrame:
+    return pd.concat([read_parquet(table) for table in tables], ignore_index=True)
 
 
 def loader_for(spec: FoldSpec, examples: pd.DataFrame) -> Loader:

@@ -9,59 +9,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny_world
+import toy_fold
+from toy_fold import head_spec, write_inputs
 
 from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, sha256_file, write_npy, write_parquet
-from pipeline.frame.paths import ArmPaths
+from pipeline.frame.io import check_sealed, sha256_file
+from pipeline.frame.paths import ArmPaths, KeptPaths
 from pipeline.training import engine
-from pipeline.training.arms import HeadNetwork, ScratchNetwork
-from pipeline.training.fit import Plan, compile_model
-from pipeline.training.train import FoldSpec, Setting, sweep, train_arm, train_fold
-
-PLAN = Plan(
-    learning_rate=0.0, epochs=4, patience=4, batch_size=8, schedule="constant", warmup=0.0, weight_decay=0.0, seed=3
-)
-SETTINGS = (Setting(1e-4, 0.0), Setting(5e-2, 0.0), Setting(5e-2, 10.0))
-
-
-def write_inputs(folder, examples, inputs):
-    folder.mkdir(exist_ok=True)
-    write_parquet(folder / "examples.parquet", examples)
-    write_npy(folder / "inputs.npy", inputs)
-    return folder
+from pipeline.training.arms import ScratchNetwork
+from pipeline.training.fit import compile_model
+from pipeline.training.train import Setting, sweep, train_arm, train_fold
 
 
 @pytest.fixture(scope="module")
 def examples():
-    table = tiny_world.manifest()
-    role = np.array(["train", "train", "validation", "test"])[np.arange(len(table)) // 2 % 4]
-    return pd.DataFrame(
-        {"row": table["row"], "image_id": table["image_id"], "group": table["group"], "label": table["defect"]}
-    ).assign(weight=table["sure"], fold=0, role_0=role)
+    return toy_fold.examples()
 
 
 @pytest.fixture(scope="module")
 def features(examples):
-    signal = (examples["label"] == tiny_world.BAD).to_numpy()
-    return (np.random.default_rng(0).normal(size=(len(examples), 5)) + signal[:, None]).astype("float32")
-
-
-def head_spec(folder, **changes):
-    fields = {
-        "arm": "head",
-        "fold": 0,
-        "examples": folder / "examples.parquet",
-        "kind": "features",
-        "inputs": folder / "inputs.npy",
-        "network": HeadNetwork(5, 2),
-        "settings": SETTINGS,
-        "plan": PLAN,
-        "dropout": 0.2,
-        "augmentation": "none",
-        "class_weight": "balanced",
-        "precision": "float32",
-    }
-    return FoldSpec(**fields | changes)
+    return toy_fold.features(examples)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +140,7 @@ def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, 
     assert_same_training(together[1], alone)
     files = [ArmPaths(tmp_path / name) for name in ("together", "alone")]
     for result, out in zip((together[1], alone), files, strict=True):
-        train_arm(specs[1:], out, call=lambda spec, result=result: result)
+        train_arm(specs[1:], out, KeptPaths(tmp_path / "kept"), call=lambda spec, result=result: result)
     assert sha256_file(files[0].model(1)) == sha256_file(files[1].model(1))
     assert together[0].cost["fold"] == 0  # what the first fold came to is still its own
     assert any(
@@ -184,7 +151,7 @@ def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, 
 
 def test_a_saved_network_carries_no_optimizer(tmp_path, result):
     out = ArmPaths(tmp_path / "out")
-    train_arm([head_spec(tmp_path)], out, call=lambda spec: result)
+    train_arm([head_spec(tmp_path)], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
     model = keras.saving.load_model(out.model(0))
     assert not model.compiled
     with zipfile.ZipFile(out.model(0)) as archive, archive.open("model.weights.h5") as file:
@@ -196,7 +163,7 @@ def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, result):
     for name in ("a", "b"):
         out = ArmPaths(tmp_path / name)
         spec = head_spec(tmp_path)
-        line = train_arm([spec], out, call=lambda spec: result)
+        line = train_arm([spec], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
         check_sealed(out.folder)
         files.append({path.name: sha256_file(path) for path in out.folder.iterdir()})
     assert files[0] == files[1]
@@ -206,7 +173,7 @@ def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, result):
     assert line.startswith("1 folds, epochs ")
 
 
-def test_a_fold_that_fails_leaves_nothing(tmp_path, result):
+def test_a_fold_that_fails_leaves_no_out(tmp_path, result):
     specs = [head_spec(tmp_path), head_spec(tmp_path, fold=1)]
 
     def call(spec):
@@ -215,8 +182,8 @@ def test_a_fold_that_fails_leaves_nothing(tmp_path, result):
         return result
 
     with pytest.raises(InputError):
-        train_arm(specs, ArmPaths(tmp_path / "out"), call)
-    assert list(tmp_path.iterdir()) == []
+        train_arm(specs, ArmPaths(tmp_path / "out"), KeptPaths(tmp_path / "kept"), call)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_a_sweep_is_every_rate_with_every_penalty_in_order():

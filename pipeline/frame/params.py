@@ -19,6 +19,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+TuningMethod = Literal["joint", "gradual", "layerwise", "l2_sp"]
 
 
 def _blocks(value: object) -> object:
@@ -120,6 +121,7 @@ class Transfer(Section):
     target: str
     baseline: str
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)] | None = None
+    method: TuningMethod | None = None
     control: Literal["planted_negative", "planted_positive"] | None = None
 
 
@@ -176,7 +178,7 @@ class Head(Fitting):
 class Tune(Fitting):
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)]
     batch_norm: Literal["frozen", "train"]
-    method: Literal["joint", "gradual", "layerwise", "l2_sp"]
+    method: TuningMethod
     layer_decay: Annotated[float, Field(gt=0, le=1)]
     l2_sp: NotNegative
 

@@ -5,8 +5,7 @@ from pipeline.frame.params import Params
 from pipeline.frame.paths import ArmPaths, Paths
 from pipeline.training.arms import TunedNetwork
 from pipeline.training.folds import images_of
-from pipeline.training.methods import Method
-from pipeline.training.specs import fold_specs, unfreeze_of
+from pipeline.training.specs import fold_specs, method_of, unfreeze_of
 from pipeline.training.train import sweep, train_arm
 
 TRACKS = (
@@ -46,6 +45,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
         ],
         settings=sweep(params.tune.learning_rate),
         live=lambda fold: paths.live("tune", name, fold),
-        method=Method(params.tune.method, params.tune.layer_decay, params.tune.l2_sp),
+        method=method_of(params, name),
     )
     return train_arm(specs, out, paths.kept("tune", name))

@@ -76,7 +76,9 @@ def take_up(kept: KeptPaths, specs: "list[FoldSpec]") -> list[KeptFold]:
         shutil.rmtree(folder)
     said = [f"{_names(taken)} taken up from an interrupted run"] if taken else []
     if stale:
-        said.append(f"{_names(stale)} of an interrupted run had other params, inputs, code or cores: fresh start")
+        said.append(
+            f"{_names(stale)} of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
+        )
     if said:
         print(f"{kept.folder.parent.name}@{kept.folder.name}: {'; '.join(said)}", flush=True)
     return folds

@@ -69,3 +69,8 @@ def unfreeze_of(params: Params, transfer: str) -> int | str:
     """What of the backbone a transfer tunes: its own `unfreeze`, else that of `tune`."""
     own = params.transfers[transfer].unfreeze
     return params.tune.unfreeze if own is None else own
+
+
+def method_of(params: Params, transfer: str) -> Method:
+    """How a transfer's blocks are tuned: by its own `method`, else that of `tune`, with the settings of `tune`."""
+    return Method(params.transfers[transfer].method or params.tune.method, params.tune.layer_decay, params.tune.l2_sp)

@@ -1,5 +1,8 @@
 """The three arms: what each may change, what it leaves, and that it leaves the same bytes twice."""
 
+import itertools
+import shutil
+
 import keras
 import numpy as np
 import pandas as pd
@@ -8,6 +11,8 @@ import tiny_world
 
 from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, sha256_file
 from pipeline.frame.paths import Paths
+from pipeline.training import train
+from pipeline.training.fit import fit
 
 ARMS = {"head": "to-defect", "tune": "to-defect", "scratch": "defect-tiny"}
 FOLDS = range(2)
@@ -137,6 +142,93 @@ def test_all_layers_are_tuned_from_pixels(world_copy):
     assert {f"{block}_conv/kernel" for block in ("stem", "block1", "block2")} <= moved(paths, 0)
     assert not [weight for weight in moved(paths, 0) if "moving" in weight]
     assert read_json(paths.transfer("to-defect").verdict)["arm"] == "tuned"
+
+
+# ---- ways to tune ----------------------------------------------------------------------------------------------------
+
+METHODS = ("joint", "gradual", "layerwise", "l2_sp")
+ALL_BLOCKS = {"unfreeze": "all", "epochs": 6, "patience": 6, "layer_decay": 0.1, "l2_sp": 10.0}
+
+
+def tune_by(world, own, seen):
+    """Tune all blocks of to-defect by `own`; `seen` gets the trainable weights of fold 0 epoch by epoch, by name."""
+
+    def watched(model, load, train_part, validation, plan, on_epoch, *rest):
+        epochs = []
+
+        def look(row, kept):
+            epochs.append({v.path: keras.ops.convert_to_numpy(v).copy() for v in model.trainable_variables})
+            on_epoch(row, kept)
+
+        seen.append(epochs)
+        return fit(model, load, train_part, validation, plan, look, *rest)
+
+    transfer = world.raw["transfers"]["to-defect"] | own.get("transfer", {})
+    tune = world.raw["tune"] | ALL_BLOCKS | own.get("tune", {})
+    tiny_world.write_params(
+        world.root, world.raw | {"transfers": world.raw["transfers"] | {"to-defect": transfer}, "tune": tune}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "fit", watched)
+        tiny_world.run_cell(world.root, "tune", "to-defect")
+    return digests(Paths(world.root).arm("tune", "to-defect").folder)
+
+
+@pytest.fixture(scope="module")
+def tuned(world, tmp_path_factory):
+    """Method -> the digests of its out, and the weights of its first fold epoch by epoch; and the world it ran in."""
+    copy = world._replace(root=tmp_path_factory.mktemp("methods") / "copy")
+    shutil.copytree(world.root, copy.root)
+    tiny_world.write_params(copy.root, world.raw | {"tune": world.raw["tune"] | ALL_BLOCKS})
+    tiny_world.run_cell(copy.root, "extract", "to-defect")
+    outs, epochs = {}, {}
+    for method in METHODS:
+        seen = []
+        outs[method] = tune_by(copy, {"tune": {"method": method}}, seen)
+        epochs[method] = seen[0]
+    return copy, outs, epochs
+
+
+def step(epochs, epoch, part):
+    """How far the kernel of a part (stem, block1, block2, probs) moved from before training to an epoch: RMS."""
+    (name,) = (name for name in epochs[0] if name.startswith(part) and name.endswith("kernel"))
+    return float(np.sqrt(np.square(epochs[epoch][name] - epochs[0][name]).mean()))
+
+
+@pytest.mark.parametrize(
+    ("method", "begins"),  # the epoch in which stem, block1, block2 and the head first move
+    [("joint", [1, 1, 1, 1]), ("gradual", [3, 2, 1, 1]), ("layerwise", [1, 1, 1, 1]), ("l2_sp", [1, 1, 1, 1])],
+)
+def test_a_method_trains_blocks_from_its_epoch_on(tuned, method, begins):
+    epochs = tuned[2][method]
+    moves = [[step(epochs, epoch, part) > 0 for epoch in range(7)] for part in ("stem", "block1", "block2", "probs")]
+    assert [moved.index(True) for moved in moves] == begins
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_layerwise_moves_a_block_by_a_tenth_of_the_one_above(tuned, method):
+    """Adam's steps are as long as the rate, whatever the gradient."""
+    lengths = [step(tuned[2][method], -1, part) for part in ("stem", "block1", "block2", "probs")]
+    falls = [low / high for low, high in itertools.pairwise(lengths)]
+    if method == "layerwise":
+        assert max(falls) < 0.25
+    else:
+        assert max(falls) > 0.25
+
+
+def test_l2_sp_ends_nearer_to_the_source_than_joint(tuned):
+    for part in ("stem", "block1", "block2"):
+        assert step(tuned[2]["l2_sp"], -1, part) < step(tuned[2]["joint"], -1, part) / 2
+
+
+def test_a_transfers_own_method_comes_before_that_of_tune(tuned):
+    world, outs, _ = tuned
+    assert len({out["fold0.keras"] for out in outs.values()}) == len(METHODS)
+    own = {"tune": {"method": "joint"}, "transfer": {"method": "gradual"}}
+    assert tune_by(world, own, []) == outs["gradual"]
+
+
+# ---- from random weights ---------------------------------------------------------------------------------------------
 
 
 def test_scratch_begins_from_weights_of_its_own(paths):

@@ -159,8 +159,8 @@ def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, cap
     specs = change(folder, specs, monkeypatch) or specs
     train_arm(specs, ArmPaths(tmp_path / "out"), kept, lambda spec: trained.append(spec.fold) or result)
     assert trained == [0, 1]
-    said = "head@cells: fold 0 of an interrupted run had other params, inputs, code or cores: fresh start\n"
-    assert capsys.readouterr().out == said
+    said = "fold 0 of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
+    assert capsys.readouterr().out == f"head@cells: {said}\n"
 
 
 def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, world, monkeypatch, capsys):
@@ -180,8 +180,8 @@ def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, worl
     tiny_world.run_cells(copy.root, "split", only="defect")
     capsys.readouterr()
     tiny_world.run_cell(copy.root, "head", "to-defect")
-    said = "head@to-defect: folds 0, 1 of an interrupted run had other params, inputs, code or cores: fresh start"
-    assert capsys.readouterr().out.splitlines()[0] == said
+    said = "folds 0, 1 of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
+    assert capsys.readouterr().out.splitlines()[0] == f"head@to-defect: {said}"
     before, after = (digests(Paths(root).arm("head", "to-defect").folder) for root in (world.root, copy.root))
     assert before == after
 

@@ -1,4 +1,4 @@
-"""From params to specs: what a repeat and a transfer's own `unfreeze` change."""
+"""From params to specs: what a repeat and a transfer's own `unfreeze` and `method` change."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import pytest
 import tiny_world
 
-from pipeline.frame.params import Run, Scratch
+from pipeline.frame.errors import ParamsError
+from pipeline.frame.params import Run, Scratch, check_params, read_yaml
 from pipeline.frame.seeds import seed_for
 from pipeline.training.arms import HeadNetwork
-from pipeline.training.specs import fold_specs, unfreeze_of
+from pipeline.training.methods import Method
+from pipeline.training.specs import fold_specs, method_of, unfreeze_of
 from pipeline.training.train import sweep
 
 
@@ -38,3 +40,19 @@ def test_a_repeat_has_another_seed_and_the_first_that_of_the_run():
 def test_a_transfers_own_unfreeze_comes_before_that_of_tune(own, expected):
     params = SimpleNamespace(transfers={"x": SimpleNamespace(unfreeze=own)}, tune=SimpleNamespace(unfreeze=6))
     assert unfreeze_of(params, "x") == expected
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "layerwise"), ("joint", "joint"), ("l2_sp", "l2_sp")])
+def test_a_transfers_own_method_comes_before_that_of_tune_and_takes_its_settings(own, expected):
+    tune = SimpleNamespace(method="layerwise", layer_decay=0.7, l2_sp=0.2)
+    params = SimpleNamespace(transfers={"x": SimpleNamespace(method=own)}, tune=tune)
+    assert method_of(params, "x") == Method(expected, 0.7, 0.2)
+
+
+def test_a_typo_in_a_transfers_method_is_one_fault(repository):
+    raw = read_yaml(repository / "params.yaml")
+    raw["transfers"]["imagenet-to-defect"]["method"] = "graduall"
+    with pytest.raises(ParamsError) as caught:
+        check_params(raw)
+    (fault,) = caught.value.faults
+    assert fault.startswith("transfers.imagenet-to-defect.method: ") and "'gradual'" in fault and "'graduall'" in fault

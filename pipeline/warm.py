@@ -16,8 +16,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from pipeline.frame.parent import die_with_parent
 
 ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable that leads a cell to the warm process
 HEAVY = (
@@ -35,10 +38,14 @@ SIZE = 4  # bytes of an exit code or of the length of a request
 
 
 def ask(arguments: list[str]) -> int | None:
-    """Have the warm process run a command; its exit code, or None where there is no such process."""
+    """Have the warm process run a command; its exit code, or None where there is no such process.
+
+    The one who asks ends with its parent, and the cell with the one who asks.
+    """
     address = os.environ.get(ADDRESS)
     if not address:
         return None
+    die_with_parent()
     with socket.socket(socket.AF_UNIX) as line:
         try:
             line.connect(address)
@@ -111,7 +118,8 @@ def _watch(line: socket.socket) -> None:
     if handle not in ready:
         os.kill(cell, signal.SIGTERM)
     code = os.waitstatus_to_exitcode(os.waitpid(cell, 0)[1])
-    line.sendall((code if code >= 0 else 128 - code).to_bytes(SIZE, "big"))
+    with suppress(BrokenPipeError):  # the one who asked is gone
+        line.sendall((code if code >= 0 else 128 - code).to_bytes(SIZE, "big"))
 
 
 def _run(request: dict[str, Any]) -> int:

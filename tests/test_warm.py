@@ -66,6 +66,33 @@ def test_without_a_warm_process_there_is_no_answer(monkeypatch):
     assert warm.ask(["check"]) is None
 
 
+@pytest.mark.parametrize("shell", ["{}", "{}; true"], ids=["as it likes", "stays"])
+def test_a_cell_ends_when_dvc_is_killed(repository, toy, shell):
+    """From DVC by its shell to the one who asks, and by the warm process to the cell: `kill -9` ends all of them."""
+    cell = "lambda request: (print(os.getpid(), flush=True), time.sleep(60))"
+    code = f"import os, sys, time; from pipeline import warm; warm.HEAVY, warm._run = ('json',), {cell}"
+    dvc = "import os, subprocess as s, sys; print(os.getpid(), flush=True); os.environ['DVC_STAGE'] = 'split@defect'; "
+    dvc = [sys.executable, "-c", dvc + "s.run(['sh', '-c', sys.argv[1]])", shell.format(f"{PIPELINE} split defect")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; sys.exit(warm.run_beside(sys.argv[1:]))", *dvc],
+        cwd=toy,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    dvc_pid, cell_pid = (int(process.stdout.readline()) for _ in range(2))
+    os.kill(cell_pid, 0)
+    os.kill(dvc_pid, signal.SIGKILL)
+    try:
+        out, said = process.communicate(timeout=20)  # the pipes are held until the last of them has ended
+    finally:
+        process.kill()
+    assert out == "" and "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(cell_pid, signal.SIGKILL)
+
+
 def test_a_cell_ends_when_the_one_who_asked_is_killed(tmp_path):
     """`kill -9` of `dvc repro` must not leave a stage at work."""
     import json

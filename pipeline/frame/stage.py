@@ -1,11 +1,8 @@
 """Running one stage: its slice of params, a lock on its outs, an end with its parent, one line of log, an exit code."""
 
-import ctypes
 import fcntl
 import importlib
 import os
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +14,7 @@ from pipeline.frame.energy import EnergyMeter
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import write_json
 from pipeline.frame.params import Params, load_params
+from pipeline.frame.parent import die_with_parent
 from pipeline.frame.paths import Paths
 
 # stage -> the section of params.yaml whose entries are its cells (None: the stage is one cell)
@@ -51,7 +49,6 @@ KERAS_STAGES = (
     "rescale",
     "adapt",
 )  # these use a device and write a clock
-PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
 def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
@@ -106,13 +103,6 @@ def tracked_keys(module: ModuleType, params: Params, cell: str) -> tuple[str, ..
     section = STAGES[module.__name__.rpartition(".")[2]]
     entry = getattr(params, section)[cell].model_dump(exclude_none=True) if section else {}
     return tuple(key.format(**{**entry, "name": cell}) for key in module.TRACKS)
-
-
-def die_with_parent() -> None:
-    """On Linux, end when the process that started this one is killed, as `dvc repro` may be by `kill -9`."""
-    if sys.platform != "linux" or os.getppid() == 1:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager

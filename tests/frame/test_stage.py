@@ -1,11 +1,8 @@
 """The stage runner: one process a cell, named by its pid; an end with the parent; cells by name."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
@@ -20,20 +17,6 @@ from pipeline.frame.stage import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
-"""
-# a parent that starts a child, which asks to end with it
-FAMILY = """
-import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", '''
-import time
-from pipeline.frame.stage import die_with_parent
-die_with_parent()
-print("ready", flush=True)
-time.sleep(60)
-'''], stdout=subprocess.PIPE)
-child.stdout.readline()
-print(child.pid, flush=True)
-child.wait()
 """
 
 
@@ -71,30 +54,6 @@ def test_a_lock_is_free_after_an_error(tmp_path):
 def test_locks_of_other_cells_do_not_matter(tmp_path):
     with locked(tmp_path / "a.lock"), locked(tmp_path / "b.lock"):
         pass
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's own")
-def test_a_stage_ends_when_its_parent_is_killed(repository):
-    parent = started(repository, FAMILY)
-    child = int(parent.stdout.readline())
-    assert alive(child)
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    parent.stdout.close()
-    deadline = time.monotonic() + 10
-    while alive(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if survived := alive(child):
-        os.kill(child, signal.SIGKILL)
-    assert not survived
-
-
-def alive(pid):
-    """Whether a process runs: one that has ended and waits to be collected does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture(scope="module")

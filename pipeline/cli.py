@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     profile.add_argument("name")
     profile.add_argument("--into", type=Path, help="make a workspace there instead of editing params.yaml in place")
     commands.add_parser("check", help="are params.yaml and the raw data that it names in order?")
+    commands.add_parser("doctor", help="has a killed run, a merge or a disk left anything behind? changes nothing")
     commands.add_parser("table", help="print the verdicts of the last run")
     warm = commands.add_parser("warm", help="run a command, such as dvc repro, with the imports of all cells made once")
     warm.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
@@ -49,6 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
             apply_profile(parsed.name, parsed.into)
         elif parsed.command == "check":
             check_inputs(Paths())
+        elif parsed.command == "doctor":
+            from pipeline.doctor import examine
+
+            print(examine())
         elif parsed.command == "table":
             from pipeline.reporting.table import print_table
 

@@ -99,3 +99,10 @@ def test_check_tells_all_missing_raw_data_at_once(cli, toy):
     (toy / "raw").mkdir()
     result = cli("check")
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_doctor_exits_0_with_one_line_or_2_with_the_remedy(cli, toy):
+    result = cli("doctor")
+    assert (result.returncode, result.stderr, result.stdout.count("\n")) == (0, "", 1)
+    (toy / "dvc.lock").write_text("schema: '2.0'\nstag")
+    refused(cli("doctor"), "dvc.lock is truncated", "git checkout -- dvc.lock")

@@ -312,6 +312,34 @@ class Paths:
     def kept(self, stage: str, name: str) -> KeptPaths:
         return KeptPaths(self.root / ".resume" / stage / name)
 
+    @property
+    def dvc_lock(self) -> Path:
+        return self.root / "dvc.lock"
+
+    @property
+    def dvc_tmp(self) -> Path:
+        """Where DVC keeps its own locks."""
+        return self.root / ".dvc" / "tmp"
+
+    @property
+    def sealed(self) -> list[Path]:
+        """The outs with a seal that are there, also those that params no longer name."""
+        return sorted(out for pattern in self._outs() for out in self._there(pattern) if not out.name.startswith("."))
+
+    @property
+    def written_to(self) -> list[Path]:
+        """The folders that hold outs, and so what is left of a write that was cut off."""
+        files = [self.clock("*", "*"), self.validation("*"), self.data_docs("*") / "*", self.report_metrics]
+        return sorted({folder for path in (*self._outs(), *files) for folder in self._there(path.parent)})
+
+    def _outs(self) -> list[Path]:
+        kinds = (self.dataset, self.target, self.source, self.features, self.forecast, self.transfer, self.adaptation)
+        arms = (self.arm(stage, "*") for stage in ("head", "tune", "scratch", "rescale"))
+        return [self.plots, *(kind("*").folder for kind in kinds), *(arm.folder for arm in arms)]
+
+    def _there(self, pattern: Path) -> list[Path]:
+        return [path for path in self.root.glob(pattern.relative_to(self.root).as_posix()) if path.is_dir()]
+
     def live(self, stage: str, name: str, fold: int) -> Path:
         """DVCLive's folder, to watch a fit while it runs; the record is history.csv."""
         return self.root / "dvclive" / stage / name / f"fold{fold}"

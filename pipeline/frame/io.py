@@ -32,6 +32,10 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
+    except OSError as error:
+        if error.strerror:  # else a name would take the place of the text
+            error.filename = error.filename or str(path)  # a full disk comes without a name
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

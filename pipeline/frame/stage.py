@@ -16,6 +16,7 @@ from pipeline.frame.io import write_json
 from pipeline.frame.params import Params, load_params
 from pipeline.frame.parent import die_with_parent
 from pipeline.frame.paths import Paths
+from pipeline.frame.system_faults import memory_setting, system_faults
 
 # stage -> the section of params.yaml whose entries are its cells (None: the stage is one cell)
 STAGES: dict[str, str | None] = {
@@ -55,12 +56,20 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
     """Run one cell of the pipeline.
 
     Raises:
-        InputError: params, the name, or what the stage reads are wrong, or the cell is being made already.
+        InputError: params, the name, or what the stage reads are wrong, the cell is being made already, or the system
+            refuses room, rights or memory.
     """
     die_with_parent()
     paths = Paths(root)
     params = load_params(paths.params)
     cell = check_cell(stage, name, params)
+    with system_faults(paths.root, memory_setting(stage, params, cell)):
+        line = _make(stage, cell, params, paths)
+    print(f"{stage}{f'@{cell}' if name else ''}: {line}", flush=True)
+
+
+def _make(stage: str, cell: str, params: Params, paths: Paths) -> str:
+    """Have the stage make its outs, and write its clock; returns its line of log: what it made, and how long that took."""
     if stage in KERAS_STAGES:
         use_device(params.run.device)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{stage}")
@@ -74,7 +83,7 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
             times = clock(seconds, cpu_seconds, meter.joules)
             took += f" on {times['device']}"
             write_json(paths.clock(stage, cell), times)
-    print(f"{stage}{f'@{cell}' if name else ''}: {line} [{took}]", flush=True)
+    return f"{line} [{took}]"
 
 
 def check_cell(stage: str, name: str | None, params: Params) -> str:

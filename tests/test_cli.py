@@ -79,6 +79,14 @@ def test_a_fault_of_ours_exits_1_with_its_traceback(cli, toy):
     assert result.returncode == 1 and "Traceback" in result.stderr
 
 
+def test_no_gpu_when_one_is_demanded_exits_2(cli, toy):
+    text = (toy / "params.yaml").read_text()
+    (toy / "params.yaml").write_text(text.replace("device: cpu", "device: gpu"))
+    result = cli("source", "tiny", CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu")
+    refused(result, "run.device is 'gpu', but Keras finds none", "set run.device to 'auto' or 'cpu'")
+    assert not Paths(toy).source("tiny").folder.exists()
+
+
 def test_an_unknown_profile_exits_2(cli, toy):
     refused(cli("profile", "huge"), "No profile 'huge'")
 

@@ -7,7 +7,9 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from pipeline.frame.energy import gpu_names
 from pipeline.frame.errors import InputError
 
 
@@ -80,16 +82,24 @@ def device_name() -> str:
     return found[0] if found else "cpu"
 
 
-def clock(seconds: float, cpu_seconds: float, joules: float | None) -> dict[str, object]:
+def idle_gpus(device: str) -> list[str]:
+    """The machine's GPUs while Keras computes on `device`: a CPU by itself, not because the user hid them from it."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")  # by run.device: cpu too
+    return [] if device != "cpu" or hidden else list(gpu_names().values())
+
+
+def clock(seconds: float, cpu_seconds: float, joules: float | None) -> dict[str, Any]:
     """Seconds, energy (an estimate, None without a meter), peak memory and machine of the stage that has just run."""
     import keras
 
+    device = device_name()
     return {
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
         "energy_joules": None if joules is None else round(joules, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),  # KiB on Linux
-        "device": device_name(),
+        "device": device,
+        "idle_gpus": idle_gpus(device),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "machine": platform.machine(),
         "backend": keras.backend.backend(),

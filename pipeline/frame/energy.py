@@ -1,8 +1,12 @@
 """The energy that this machine spent meanwhile, where it has a meter: an estimate, since others may use it too."""
 
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 POWERCAP = Path("/sys/class/powercap")  # Linux: Intel's and AMD's counters (RAPL); often readable by root alone
 EVERY = 60.0  # seconds between readings: a counter of 262 kJ starts anew every 9 minutes at 500 W
@@ -82,6 +86,16 @@ def _microjoules(folder: Path, file: str) -> dict[str, float]:
 
 def gpu_joules() -> dict[str, float]:
     """The counters of NVIDIA GPUs since their driver was loaded (Volta and later), in joules; empty where none is."""
+    return _of_gpus(lambda library, handle: library.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3)
+
+
+def gpu_names() -> dict[str, str]:
+    """The models of the NVIDIA GPUs that this machine's driver knows, whatever Keras makes of them."""
+    return _of_gpus(lambda library, handle: _text(library.nvmlDeviceGetName(handle)))
+
+
+def _of_gpus(ask: Callable[[Any, Any], T]) -> dict[str, T]:
+    """What NVIDIA's library says of every GPU; empty where there is none, or where one does not answer."""
     try:
         import pynvml
 
@@ -91,10 +105,13 @@ def gpu_joules() -> dict[str, float]:
     found = {}
     try:
         for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            found[f"gpu:{index}"] = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
+            found[f"gpu:{index}"] = ask(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index))
     except pynvml.NVMLError:  # an older GPU has no counter
         return {}
     finally:
         pynvml.nvmlShutdown()
     return found
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name  # bytes before version 11.5 of the library

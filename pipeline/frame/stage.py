@@ -50,6 +50,10 @@ KERAS_STAGES = (
     "rescale",
     "adapt",
 )  # these use a device and write a clock
+# beside a stage's seconds, where there is a GPU that Keras does not find
+IDLE = (
+    "{} idle: install what Keras needs for it by `pip install -c constraints.txt -e '.[gpu]'`, or set run.device to cpu"
+)
 
 
 def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
@@ -69,7 +73,7 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
 
 
 def _make(stage: str, cell: str, params: Params, paths: Paths) -> str:
-    """Have the stage make its outs, and write its clock; returns its line of log: what it made, and how long that took."""
+    """Have the stage make its outs, and write its clock; returns its line of log: what it made, how long that took."""
     if stage in KERAS_STAGES:
         use_device(params.run.device)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{stage}")
@@ -82,6 +86,8 @@ def _make(stage: str, cell: str, params: Params, paths: Paths) -> str:
         if stage in KERAS_STAGES:
             times = clock(seconds, cpu_seconds, meter.joules)
             took += f" on {times['device']}"
+            if idle := times["idle_gpus"]:
+                took += f"; {IDLE.format(', '.join(idle))}"
             write_json(paths.clock(stage, cell), times)
     return f"{line} [{took}]"
 

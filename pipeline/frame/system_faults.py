@@ -16,7 +16,7 @@ from pipeline.frame.params import Params
 
 # what to do about an error of the disk, by its number; {path}, {free} MB and {user} are filled in
 DISK = {
-    errno.ENOSPC: "{path}: the disk is full ({free:,} MB free). Make room, e.g. by `dvc gc --workspace`, and try again.",
+    errno.ENOSPC: "{path}: the disk is full ({free:,} MB free). Make room, e.g. by `dvc gc --workspace`, and rerun.",
     errno.EDQUOT: "{path}: your quota of the disk is used up. Make room, or have it raised, and run again.",
     errno.EROFS: "{path}: the disk is read-only. Mount it for writing, or copy the project to one that is not.",
     errno.EACCES: "{path}: user {user} may not read or write it. Correct its owner or mode (`ls -ld`), and run again.",

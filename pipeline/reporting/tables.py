@@ -239,4 +239,4 @@ def _spending_row(what: str, *values: float | str | None, clock: Metrics | None)
     if clock is None:
         return [what, *counts, "", "", "", ""]
     times = [number(clock[key], ",.0f") for key in ("seconds", "cpu_seconds", "peak_memory_mb")]
-    return [what, *counts, *times, clock["device"]]
+    return [what, *counts, *times, clock["device"] + (" (a GPU was idle)" if clock.get("idle_gpus") else "")]

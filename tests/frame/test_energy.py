@@ -6,7 +6,7 @@ import types
 import pytest
 
 from pipeline.frame import energy
-from pipeline.frame.energy import EnergyMeter, elapsed, gpu_joules, package_joules
+from pipeline.frame.energy import EnergyMeter, elapsed, gpu_joules, gpu_names, package_joules
 
 
 def write(folder, name, microjoules, largest=262_143_328_850):
@@ -89,6 +89,7 @@ def library(monkeypatch, millijoules, error=None):
     fake.nvmlDeviceGetCount = lambda: len(millijoules)
     fake.nvmlDeviceGetHandleByIndex = lambda index: index
     fake.nvmlDeviceGetTotalEnergyConsumption = total
+    fake.nvmlDeviceGetName = lambda index: ["NVIDIA A", b"NVIDIA B"][index]  # bytes in older versions
     monkeypatch.setitem(sys.modules, "pynvml", fake)
 
 
@@ -105,3 +106,9 @@ def test_gpus_are_counted_where_they_are_asked_for(tmp_path, monkeypatch):
 def test_gpus_without_driver_or_counter_give_nothing(monkeypatch, error):
     library(monkeypatch, [1000], error)
     assert gpu_joules() == {}
+    assert gpu_names() == ({} if error == "driver" else {"gpu:0": "NVIDIA A"})
+
+
+def test_gpus_are_named(monkeypatch):
+    library(monkeypatch, [0, 0])
+    assert gpu_names() == {"gpu:0": "NVIDIA A", "gpu:1": "NVIDIA B"}

@@ -38,13 +38,16 @@ def toy(tmp_path):
 def refused(toy, monkeypatch, capsys):
     """Run a cell whose stage fails in the middle of its out; returns the message that the user sees."""
 
-    def run(error, stage="pipeline.stages.split"):
+    def run(error):
         def failing(path, *content):
             write_text(path.with_name("begun.txt"), "begun")
             raise error
 
         monkeypatch.chdir(toy)
-        with mock.patch("pipeline.frame.stage.die_with_parent"), mock.patch(f"{stage}.write_parquet", failing):
+        with (
+            mock.patch("pipeline.frame.stage.die_with_parent"),
+            mock.patch("pipeline.stages.split.write_parquet", failing),
+        ):
             assert cli.main(["split", "defect"]) == 2
         out, said = capsys.readouterr()
         assert out == "" and said.startswith("error: ") and "Traceback" not in said

@@ -57,6 +57,12 @@ def test_an_arm_tells_its_sweep_and_its_clock(arm, swept):
     assert (row["seconds"], row["CPU-seconds"], row["peak memory (MB)"], row["device"]) == ("10", "20", "1,234", "cpu")
 
 
+def test_a_gpu_that_was_there_but_unused_is_said_beside_the_device():
+    idle = CLOCKS | {"tune": CLOCK | {"idle_gpus": ["NVIDIA A"]}, "head": CLOCK | {"idle_gpus": []}}
+    found = rows(ENTRY, idle)
+    assert (found["tuned"]["device"], found["head"]["device"]) == ("cpu (a GPU was idle)", "cpu")
+
+
 def test_a_candidate_of_an_adaptation_is_named_by_its_method_and_strength():
     numbers = {"criterion": 0.25, "balanced_accuracy": 0.625, "folds_chosen": 1}
     table = candidates_table(

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from pipeline.adaptation.choice import Chosen, Parts, choose
 from pipeline.adaptation.linear import fit_linear
@@ -36,6 +36,7 @@ from pipeline.training.train import predictions_table
 
 TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "adaptations.{name}", "adapt")
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
+QUALITIES = {"accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score}  # told after the choice
 GIGA = 1e9
 
 
@@ -124,9 +125,11 @@ def tables(
             table.insert(0, "arm", arm)
             predictions.append(table)
         truth = fold_parts(examples, fold, class_weight).test.labels
-        quality = [balanced_accuracy_score(truth, answers.argmax(1)) for answers in result.tested]
-        candidates.append(result.candidates.assign(fold=fold, balanced_accuracy=quality))
-    columns = ["fold", "method", "strength", "criterion", "chosen", "balanced_accuracy"]
+        told = {
+            name: [score(truth, answers.argmax(1)) for answers in result.tested] for name, score in QUALITIES.items()
+        }
+        candidates.append(result.candidates.assign(fold=fold, **told))
+    columns = ["fold", "method", "strength", "criterion", "chosen", *QUALITIES]
     return pd.concat(predictions, ignore_index=True), pd.concat(candidates, ignore_index=True)[columns]
 
 

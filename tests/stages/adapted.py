@@ -58,6 +58,7 @@ def write_adaptation(world):
             "strength": [None, 1.0] * 2,
             "criterion": [0.1, 0.2, 0.3, 0.2],
             "chosen": [False, True, True, False],
+            "accuracy": [0.52, 0.73, 0.61, 0.49],
             "balanced_accuracy": [0.5, 0.75, 0.625, 0.5],
         }
     )

@@ -96,7 +96,8 @@ def test_candidates_and_cost_agree(root):
     files = Paths(root).adaptation(NAME)
     check_sealed(files.folder)
     candidates, cost = pd.read_csv(files.candidates), read_json(files.cost)
-    assert list(candidates) == ["fold", "method", "strength", "criterion", "chosen", "balanced_accuracy"]
+    columns = ["fold", "method", "strength", "criterion", "chosen", "accuracy", "balanced_accuracy"]
+    assert list(candidates) == columns
     assert candidates["method"].tolist() == ["source_only", "adabn", "coral", "mmd"] * 2
     assert candidates["strength"].notna().tolist() == [False, False, False, True] * 2
     for fold, rows in candidates.groupby("fold"):
@@ -107,6 +108,7 @@ def test_candidates_and_cost_agree(root):
             table = predictions(root, arm).query("fold == @fold")
             answers = table[[f"p_{label}" for label in sorted(table["label"].unique())]].to_numpy().argmax(1)
             right = pd.Series(answers == pd.Categorical(table["label"]).codes, table.index)
+            assert told["accuracy"] == pytest.approx(right.mean())
             assert told["balanced_accuracy"] == pytest.approx(right.groupby(table["label"]).mean().mean())
     assert cost["images"] == 2 * tiny_world.IMAGES
     assert cost["gflops"] > sum(fold["gflops"] for fold in cost["folds"]) > 0

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from pipeline.adaptation.problem import Adapted, Adapter, Images, Source, normalised
+from pipeline.adaptation.problem import Adapted, Adapter, Images, Source, head_of
 from pipeline.frame.errors import InputError
 from pipeline.frame.params import Adapt
 from pipeline.networks.flops import forward_flops
@@ -113,11 +113,10 @@ def prepare(source: Source, settings: Adapt) -> Adapter:
         some = target.part(np.linspace(0, len(target.positions) - 1, min(IMAGES, len(target.positions)), dtype=int))
         found = estimate(network, some)
 
-        def predict(images: Images) -> np.ndarray:
+        def features(images: Images) -> np.ndarray:
             with with_statistics(network, found):
-                features = pooled_features(network, images.load, images.positions)
-            return normalised(source.head.predict_on_batch(features))
+                return pooled_features(network, images.load, images.positions)
 
-        return Adapted(predict, forward * len(some.positions))
+        return Adapted(features, lambda own: own, head_of(source), forward * len(some.positions))
 
     return adapt

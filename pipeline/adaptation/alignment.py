@@ -115,11 +115,18 @@ class Trainer:
             self.model.train_on_batch(inputs, (labels, weights, strengths))
         return self.model.get_weights()
 
-    def predict(self, weights: list[np.ndarray], features: np.ndarray) -> np.ndarray:
-        """Probabilities float64 (n, k) under the weights of a training."""
-        self.model.set_weights(weights)
-        _, logits = self.model(self.scaled(features))
-        return normalised(ops.convert_to_numpy(ops.softmax(logits)))
+    def adapted(self, weights: list[np.ndarray]) -> Adapted:
+        """The network under the weights of a training: the bottleneck's features, of both domains, and the head."""
+
+        def embedded(features: np.ndarray) -> np.ndarray:
+            self.model.set_weights(weights)
+            return np.asarray(ops.convert_to_numpy(self.model.bottleneck(self.scaled(features))))
+
+        def head(features: np.ndarray) -> np.ndarray:
+            self.model.set_weights(weights)
+            return normalised(ops.convert_to_numpy(ops.softmax(self.model.head(features))))
+
+        return Adapted(lambda images: embedded(images.features), embedded, head, self.flops() / GIGA)
 
     def scaled(self, features: np.ndarray) -> np.ndarray:
         """Centre by the source's mean and divide by its spread, for both domains alike."""
@@ -139,8 +146,7 @@ def prepare_with(pull: Pull) -> Callable[[Source, Adapt], Adapter]:
         trainer = Trainer(source, settings, pull)
 
         def adapt(target: Images, strength: float, seed: int) -> Adapted:
-            weights = trainer.train(target.features, strength, seed)
-            return Adapted(lambda images: trainer.predict(weights, images.features), trainer.flops() / GIGA)
+            return trainer.adapted(trainer.train(target.features, strength, seed))
 
         return adapt
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.adaptation.criteria import CRITERIA
+from pipeline.adaptation.criteria import CRITERIA, Criterion, Trial
 from pipeline.adaptation.methods import METHODS
-from pipeline.adaptation.problem import Adapted, Images, Source, normalised
+from pipeline.adaptation.problem import Adapted, Images, Source, as_it_is
 from pipeline.frame.errors import InputError
 from pipeline.frame.params import Adapt
 
@@ -50,44 +50,73 @@ class Chosen:
         return self.tested[int(np.argmax(self.candidates["chosen"]))]
 
 
-def choose(source: Source, folds: list[Parts], settings: Adapt, seed: Callable[[int, str], int]) -> list[Chosen]:
+def strengths(name: str, settings: Adapt) -> list[float]:
+    """What a method is tried with: every strength, or nan alone where it has none."""
+    return settings.strength if METHODS[name].strengths else [np.nan]
+
+
+def count_candidates(settings: Adapt) -> int:
+    """How many candidates a fold has, the source as it is among them."""
+    return 1 + sum(len(strengths(name, settings)) for name in settings.methods)
+
+
+def choose(
+    source: Source,
+    folds: list[Parts],
+    settings: Adapt,
+    seed: Callable[[int, str], int],
+    step: Callable[[], Any] = lambda: None,
+) -> list[Chosen]:
     """Adapt the source to every fold by every method and strength, and keep the candidate that the criterion prefers.
 
-    The criterion sees the validation part. The test part is predicted by all, so that what the choice missed can be
-    told. Of equals the first is taken, and the source as it is comes first.
+    The criterion sees the training and the validation part. The test part is predicted by all, so that what the choice
+    missed can be told. Of equals the first is taken, and the source as it is comes first.
 
     Args:
         source: with its own labels.
         folds: the target's images.
         settings: the section adapt of params.yaml.
         seed: of a fold's number and a method; strengths share it.
+        step: called twice a candidate and fold, when it is there and when it has been judged.
 
     Raises:
         InputError: a method came to nan, or cannot be used on this source.
     """
     criterion = CRITERIA[settings.criterion]
-    plain = Adapted(lambda images: normalised(source.head.predict_on_batch(images.features)), 0.0)
-    tried: list[list[Candidate]] = [[(SOURCE_ONLY, np.nan, plain)] for _ in folds]
+    tried = adapt_all(source, folds, settings, seed, step)
+    return [choose_one(source, parts, tried[fold], criterion, step) for fold, parts in enumerate(folds)]
+
+
+def adapt_all(
+    source: Source, folds: list[Parts], settings: Adapt, seed: Callable[[int, str], int], step: Callable[[], Any]
+) -> list[list[Candidate]]:
+    """All candidates of every fold, first the source as it is; a method is prepared once for all folds."""
+    tried: list[list[Candidate]] = [[(SOURCE_ONLY, np.nan, as_it_is(source))] for _ in folds]
+    for _ in folds:
+        step()
     for name in settings.methods:
-        method = METHODS[name]
-        adapt = method.prepare(source, settings)
+        adapt = METHODS[name].prepare(source, settings)
         for fold, parts in enumerate(folds):
-            for strength in settings.strength if method.strengths else [np.nan]:
+            for strength in strengths(name, settings):
                 tried[fold].append((name, strength, adapt(parts.train, strength, seed(fold, name))))
-    results = []
-    for parts, candidates in zip(folds, tried, strict=True):
-        values = [criterion(adapted.predict(parts.validation)) for _, _, adapted in candidates]
-        _check_finite(values, candidates)
-        best = int(np.argmax(values))
-        table = pd.DataFrame([row[:2] for row in candidates], columns=["method", "strength"])
-        results.append(
-            Chosen(
-                candidates=table.assign(criterion=values, chosen=np.arange(len(values)) == best),
-                tested=[adapted.predict(parts.test) for _, _, adapted in candidates],
-                cost=_cost(candidates, best, parts),
-            )
-        )
-    return results
+                step()
+    return tried
+
+
+def choose_one(
+    source: Source, parts: Parts, candidates: list[Candidate], criterion: Criterion, step: Callable[[], Any]
+) -> Chosen:
+    """Judge the candidates of one fold by what they make of its training and validation part."""
+    values, tested = [], []
+    for _, _, adapted in candidates:
+        values.append(criterion(Trial(source, adapted, parts.train, parts.validation)))
+        tested.append(adapted.predict(parts.test))
+        step()
+    _check_finite(values, candidates)
+    best = int(np.argmax(values))
+    table = pd.DataFrame([row[:2] for row in candidates], columns=["method", "strength"])
+    table = table.assign(criterion=values, chosen=np.arange(len(values)) == best)
+    return Chosen(table, tested, _cost(candidates, best, parts))
 
 
 def _check_finite(values: list[float], candidates: list[Candidate]) -> None:

@@ -12,7 +12,7 @@ from sklearn.covariance import ledoit_wolf
 from threadpoolctl import threadpool_limits
 
 from pipeline.adaptation.linear import fit_linear
-from pipeline.adaptation.problem import Adapted, Adapter, Images, Labelled, Source
+from pipeline.adaptation.problem import Adapted, Adapter, Images, Source
 from pipeline.frame.params import Adapt
 
 GIGA = 1e9
@@ -56,11 +56,12 @@ def prepare(source: Source, settings: Adapt) -> Adapter:
         with threadpool_limits(1):
             matrix = recolouring(covariance, shrunk_covariance(other))
 
-            def recoloured(part: Labelled) -> Labelled:
-                return replace(part, features=(part.features - own.mean(0)) @ matrix + other.mean(0))
+            def recoloured(features: np.ndarray) -> np.ndarray:
+                moved: np.ndarray = (features - own.mean(0)) @ matrix + other.mean(0)
+                return moved
 
-            head = fit_linear(recoloured(train), recoloured(held_out))
+            head = fit_linear(*(replace(part, features=recoloured(part.features)) for part in (train, held_out)))
         cost = flops(own.shape[1], len(own) + len(other)) / GIGA
-        return Adapted(lambda images: head.predict(images.features), cost)
+        return Adapted(lambda images: images.features, recoloured, head.predict, cost)
 
     return adapt

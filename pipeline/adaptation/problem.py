@@ -57,10 +57,20 @@ class Source:
 
 @dataclass(frozen=True)
 class Adapted:
-    """An adapted source: `predict` maps images to probabilities float64 (n, k); `gflops` is what adapting took."""
+    """An adapted source: a space of features in which both domains lie, and a head.
 
-    predict: Callable[[Images], np.ndarray]
+    `features` maps images of the target into it (n, e), `source_features` what the source's network makes of its own
+    images (n, d); `head` maps it to probabilities float64 (n, k). `gflops` is what adapting took.
+    """
+
+    features: Callable[[Images], np.ndarray]
+    source_features: Callable[[np.ndarray], np.ndarray]
+    head: Callable[[np.ndarray], np.ndarray]
     gflops: float
+
+    def predict(self, images: Images) -> np.ndarray:
+        """Probabilities float64 (n, k) of images of the target."""
+        return self.head(self.features(images))
 
 
 # the target's unlabelled training images, a strength (nan where the method has none) and a seed to an adapted source
@@ -72,3 +82,13 @@ def normalised(outputs: np.ndarray) -> np.ndarray:
     exact = np.asarray(outputs, "float64")
     result: np.ndarray = exact / exact.sum(1, keepdims=True)
     return result
+
+
+def head_of(source: Source) -> Callable[[np.ndarray], np.ndarray]:
+    """The source's own head: pooled features (n, d) to probabilities float64 (n, k)."""
+    return lambda features: normalised(source.head.predict_on_batch(features))
+
+
+def as_it_is(source: Source) -> Adapted:
+    """The source with nothing adapted."""
+    return Adapted(lambda images: images.features, lambda features: features, head_of(source), 0.0)

@@ -231,7 +231,7 @@ class Adapt(Section):
     methods: Annotated[
         list[Literal["adabn", "coral", "deep_coral", "mmd", "dann", "pseudo_labels", "mcc"]], Field(min_length=1)
     ]
-    criterion: Literal["neighbourhood_density", "information", "entropy"]
+    criterion: Literal["reverse_validation", "neighbourhood_density", "information", "entropy"]
     strength: Annotated[list[Positive], Field(min_length=1)]
     bottleneck: Count
     learning_rate: Positive

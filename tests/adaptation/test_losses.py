@@ -126,6 +126,6 @@ def test_aligning_restores_what_the_shift_took():
     (source, _, _), (features, labels) = shifted_source(), sample(400, 3)
     target = (features + np.array([2.5, 1.0, 0.0])).astype("float32")
     nothing = Trainer(source, SETTINGS, lambda pair: 0.0 * pair.strength)
-    plain = nothing.predict(nothing.train(target[:200], 1.0, 5), target[200:])
+    plain = nothing.adapted(nothing.train(target[:200], 1.0, 5)).predict(images(target[200:]))
     aligned = METHODS["mmd"].prepare(source, SETTINGS)(images(target[:200]), 5.0, 5).predict(images(target[200:]))
     assert accuracy(plain, labels[200:]) < 0.85 < 0.95 < accuracy(aligned, labels[200:])

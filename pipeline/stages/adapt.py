@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from pipeline.adaptation.choice import Chosen, Parts, choose
+from pipeline.adaptation.choice import Chosen, Parts, choose, count_candidates
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Images, Labelled, Source
 from pipeline.datasets.hygiene import check_unseen
@@ -25,6 +25,7 @@ from pipeline.frame.io import (
 )
 from pipeline.frame.params import Adapt, Params
 from pipeline.frame.paths import AdaptationPaths, Paths
+from pipeline.frame.progress import progress
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.flops import forward_flops
 from pipeline.networks.saving import load_model
@@ -98,12 +99,21 @@ def labelled(features: np.ndarray, part: Part) -> Labelled:
 
 
 def unlabelled_parts(images: Images, roles: pd.Series) -> Parts:
-    """One fold's images by role: all that adapting is given of the target."""
-    return Parts(*(images.part(np.flatnonzero(roles == role)) for role in ("train", "validation", "test")))
+    """One fold's images: all that adapting is given of the target.
+
+    To train on, all of the training folds that are not validation, also those whose labels a limit put out of use: the
+    subset with labels was drawn by class, so that its shares of the classes are no longer the target's.
+    """
+    parts = {"train": ("train", "unused"), "validation": ("validation",), "test": ("test",)}
+    return Parts(**{name: images.part(np.flatnonzero(roles.isin(of))) for name, of in parts.items()})
 
 
 def ceiling(features: np.ndarray, examples: pd.DataFrame, fold: int, class_weight: str) -> np.ndarray:
-    """What a linear head that learns from the target's own labels says of the test part (n, k)."""
+    """What a linear probe says of the test part (n, k): the source's features, frozen, and the target's own labels.
+
+    It learns from the images with labels alone, as an arm with labels does. It is no bound: a network that is tuned
+    with the target's labels, or one that adapts all of its layers, may be better.
+    """
     parts = fold_parts(examples, fold, class_weight)
     head = fit_linear(labelled(features, parts.train), labelled(features, parts.validation))
     return head.predict(features[parts.test.positions])
@@ -159,7 +169,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     def seed(fold: int, method: str) -> int:
         return seed_for(params.run.seed, "adapt", name, fold, method)
 
-    chosen = choose(source, folds, settings, seed)
+    with progress(total=2 * len(folds) * count_candidates(settings), label=name, unit="step") as bar:
+        chosen = choose(source, folds, settings, seed, bar.update)
     predictions, candidates = tables(examples, images.features, chosen, params.run.class_weight)
     seen = len(source.train.labels) + len(source.validation.labels) + len(examples)
     cost = cost_of(chosen, seen, forward_flops(source.network) / GIGA)

@@ -166,6 +166,43 @@ def test_test_images_change_nothing_but_their_own_answers(root):
     assert one.adapted.shape != two.adapted.shape
 
 
+def test_a_limit_of_labels_does_not_choose_what_is_adapted_to(root):
+    """All images of the training folds but validation, also those without a label; the ceiling has those with one."""
+    from unittest import mock
+
+    from pipeline.adaptation.problem import Images
+    from pipeline.frame.params import load_params
+    from pipeline.stages import adapt, split
+
+    paths, params = Paths(root), load_params(Paths(root).params)
+    limited = params.targets["defect"].model_copy(update={"labels_per_class": 5})
+    examples = split.split(read_parquet(paths.dataset("toy").manifest), limited, params, "defect")
+    roles, places = examples["role_0"], np.arange(len(examples))
+    parts = adapt.unlabelled_parts(Images(np.zeros((len(roles), 2)), None, places), roles)
+    assert (roles == "unused").sum() > 0 and (roles[parts.train.positions] == "unused").any()
+    assert set(parts.train.positions) == set(places[roles.isin(["train", "unused"])])
+    assert set(parts.validation.positions) == set(places[roles == "validation"])
+    features = np.random.default_rng(0).normal(size=(len(roles), 2)).astype("float32")
+    with mock.patch.object(adapt, "fit_linear", wraps=adapt.fit_linear) as fitted:
+        adapt.ceiling(features, examples, 0, "balanced")
+    given = np.concatenate([part.features for part in fitted.call_args.args])
+    np.testing.assert_array_equal(given, features[[*places[roles == "train"], *places[roles == "validation"]]])
+
+
+def test_every_candidate_of_every_fold_is_counted_twice(root):
+    from pipeline.adaptation.choice import choose, count_candidates
+    from pipeline.frame.params import load_params
+    from pipeline.stages import adapt
+
+    params, steps = load_params(Paths(root).params), []
+    settings = params.adapt.model_copy(update={"methods": ["coral", "mmd"], "strength": [0.5, 1.0], "epochs": 1})
+    source = adapt.read_source(Paths(root), SOURCE, "balanced")
+    images = adapt.Images(np.random.default_rng(0).normal(size=(40, 12)).astype("float32"), None, np.arange(40))
+    fold = adapt.Parts(*(images.part(np.arange(*ends)) for ends in ((0, 20), (20, 30), (30, 40))))
+    choose(source, [fold, fold], settings, lambda fold, method: 3, lambda: steps.append(1))
+    assert count_candidates(settings) == 4 and len(steps) == 2 * 2 * 4
+
+
 def test_other_classes_are_refused(root):
     from pipeline.stages.adapt import check_source
 

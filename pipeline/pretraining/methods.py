@@ -16,7 +16,9 @@ class Method(NamedTuple):
         learn: trains the task's backbone in place.
         citation: of the paper.
         validates: whether it keeps part of the images to choose the epoch on; the others learn from all of them.
-        least_rank: effective rank of the pooled features below which it has failed; see `check_not_collapsed`.
+        least_rank: effective rank of the pooled features below which it has failed; see `check_not_collapsed`. More
+            than one direction is due, but from `supervised`: what tells two classes apart is one direction, and
+            learning them well may leave no other, which is no fault. Four turns are told apart by three.
     """
 
     learn: Callable[[Task], Learnt]
@@ -27,7 +29,7 @@ class Method(NamedTuple):
 
 METHODS: dict[str, Method] = {
     "supervised": Method(supervised.learn, supervised.CITATION, True, 0.0),
-    "rotation": Method(rotation.learn, rotation.CITATION, True, 0.0),
+    "rotation": Method(rotation.learn, rotation.CITATION, True, ONE_DIRECTION),
     "simclr": Method(simclr.learn, simclr.CITATION, False, ONE_DIRECTION),
     "vicreg": Method(vicreg.learn, vicreg.CITATION, False, ONE_DIRECTION),
 }

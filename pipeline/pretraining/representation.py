@@ -50,7 +50,7 @@ def check_not_collapsed(found: Representation, least_rank: float, source: str) -
 
     Args:
         least_rank: effective rank below which a method has failed. Classes as far apart as they can be need one
-            direction less than there are classes (Papyan et al., PNAS 2020): 0 for methods that learn classes.
+            direction less than there are classes (Papyan et al., PNAS 2020): of two, one is enough.
 
     Raises:
         InputError: with rank and variance.

@@ -1,6 +1,7 @@
 """Every way of pretraining on images that hold what it looks for, and what all of them promise."""
 
 from dataclasses import replace
+from unittest import mock
 
 import keras
 import numpy as np
@@ -10,10 +11,12 @@ from pipeline.frame.errors import InputError
 from pipeline.frame.params import Pretraining
 from pipeline.networks.flops import training_flops
 from pipeline.networks.saving import save_model
+from pipeline.pretraining import rotation
 from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.rotation import turned_loader, turned_part
 from pipeline.pretraining.task import Learnt, Task
 from pipeline.pretraining.two_views import two_views, with_projection
+from pipeline.training.arms import build_head
 from pipeline.training.batches import pixel_loader
 
 from .worlds import IMAGES, SETTINGS, task
@@ -79,6 +82,24 @@ def test_rotation_finds_what_is_up_and_says_how_well(tmp_path):
     learnt = learn(task(tmp_path, "rotation", epochs=6), "rotation")
     assert learnt.pretext["chance"] == 0.25 and learnt.pretext["accuracy"] > 0.8
     assert learnt.head is None
+
+
+def test_rotations_loss_is_the_cross_entropy_over_the_four_turns(tmp_path):
+    made, heads = task(tmp_path, "rotation", epochs=2), []
+
+    def kept(*arguments):
+        heads.append(build_head(*arguments))
+        return heads[-1]
+
+    with mock.patch.object(rotation, "build_head", kept):
+        learnt = learn(made, "rotation")
+    total, validation = 0.0, np.flatnonzero(made.role == "validation")
+    for row in made.rows[validation]:
+        image = np.repeat(np.load(made.images)[row], 3, axis=-1).astype("float32")
+        for turn in range(4):
+            maps = made.backbone.predict_on_batch(np.rot90(image, turn)[None])
+            total -= np.log(heads[0].predict_on_batch(maps.mean(axis=(1, 2)))[0, turn])
+    assert learnt.history[-1]["val_loss"] == pytest.approx(total / (4 * len(validation)), rel=1e-4)
 
 
 def test_rotation_turns_every_image_four_times(tmp_path):

@@ -133,7 +133,7 @@ def _warnings(entry: Object, verdict: Object) -> list[str]:
         *distrust(entry),
         f"The baseline had not stopped improving when its budget ended in {stopped.count(False)} of {len(stopped)} "
         "folds: a better validation loss had come within its last scratch.patience epochs, and the best of the last "
-        "quarter of its epochs was more than 1% better than the best of the quarter before (or they are fewer than "
+        "quarter of its epochs was more than 1% better than the best epoch before it (or they are fewer than "
         "four). With a larger scratch.epochs it may come closer, and the gain may shrink.",
     ]
 
@@ -147,7 +147,7 @@ def _budget(verdict: Object, epochs: int) -> list[str]:
     return [
         f"In {ran} of {len(folds)} folds scratch ran to the end of its budget of {epochs} epochs. A longer budget was "
         "not tried, also where this one was used up: where the last quarter of the epochs was not more than 1% better "
-        "on validation than the quarter before."
+        "on validation than the best epoch before it."
     ]
 
 

@@ -15,7 +15,7 @@ from pipeline.training.folds import Part
 from pipeline.training.methods import JOINT, Method
 from pipeline.training.optimizer import BlockwiseAdamW
 
-REST = 0.01  # relative improvement of the validation loss from quarter to quarter below which a fit is at rest
+REST = 0.01  # relative improvement of the validation loss in the last quarter below which a fit is at rest
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,9 @@ def stopped_improving(losses: list[float], patience: int) -> bool:
     """Whether a fit had come to rest when it ended, by its validation losses from epoch 0 on.
 
     Either its last `patience` epochs were not better than what came before; or it ran to its end, and the best of the
-    last quarter of its epochs is not more than 1 % better than the best of the quarter before. Where the learning rate
-    falls to 0, this says that this budget was used up, not that a longer one would have come to the same.
+    last quarter of its epochs is not more than 1 % better than the best epoch before it (the untrained network is
+    none). Where the learning rate falls to 0, this says that this budget was used up, not that a longer one would have
+    come to the same.
     """
     epochs = len(losses) - 1
     quarter = epochs // 4
@@ -169,7 +170,7 @@ def stopped_improving(losses: list[float], patience: int) -> bool:
         return True
     if quarter == 0:
         return False
-    return min(losses[-quarter:]) >= (1 - REST) * min(losses[-2 * quarter : -quarter])
+    return min(losses[-quarter:]) >= (1 - REST) * min(losses[1:-quarter])
 
 
 def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:

@@ -95,9 +95,11 @@ def test_a_budget_that_ends_first_is_told():
         ([1.0, 0.9, 0.8, 0.70, 0.694], 9, True),  # 0.9 %
         ([9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 3.0, 0.995, 4.0], 9, True),  # the best of a quarter counts, not its last
         ([9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 3.0, 0.98, 4.0], 9, False),
+        ([9.0, 8.0, 1.0, 6.0, 5.0, 4.0, 4.0, 3.0, 3.0], 9, True),  # better than lately, but not than ever
+        ([0.1, 8.0, 7.0, 6.0, 5.0, 4.0, 4.0, 3.0, 3.0], 9, False),  # the untrained network sets no mark
     ],
 )
-def test_a_fit_that_ran_to_its_end_is_judged_by_its_last_quarters(losses, patience, expected):
+def test_a_fit_that_ran_to_its_end_is_judged_by_its_last_quarter(losses, patience, expected):
     assert stopped_improving(losses, patience) is expected
 
 

@@ -64,7 +64,16 @@ So the default run is told by balanced accuracy, on grouped folds, with class we
 network but one that was tuned on the monocrystalline cells. As it is, that one reaches a balanced accuracy of .58 to
 .60 at 80 pixels, about as much as CORAL does here, before anything is adapted.
 """
-TITLES = ("pixels", "features", "C", "class weights", "source only", "called defective", "CORAL", "covariances alone")
+TITLES: tuple[str, ...] = (
+    "pixels",
+    "features",
+    "C",
+    "class weights",
+    "source only",
+    "called defective",
+    "CORAL",
+    "covariances alone",
+)
 TITLES += ("in domain, random folds", "in domain, grouped folds")
 
 

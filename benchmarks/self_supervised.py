@@ -62,10 +62,10 @@ TRIALS = (
     Trial("simclr", {}),
     Trial("vicreg", {}),
     Trial("simclr", {"temperature": 0.5}),
-    Trial("simclr", {"epochs": 60}),
     Trial("simclr", {"temperature": 0.1}),
     Trial("simclr", {"smallest_crop": 0.2}),
     Trial("vicreg", {"smallest_crop": 0.2}),
+    Trial("simclr", {"epochs": 60}),
     Trial("vicreg", {"epochs": 60}),
 )
 
@@ -137,14 +137,17 @@ the effective rank of the pooled features of the images that were learnt from.
 CONCLUSION = ""
 
 
-def table(rows: list[Any]) -> list[str]:
-    """The Markdown lines."""
+def write(rows: list[Any]) -> None:
+    """Write the rows that are there, and which are not."""
     heads = ["learnt by", *PROBED, "rank"]
-    lines = [f"| {' | '.join(heads)} |", "|---|---:|---:|---:|"]
+    lines = [HEAD, f"| {' | '.join(heads)} |", "|---|---:|---:|---:|"]
     for row in rows:
         numbers = (f"{row[PROBED[0]]:.3f}", f"{row[PROBED[1]]:.3f}", f"{row['rank']:.1f}")
         lines += [f"| {' | '.join([row['learnt by'], *numbers])} |"]
-    return lines
+    print(lines[-1], flush=True)
+    missing = [trial.name for trial in TRIALS if trial.name not in {row["learnt by"] for row in rows}]
+    lines += [f"\nNot run yet: {'; '.join(missing)}."] if missing else []
+    Path(__file__).with_suffix(".md").write_text("\n".join([*lines, CONCLUSION]), encoding="utf-8")
 
 
 def main() -> None:
@@ -159,11 +162,9 @@ def main() -> None:
     for trial in TRIALS:
         if trial.name not in done:
             rows.append(row_of(trial, params, paths))
-            print(rows[-1], flush=True)
             if options.rows:
                 pd.DataFrame(rows).to_csv(options.rows, index=False)
-    lines = [HEAD, *table(rows), CONCLUSION]
-    Path(__file__).with_suffix(".md").write_text("\n".join(lines), encoding="utf-8")
+        write(rows)
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ CONCLUSION = """
 - No criterion is reliable: the best leave nearly half of what the best candidate would gain, the standard errors are
   wide (one seed), and on EfficientNet-Lite0 from mono to poly half of them choose worse than the source as it is.
 - `reverse validation` and its variant by likelihood gain most, `information` less, `entropy` nothing. `information`
-  takes MCC in 11 folds of 18, where MCC gains least but for one method or two: they ask for nearly the same. Reverse
+  takes MCC in 11 folds of 18, though MCC gains next to nothing: the two ask for nearly the same. Reverse
   validation asks for what no method trains on.
 - It is not proof against it all: on the default run's own source, the same recipe trained another time, it chose MCC in
   two folds and AdaBN in one, .554 where the source as it is has .598 (`information`: MCC in all three, .546).

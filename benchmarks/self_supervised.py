@@ -1,6 +1,6 @@
 """Which settings of SimCLR and VICReg are worth it on ELPV? Linear probes with few labels, on rows that no arm tests.
 
-    python -m benchmarks.self_supervised [WORKSPACE]    # about 20 minutes on two cores; rewrites the .md
+    python -m benchmarks.self_supervised [WORKSPACE]    # about 40 minutes on two cores; rewrites the .md
 
 WORKSPACE is a folder with the datasets and the untrained sources of a run of the default params (here, if none is
 given). A ResNet-8 learns from the cells of pool `source`, by the pipeline's own functions, and is then judged twice by
@@ -134,7 +134,11 @@ Written by `python -m benchmarks.self_supervised`, which also says what is run. 
 balanced accuracy of linear probes, means over three grouped folds. What differs from params.yaml is named. `rank` is
 the effective rank of the pooled features of the images that were learnt from.
 """
-CONCLUSION = ""
+CONCLUSION = """
+On the target's cells no row differs from random weights by more than .03, and three folds of one seed cannot tell such
+differences apart. On the source's pool SimCLR as it stands in params.yaml is the best of what was run by .05; nothing
+here is a reason to change it.
+"""
 
 
 def write(rows: list[Any]) -> None:

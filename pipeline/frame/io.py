@@ -42,7 +42,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; on success it is sealed, synced and takes the place of `path`."""
+    """Yield an empty temporary folder beside `path`; on success it is sealed, synced and takes the place of `path`.
+
+    A crash at any moment leaves the old folder, the new one or none, never a part of one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     for stump in path.parent.glob(f".{path.name}.*.tmp"):  # of a run that was killed; the cell's lock holds
         shutil.rmtree(stump)
@@ -53,10 +56,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         seal(temporary)
         for file in _files(temporary):
             _sync(file)
+        old = path.with_name(f".{path.name}.old.tmp")
         if path.exists():
-            shutil.rmtree(path)
+            path.replace(old)  # not removed in place: a crash would leave a part of it
         temporary.replace(path)
         _sync(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

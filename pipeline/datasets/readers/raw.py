@@ -5,6 +5,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,11 @@ class RawDataset:
 
 def escaped(path: str | os.PathLike[str]) -> str:
     r"""Write a file name in printable characters, one to one: newline is \n, a byte that is no UTF-8 is \udcff."""
+    text = os.fspath(path)
+    with suppress(UnicodeEncodeError):  # text that is no file's name in this locale
+        text = os.fsencode(text).decode("utf-8", "surrogateescape")  # the same in every locale
     return "".join(
-        character if character.isprintable() and character != "\\" else _escape(character)
-        for character in os.fspath(path)
+        character if character.isprintable() and character != "\\" else _escape(character) for character in text
     )
 
 

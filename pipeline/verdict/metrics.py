@@ -5,6 +5,7 @@ Array words used throughout: `labels` (n,) integers in 0..k-1; `probabilities` (
 index among equals). An undefined value is None, never nan.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +42,14 @@ class Metric:
         additive: the fast form for resampling, where the metric has one.
         prepare: else, (labels, probabilities) -> function of weights (r, n) -> values (r,), nan where undefined.
             A metric with neither is resampled by calling `value` once a resample: right, but slow.
+        span: the largest difference between two values.
     """
 
     value: Value
     higher_is_better: bool
     additive: Additive | None = None
     prepare: Callable[[Array, Array], Callable[[Array], Array]] | None = None
+    span: float = 1.0
 
     def __call__(self, labels: Array, probabilities: Array, weights: Array) -> float | None:
         """Give the metric over the images of positive weight; None where there are none or the metric is undefined."""
@@ -193,7 +196,9 @@ METRICS: Mapping[str, Metric] = {
     "accuracy": Metric(_accuracy, True, Additive(_class_sums, _finish_accuracy)),
     "macro_f1": Metric(_macro_f1, True, Additive(_class_sums, _finish_macro_f1)),
     "roc_auc": Metric(_roc_auc, True, prepare=_prepare_roc_auc),
-    "log_loss": Metric(_log_loss, False, Additive(_loss_sums, lambda sums: _ratio(sums[:, 0], sums[:, 1]))),
+    "log_loss": Metric(
+        _log_loss, False, Additive(_loss_sums, lambda sums: _ratio(sums[:, 0], sums[:, 1])), span=math.inf
+    ),
     "ece": Metric(_ece, False, Additive(_calibration_sums, _finish_ece)),
 }
 

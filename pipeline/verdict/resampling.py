@@ -123,7 +123,8 @@ def bootstrap_gain(
     if defined:
         share = np.bincount(pairs.fold, pairs.weights)[defined]
         shift = _fold_shift(np.array(per_fold)[defined], deviations, share / share.sum(), resamples, rng)
-    samples = np.concatenate([gains + shift, gains - shift])
+    span = METRICS[metric].span  # no luck of training makes a gain that the metric cannot have
+    samples = np.concatenate([gains + shift, gains - shift]).clip(-span, span)
     return _summary(gain, samples, alpha, tuple(per_fold), len(strata), notes)
 
 

@@ -101,6 +101,14 @@ def test_folds_that_agree_leave_the_interval_of_groups_and_folds_that_disagree_g
     assert np.quantile(gain, 0.975) == pytest.approx(t.ppf(0.975, 4) * np.sqrt(80 / 5), rel=0.05)
 
 
+def test_no_gain_is_larger_than_the_metric_allows():
+    data = columns(n=600, groups=60)
+    data["transfer"] = np.eye(2)[np.where(data["fold"] == 0, data["labels"], 1 - data["labels"])]  # all right or wrong
+    whole = bootstrap_gain(pair(**data), "accuracy", seed=1, resamples=2_000)
+    assert -1 == whole.samples.min() <= whole.ci_low < whole.ci_high <= whole.samples.max() <= 1
+    assert np.abs(bootstrap_gain(pair(**data), "log_loss", seed=1, resamples=2_000).samples).max() > 1
+
+
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 def test_the_interval_and_the_standard_error_are_those_of_the_samples(alpha):
     found = bootstrap_gain(pairs(), "accuracy", seed=3, resamples=2_000, alpha=alpha)

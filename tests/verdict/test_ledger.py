@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
@@ -138,6 +138,7 @@ def test_an_undefined_metric_gives_a_reason():
     assert "roc_auc" in found["reason"]
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_the_order_of_rows_changes_nothing(seed):
     arms, rng = world(seed), np.random.default_rng(seed)
@@ -154,6 +155,7 @@ def test_the_order_of_rows_changes_nothing(seed):
     assert costs(permuted, tested=tested, examples=EXAMPLES.iloc[order]) == costs(arms)
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), factor=st.floats(0.1, 10))
 def test_a_dearer_scratch_makes_the_ratio_smaller_in_proportion(seed, factor):
     arms = world(seed)

@@ -31,6 +31,15 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A folder with params and a dataset, no Keras."""
+    import tiny_world
+
+    tiny_world.make_without_keras(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Made once for all tests: they only read it; one that changes something takes `world_copy`."""

@@ -23,13 +23,6 @@ def cli(repository, tmp_path):
     return run
 
 
-@pytest.fixture
-def toy(tmp_path):
-    """Params and a dataset, no Keras."""
-    tiny_world.make_without_keras(tmp_path)
-    return tmp_path
-
-
 def refused(result, *words):
     assert result.returncode == 2, result
     assert "Traceback" not in result.stderr and result.stdout == ""

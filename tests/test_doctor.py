@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-import tiny_world
 
 from pipeline import doctor
 from pipeline.frame.errors import InputError
@@ -43,10 +42,9 @@ with make_lock(".dvc/tmp/lock", tmp_dir=".dvc/tmp", hardlink_lock=hardlink):
 
 
 @pytest.fixture
-def toy(tmp_path):
-    tiny_world.make_without_keras(tmp_path)
-    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
-    return tmp_path
+def toy(toy):
+    (toy / ".dvc" / "tmp").mkdir(parents=True)
+    return toy
 
 
 @pytest.fixture

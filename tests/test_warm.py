@@ -7,19 +7,12 @@ import sys
 import time
 
 import pytest
-import tiny_world
 
 from pipeline import warm
 from pipeline.frame.paths import Paths
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the warm process is for Linux")
 PIPELINE = f"{sys.executable} -m pipeline"
-
-
-@pytest.fixture
-def toy(tmp_path):
-    tiny_world.make_without_keras(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

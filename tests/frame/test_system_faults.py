@@ -29,12 +29,6 @@ NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
 
 @pytest.fixture
-def toy(tmp_path):
-    tiny_world.make_without_keras(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def refused(toy, monkeypatch, capsys):
     """Run a cell whose stage fails in the middle of its out; returns the message that the user sees."""
 

@@ -138,7 +138,7 @@ def test_an_undefined_metric_gives_a_reason():
     assert "roc_auc" in found["reason"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 def test_the_order_of_rows_changes_nothing(seed):
     arms, rng = world(seed), np.random.default_rng(seed)
@@ -155,7 +155,7 @@ def test_the_order_of_rows_changes_nothing(seed):
     assert costs(permuted, tested=tested, examples=EXAMPLES.iloc[order]) == costs(arms)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), factor=st.floats(0.1, 10))
 def test_a_dearer_scratch_makes_the_ratio_smaller_in_proportion(seed, factor):
     arms = world(seed)

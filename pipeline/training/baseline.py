@@ -1,5 +1,6 @@
 """The training of a baseline, from params to its out: from random weights, or from those of given statistics."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.frame.io import read_parquet
@@ -8,7 +9,7 @@ from pipeline.frame.paths import Paths
 from pipeline.training.arms import ScratchNetwork
 from pipeline.training.folds import class_names, images_of
 from pipeline.training.specs import fold_specs
-from pipeline.training.train import sweep, train_arm
+from pipeline.training.train import FoldSpec, sweep, train_arm
 
 
 def train_baseline(
@@ -23,6 +24,23 @@ def train_baseline(
     Returns:
         A line for the log.
     """
+
+    def live(fold: int) -> Path:
+        return paths.live(stage, name, fold)
+
+    specs = baseline_specs(params, paths, baseline, live=live, statistics_of=statistics_of)
+    return train_arm(specs, paths.arm(stage, name), paths.kept(stage, name))
+
+
+def baseline_specs(
+    params: Params,
+    paths: Paths,
+    baseline: Baseline,
+    *,
+    live: Callable[[int], Path | None] = lambda fold: None,
+    statistics_of: Path | None = None,
+) -> list[FoldSpec]:
+    """One spec a fold of a baseline; `live` and `statistics_of` as in `train_baseline`, without `live` nothing is logged."""
     examples = paths.target(baseline.target).examples
     network = ScratchNetwork(
         baseline.architecture,
@@ -32,7 +50,7 @@ def train_baseline(
         baseline.sha256,
         statistics_of,
     )
-    specs = fold_specs(
+    return fold_specs(
         params.run,
         params.scratch,
         arm="scratch",
@@ -41,7 +59,6 @@ def train_baseline(
         inputs=images_of(paths, baseline.target),
         networks=[network] * params.run.folds,
         settings=sweep(params.scratch.learning_rate),
-        live=lambda fold: paths.live(stage, name, fold),
+        live=live,
         repeat=baseline.repeat,
     )
-    return train_arm(specs, paths.arm(stage, name), paths.kept(stage, name))

@@ -21,7 +21,7 @@ def fold_specs(
     inputs: Path,
     networks: list[Network],
     settings: tuple[Setting, ...],
-    live: Callable[[int], Path],
+    live: Callable[[int], Path | None],
     method: Method = JOINT,
     repeat: int = 0,
 ) -> list[FoldSpec]:

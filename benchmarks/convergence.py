@@ -1,0 +1,129 @@
+"""Had training from scratch converged? Every baseline of a run once more, with several times its epochs.
+
+    python -m benchmarks.convergence WORKSPACE --rows CSV    # about 45 minutes on two cores; rewrites the .md
+
+WORKSPACE is a folder in which the default run was made. A baseline is trained anew with 2 and 4 times
+`scratch.epochs` (the cosine stretched over them, the patience as long), all else the same, seeds included. The gain of the
+longer training over that of the run is judged as that of a transfer is. The budget is to be chosen by the validation
+loss; what the tested images say stands beside it and is looked at afterwards.
+"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+
+from pipeline.frame.device import use_device
+from pipeline.frame.io import read_json, read_parquet
+from pipeline.frame.params import Baseline, Params, load_params
+from pipeline.frame.paths import Paths
+from pipeline.frame.seeds import seed_for
+from pipeline.training.baseline import baseline_specs
+from pipeline.training.train import train_fold
+from pipeline.verdict.arms import aligned, arm_metrics, tested_images
+from pipeline.verdict.judging import judge
+
+TIMES = (2, 4)
+HEAD = """# Had training from scratch converged?
+
+Written by `python -m benchmarks.convergence`, which also says what is run: the baselines of the default run with 1
+(the run itself), 2 and 4 times its epochs. `kept`: the epoch of each fold that validation chose. `validation loss`: at
+those epochs, mean over folds. `gain`: of the longer training over the run's, on tested images, with the interval and p of a
+verdict.
+"""
+COLUMNS = ["baseline", "epochs", "kept", "validation loss", "GFLOPs", "quality", "gain", "ci_low", "ci_high", "p"]
+
+
+def longer(params: Params, times: int) -> Params:
+    """The same params with `times` the epochs for scratch, and the patience to use them."""
+    scratch = params.scratch.model_copy(
+        update={"epochs": params.scratch.epochs * times, "patience": params.scratch.patience * times}
+    )
+    return params.model_copy(update={"scratch": scratch})
+
+
+def trained(params: Params, paths: Paths, baseline: Baseline) -> tuple[pd.DataFrame, list[dict[str, Any]], list[float]]:
+    """Train a baseline: its predictions, the cost of each fold, the validation loss that each ended with."""
+    results = [train_fold(spec) for spec in baseline_specs(params, paths, baseline)]
+    predictions = pd.concat([result.predictions for result in results], ignore_index=True)
+    costs = [result.cost for result in results]
+    return predictions, costs, [kept_loss(result.history, cost) for result, cost in zip(results, costs, strict=True)]
+
+
+def kept_loss(history: pd.DataFrame, cost: dict[str, Any]) -> float:
+    """The validation loss of the epoch that a fold kept."""
+    kept = history[(history["fold"] == cost["fold"]) & history["chosen"] & (history["epoch"] == cost["kept_epoch"])]
+    return float(kept["val_loss"].iloc[0])
+
+
+def rows_of(name: str, times: int, params: Params, paths: Paths) -> dict[str, Any]:
+    """One line of the table; `times` 1 is what the run itself has left."""
+    baseline, own = params.baselines[name], paths.arm("scratch", name)
+    examples = read_parquet(paths.target(baseline.target).examples)
+    tested = tested_images(examples)
+    first = read_parquet(own.predictions)
+    if times == 1:
+        costs, history = read_json(own.cost)["folds"], pd.read_csv(own.history)
+        predictions, losses = first, [kept_loss(history, cost) for cost in costs]
+    else:
+        predictions, costs, losses = trained(longer(params, times), paths, baseline)
+    probabilities = aligned(predictions, examples, tested.classes)
+    row = {
+        "baseline": name,
+        "epochs": params.scratch.epochs * times,
+        "kept": " ".join(str(cost["kept_epoch"]) for cost in costs),
+        "validation loss": float(np.mean(losses)),
+        "GFLOPs": sum(cost["gflops"] for cost in costs),
+        "quality": arm_metrics(tested, probabilities)[params.verdict.metric],
+    }
+    if times > 1:
+        against = aligned(first, examples, tested.classes)
+        seed = seed_for(params.run.seed, "bootstrap", name)
+        verdict = judge(tested, probabilities, against, params.verdict, seed)
+        row |= {key: verdict[key] for key in ("gain", "ci_low", "ci_high", "p")}
+    return row
+
+
+def write(rows: list[dict[str, Any]], metric: str) -> None:
+    """Write the rows that are there, by baseline and budget."""
+    titles = ["baseline", "epochs", "kept", "validation loss", "GFLOPs", metric.replace("_", " "), "gain", "p"]
+    lines = [HEAD, f"| {' | '.join(titles)} |", "|---|---:|---|---:|---:|---:|---|---:|"]
+    for row in sorted(rows, key=lambda row: (row["baseline"], row["epochs"])):
+        judged = not pd.isna(row.get("gain", np.nan))
+        gain = f"{row['gain']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]" if judged else ""
+        cells = [row["baseline"], f"{row['epochs']}", row["kept"], f"{row['validation loss']:.3f}"]
+        cells += [f"{row['GFLOPs']:,.0f}", f"{row['quality']:.3f}", gain, f"{row['p']:.2f}" if judged else ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Fill the table and write it beside this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", nargs="?", type=Path, default=Path())
+    parser.add_argument("--rows", type=Path, help="a CSV to keep what is done in; a second call goes on from there")
+    options = parser.parse_args()
+    paths = Paths(options.workspace.resolve())
+    params = load_params(paths.params)
+    use_device(params.run.device)
+    kept = options.rows and options.rows.exists()
+    rows: list[Any] = pd.read_csv(options.rows, dtype={"kept": str}).to_dict("records") if kept else []
+    done = {(row["baseline"], row["epochs"]) for row in rows}
+    for times in (1, *TIMES):
+        for name in params.baselines:
+            if (name, params.scratch.epochs * times) in done:
+                continue
+            rows.append(rows_of(name, times, params, paths))
+            print(rows[-1], flush=True)
+            if options.rows:
+                pd.DataFrame(rows, columns=COLUMNS).to_csv(options.rows, index=False)
+            write(rows, params.verdict.metric)
+
+
+if __name__ == "__main__":
+    main()

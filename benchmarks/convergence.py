@@ -3,9 +3,9 @@
     python -m benchmarks.convergence WORKSPACE --rows CSV    # about 45 minutes on two cores; rewrites the .md
 
 WORKSPACE is a folder in which the default run was made. A baseline is trained anew with 2 and 4 times
-`scratch.epochs` (the cosine stretched over them, the patience as long), all else the same, seeds included. The gain of the
-longer training over that of the run is judged as that of a transfer is. The budget is to be chosen by the validation
-loss; what the tested images say stands beside it and is looked at afterwards.
+`scratch.epochs` (the cosine stretched over them, the patience as long), all else the same, seeds included. The gain of
+the longer training over that of the run is judged as that of a transfer is. The budget is to be chosen by the
+validation loss; what the tested images say stands beside it and is looked at afterwards.
 """
 
 import argparse
@@ -33,8 +33,8 @@ HEAD = """# Had training from scratch converged?
 
 Written by `python -m benchmarks.convergence`, which also says what is run: the baselines of the default run with 1
 (the run itself), 2 and 4 times its epochs. `kept`: the epoch of each fold that validation chose. `validation loss`: at
-those epochs, mean over folds. `gain`: of the longer training over the run's, on tested images, with the interval and p of a
-verdict.
+those epochs, mean over folds. `gain`: of the longer training over the run's, on tested images, with the interval and p
+of a verdict.
 """
 COLUMNS = ["baseline", "epochs", "kept", "validation loss", "GFLOPs", "quality", "gain", "ci_low", "ci_high", "p"]
 

@@ -15,9 +15,9 @@ from pipeline.frame.io import read_parquet
 from pipeline.frame.params import load_params
 from pipeline.frame.paths import ArmPaths, Paths
 from pipeline.verdict import arms as tables
-from pipeline.verdict.metrics import METRICS, Array
+from pipeline.verdict.metrics import Array
 from pipeline.verdict.pairs import PairedPredictions, pair
-from pipeline.verdict.resampling import _draw, _gain_over_units, _units
+from pipeline.verdict.resampling import bootstrap_gain
 
 METRIC = "balanced_accuracy"
 RESAMPLES = 2_000
@@ -27,7 +27,7 @@ Written by `python -m benchmarks.measure_effects` from the predictions of the la
 every baseline against its repeat. `discordant`: images that one arm alone is right about. `ICC`: intraclass correlation
 within groups (one-way analysis of variance) of being right, mean of both arms, and of the difference between the arms.
 `folds`: the gain in balanced accuracy inside each fold. `spread of folds`: its standard deviation; `by groups`: how
-much of that resampling the groups explains. `ratio`: of the two variances, S2 / W in pipeline/verdict/resampling.py; 1
+much of that resampling the groups explains. `ratio`: of the two variances, S2 / W in pipeline/verdict/luck.py; 1
 is what to expect where training has no luck.
 """
 
@@ -79,24 +79,11 @@ def intraclass_correlation(values: Array, group: Array) -> float:
     return (between - within) / (between + (typical - 1) * within)
 
 
-def fold_spread(pairs: PairedPredictions) -> tuple[Array, float, float]:
-    """The gain of each fold, the variance between folds, and what of it groups explain."""
-    unit, strata, _ = _units(pairs, ignore_groups=False)
-    parts = [
-        _gain_over_units(pairs, METRICS[METRIC], unit, len(strata), pairs.fold == fold)
-        for fold in np.unique(pairs.fold)
-    ]
-    observed = np.array([float(part(np.ones((1, len(strata))))[0]) for part in parts])
-    counts = _draw(strata, RESAMPLES, np.random.default_rng(0))
-    resampled = np.column_stack([part(counts) for part in parts])
-    return observed, float(observed.var(ddof=1)), float((resampled - observed).var(axis=1, ddof=1).mean())
-
-
 def row(comparison: Comparison) -> list[str]:
     """What one comparison shows, as cells."""
     pairs = read_pairs(comparison)
     right = [(arm.argmax(1) == pairs.labels).astype(float) for arm in pairs.arms()]
-    folds, between, explained = fold_spread(pairs)
+    found = bootstrap_gain(pairs, METRIC, seed=0, resamples=RESAMPLES)
     return [
         comparison.name,
         f"{len(pairs.labels):,}",
@@ -104,10 +91,10 @@ def row(comparison: Comparison) -> list[str]:
         f"{np.mean(right[0] != right[1]):.0%}",
         f"{intraclass_correlation((right[0] + right[1]) / 2, pairs.group):.2f}",
         f"{intraclass_correlation(right[0] - right[1], pairs.group):.2f}",
-        " ".join(f"{gain:+.3f}" for gain in folds),
-        f"{between**0.5:.3f}",
-        f"{explained**0.5:.3f}",
-        f"{between / explained:.2f}",
+        " ".join(f"{gain:+.3f}" for gain in found.fold_gains if gain is not None),
+        f"{found.spread.between**0.5:.3f}",
+        f"{found.spread.within**0.5:.3f}",
+        f"{found.spread.ratio:.2f}",
     ]
 
 

@@ -40,7 +40,7 @@ def baseline_specs(
     live: Callable[[int], Path | None] = lambda fold: None,
     statistics_of: Path | None = None,
 ) -> list[FoldSpec]:
-    """One spec a fold of a baseline; `live` and `statistics_of` as in `train_baseline`, without `live` nothing is logged."""
+    """One spec a fold of a baseline; without `live` (the folder to log a fold in) nothing is logged as it trains."""
     examples = paths.target(baseline.target).examples
     network = ScratchNetwork(
         baseline.architecture,

@@ -11,8 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.verdict import difference
-from pipeline.verdict.pairs import PairedPredictions, fold_gains, point_gain
-from pipeline.verdict.resampling import GainDistribution, UndefinedGain, bootstrap_gain
+from pipeline.verdict.metrics import METRICS
+from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, fold_gains, point_gain
+from pipeline.verdict.power import needed, smallest_detectable_gain
+from pipeline.verdict.resampling import GainDistribution, bootstrap_gain
 
 Label = Literal["positive", "negative"]
 Evidence = Literal["conclusive", "equivalent", "inconclusive"]
@@ -30,7 +32,7 @@ class Verdict:
         gain, ci_low, ci_high: in units of the metric, more is better; level 1 - alpha, not adjusted by Holm.
         p: bootstrap, two-sided. p_mcnemar: on the same images as if independent. p_equivalence: of the TOST.
         probability_positive: share of the resampled gains above 0. probability_of_improvement: share of such folds.
-        smallest_detectable_gain: with 80 % power at this alpha.
+        smallest_detectable_gain: found by 80 % of runs like this one, at this alpha; may be more than can be gained.
         images_needed, folds_needed: together, to show the observed gain; only where inconclusive.
     """
 
@@ -121,6 +123,11 @@ def _observed(verdict: Verdict, pairs: PairedPredictions, metric: str) -> Verdic
 
 def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
     """Fill in what the resampled distribution says."""
+    detectable, spread, notes = None, distribution.spread, distribution.notes
+    if spread is not None:
+        detectable = smallest_detectable_gain(distribution.groups_variance, spread, verdict.alpha)
+        if detectable > METRICS[verdict.metric].span:
+            notes = (*notes, f"smallest_detectable_gain: more than {verdict.metric} can gain: no gain could be shown")
     return replace(
         verdict,
         ci_low=distribution.ci_low,
@@ -129,8 +136,8 @@ def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
         p=difference.p_two_sided(distribution.samples),
         p_equivalence=difference.p_equivalence(distribution.samples, verdict.margin),
         probability_positive=distribution.probability_positive,
-        smallest_detectable_gain=difference.smallest_detectable_gain(distribution.standard_error, verdict.alpha),
-        reasons=(*verdict.reasons, *distribution.notes),
+        smallest_detectable_gain=detectable,
+        reasons=(*verdict.reasons, *notes),
     )
 
 
@@ -146,5 +153,5 @@ def _evidence(verdict: Verdict) -> Verdict:
     images = folds = None
     detectable = verdict.smallest_detectable_gain
     if evidence == "inconclusive" and verdict.gain is not None and detectable is not None:
-        images, folds = (difference.needed(n, verdict.gain, detectable) for n in (verdict.images, verdict.folds))
+        images, folds = (needed(n, verdict.gain, detectable) for n in (verdict.images, verdict.folds))
     return replace(verdict, evidence=evidence, images_needed=images, folds_needed=folds)

@@ -1,10 +1,9 @@
-"""Tests of the difference between two arms, and what data of this size could have shown."""
+"""Tests of the difference between two arms."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import binomtest, chi2, norm
+from scipy.stats import binomtest, chi2
 
 from pipeline.verdict.metrics import Array
 
@@ -68,20 +67,3 @@ def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
         highest = max(highest, min(1.0, (len(known) - rank) * p))
         adjusted[name] = highest
     return adjusted
-
-
-def smallest_detectable_gain(standard_error: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Give the true gain that a two-sided test of level alpha finds with the given power: (z_a/2 + z_power) s.e.
-
-    For normal estimates (Bloom 1995); the chance of a conclusive gain of the wrong sign is left out.
-    """
-    return float((norm.ppf(1 - alpha / 2) + norm.ppf(power)) * standard_error)
-
-
-def needed(count: int, gain: float, detectable: float) -> int | None:
-    """Give how many images (or folds) would have shown the observed gain with the power that `detectable` stands for.
-
-    Variances fall with the number of images only if folds and groups grow in the same proportion, so ask for both
-    counts together. Takes the observed gain for the true one, hence an order of magnitude. None where the gain is 0.
-    """
-    return math.ceil(count * (detectable / abs(gain)) ** 2) if gain else None

@@ -13,18 +13,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.verdict.arms import Tested
+from pipeline.verdict.luck import draw_luck, fold_spread
 from pipeline.verdict.metrics import METRICS, Array
-from pipeline.verdict.pairs import ROUNDING, PairedPredictions
-from pipeline.verdict.resampling import (
-    CHUNK_CELLS,
-    FOLD_RESAMPLES,
-    MOST_UNDEFINED,
-    UndefinedGain,
-    _draw,
-    _fold_shift,
-    _units,
-    over_units,
-)
+from pipeline.verdict.pairs import ROUNDING, PairedPredictions, UndefinedGain
+from pipeline.verdict.resampling import Resampler, defined_rows, over_units, resample, units_of
 
 INSIDE, ABOVE, BELOW = "inside", "above", "below"
 
@@ -102,26 +94,20 @@ def resample_cells(
     pairs = PairedPredictions(tested.labels[used], arms[0], arms[0], fold, group, tested.weights[used])
     if len(np.unique(pairs.fold)) < 2 or len(np.unique(pairs.group)) < 2:
         raise UndefinedGain("fewer than 2 folds or groups: nothing tells how the metric varies")
-    unit, strata, _ = _units(pairs, ignore_groups=False)
-    parts = [np.ones(len(unit), bool), *(pairs.fold == fold for fold in np.unique(pairs.fold))]
-    by_part = [
-        [over_units(METRICS[metric], pairs.labels[rows], arm[rows], pairs.weights[rows], unit[rows], len(strata))
-         for arm in arms]
-        for rows in parts
-    ]  # fmt: skip
+    unit, strata, _ = units_of(pairs, ignore_groups=False)
+
+    def trainings(rows: Array) -> Resampler:
+        labels, weights = pairs.labels[rows], pairs.weights[rows]
+        each = [over_units(METRICS[metric], labels, arm[rows], weights, unit[rows], len(strata)) for arm in arms]
+        return lambda counts: np.column_stack([training(counts) for training in each])
+
+    whole = trainings(np.ones(len(unit), bool))
+    inside = [trainings(pairs.fold == fold) for fold in np.unique(pairs.fold)]
     rng, once = np.random.default_rng(seed), np.ones((1, len(strata)))
-    values, *of_folds = [np.array([cell(once)[0] for cell in part]) for part in by_part]
-    gains, inside = [], []
-    chunk = max(1, CHUNK_CELLS // max(len(unit), len(strata)))
-    for start in range(0, resamples, chunk):
-        counts = _draw(strata, min(chunk, resamples - start), rng)
-        gains.append(np.column_stack([cell(counts) for cell in by_part[0]]))
-        few = counts[: max(0, FOLD_RESAMPLES - start)]
-        if len(few):
-            inside.append(np.stack([[cell(few) for cell in part] for part in by_part[1:]], axis=0))
-    drawn = np.concatenate(gains)
-    shift = _luck(np.array(of_folds), np.concatenate(inside, axis=2), pairs, resamples, rng)
-    return values, _defined(np.concatenate([drawn + shift, drawn - shift]))
+    drawn, in_folds = resample(whole, inside, strata, len(unit), resamples, rng)
+    shift = _luck(np.concatenate([part(once) for part in inside]), in_folds, pairs, resamples, rng)
+    samples = np.concatenate([drawn + shift, drawn - shift]).clip(0, METRICS[metric].span)
+    return whole(once)[0], defined_rows(samples)[0]
 
 
 def _luck(observed: Array, resampled: Array, pairs: PairedPredictions, count: int, rng: np.random.Generator) -> Array:
@@ -130,24 +116,18 @@ def _luck(observed: Array, resampled: Array, pairs: PairedPredictions, count: in
     A fold that is hard is hard for all trainings, which is no luck of any of them: their mean is taken out.
 
     Args:
-        observed: (folds, cells) the metric inside each fold. resampled: (folds, cells, r) in resamples of groups.
+        observed: (folds, cells) the metric inside each fold. resampled: (r, folds, cells) in resamples of groups.
     """
     share = np.bincount(pairs.fold, pairs.weights)
-    observed, resampled = (x - x.mean(1, keepdims=True) for x in (observed, resampled))
+    observed, resampled = (x - x.mean(-1, keepdims=True) for x in (observed, resampled))
     shifts = []
     for cell in range(observed.shape[1]):
         try:
-            shifts.append(_fold_shift(observed[:, cell], resampled[:, cell].T, share / share.sum(), count, rng))
+            spread = fold_spread(observed[:, cell], resampled[:, :, cell], share / share.sum())
+            shifts.append(draw_luck(spread, count, rng))
         except UndefinedGain:  # its groups do not differ: there is nothing to measure its luck against
             shifts.append(np.zeros(count))
     return np.column_stack(shifts)
-
-
-def _defined(samples: Array) -> Array:
-    undefined = np.isnan(samples).any(1)
-    if undefined.mean() > MOST_UNDEFINED:
-        raise UndefinedGain(f"{undefined.mean():.0%} of the resamples lack a class: too few images of the rarest class")
-    return samples[~undefined]
 
 
 def efficiency(

@@ -42,7 +42,7 @@ class Metric:
         additive: the fast form for resampling, where the metric has one.
         prepare: else, (labels, probabilities) -> function of weights (r, n) -> values (r,), nan where undefined.
             A metric with neither is resampled by calling `value` once a resample: right, but slow.
-        span: the largest difference between two values.
+        span: values lie in 0..span, and two of them differ by no more.
     """
 
     value: Value

@@ -9,6 +9,14 @@ from pipeline.verdict.metrics import METRICS, Array
 ROUNDING = 1e-12  # equal metrics summed in another order differ by less; they must not make a label
 
 
+class UndefinedGain(ValueError):
+    """No interval can be had from these predictions; `reason` says why in one sentence."""
+
+    def __init__(self, reason: str):
+        self.reason = reason
+        super().__init__(reason)
+
+
 @dataclass(frozen=True)
 class PairedPredictions:
     """Both arms on the same n tested images, in an order that depends on their content only (see `pair`).

@@ -8,19 +8,12 @@ section 3.8). From n groups n - 1 are drawn and scaled up, which makes the varia
 with 15 groups a fold the plain bootstrap is 3 % short.
 
 *Folds* are not drawn. They partition the images, and three folds drawn with replacement leave one fold alone in one
-resample of nine. But every fold is also one training run an arm, and what that run's luck did to the gain moves all
-images of the fold together: a bootstrap of groups cannot see it. So each resample is shifted by a normal fold effect
-whose variance is drawn from its posterior, given how much the folds' gains differ beyond what their groups explain.
-With K fold gains of sample variance S2, of which W is explained by groups, u = W / (W + fold variance) has the
-likelihood u^((K - 1) / 2) exp(-u (K - 1) S2 / (2 W)). Its prior is a spike and a slab (Mitchell & Beauchamp 1988):
-with probability NO_LUCK training is as good as free of luck (u = 1), else log u is uniform (Jeffreys' prior of a
-scale) down to a luck of a thousand times what groups explain. Folds that agree leave the spike most of the weight, and
-the interval is about as wide as that of groups alone; folds that disagree take it away, and what is left is wide as
-Student's t over the K fold gains is (Ibragimov & Mueller 2010). NO_LUCK was chosen by simulation, so that coverage is
-near its promise whatever luck there is; benchmarks/simulate_verdict.md shows where it is too careful or too sure.
+resample of nine. But every fold is also one training run an arm, whose luck moves all images of the fold together. So
+each resample is shifted by a normal effect of the folds' luck, whose variance is drawn from its posterior, given how
+much the folds' gains differ beyond what their groups explain (luck.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,26 +21,16 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
+from pipeline.verdict.luck import FoldSpread, draw_luck, fold_spread
 from pipeline.verdict.metrics import METRICS, Array, Metric
-from pipeline.verdict.pairs import PairedPredictions
+from pipeline.verdict.pairs import PairedPredictions, UndefinedGain
 
 CHUNK_CELLS = 2**21  # floats of the largest array in a chunk of resamples (16 MiB), whatever the number of images
 FOLD_RESAMPLES = 1_000  # enough for the variance explained by groups to 5 %
-NO_LUCK = 3 / 8  # prior probability that the luck of training adds nothing to the spread of groups
-MOST_LUCK = 1e3  # variance of the luck of training, in units of what groups explain, up to which the prior reaches
-VARIANCE_GRID = 1_000  # points of the posterior, evenly over the logarithm of u: 0.7 % apart
 MOST_UNDEFINED = 0.05  # share of resamples that may lack a class before the interval is withheld
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
-Resampler = Callable[[Array], Array]  # counts of the units (r, units) -> values (r,)
-
-
-class UndefinedGain(ValueError):
-    """No interval can be had from these predictions; `reason` says why in one sentence."""
-
-    def __init__(self, reason: str):
-        self.reason = reason
-        super().__init__(reason)
+Resampler = Callable[[Array], Array]  # counts of the units (r, units) -> values (r,), or (r, trainings) of several
 
 
 @dataclass(frozen=True)
@@ -62,6 +45,8 @@ class GainDistribution:
         fold_gains: the gain inside each fold, None where undefined.
         quantiles: of the resampled gains, by level. samples: (2 * resamples,) float64, sorted.
         folds, units: how many folds, and how many groups (or images) were resampled.
+        groups_variance: of the gain between resamples of groups, without the luck of training.
+        spread: of the folds' gains, from which the luck of training was drawn; None where it was ignored.
         notes: what a reader should know about how the interval was made.
     """
 
@@ -74,6 +59,8 @@ class GainDistribution:
     quantiles: dict[float, float]
     folds: int
     units: int
+    groups_variance: float
+    spread: FoldSpread | None
     notes: tuple[str, ...]
     samples: Array = field(repr=False, compare=False)
 
@@ -105,7 +92,7 @@ def bootstrap_gain(
     """
     if not len(pairs.labels):
         raise UndefinedGain("no image was tested")
-    unit, strata, notes = _units(pairs, ignore_groups)
+    unit, strata, notes = units_of(pairs, ignore_groups)
     parts = [np.ones(len(unit), bool), *(pairs.fold == f for f in np.unique(pairs.fold))]
     whole, *inside = [_gain_over_units(pairs, METRICS[metric], unit, len(strata), rows) for rows in parts]
     gain, *per_fold = [float(part(np.ones((1, len(strata))))[0]) for part in (whole, *inside)]
@@ -115,17 +102,33 @@ def bootstrap_gain(
     _require(pairs, len(defined), len(strata), ignore_groups, ignore_folds)
 
     rng = np.random.default_rng(seed)
-    inside = [inside[f] for f in defined]
-    gains, deviations = _resample(whole, inside, strata, len(unit), resamples, rng)
+    gains, in_folds = resample(whole, [inside[f] for f in defined], strata, len(unit), resamples, rng)
     if np.nanstd(gains) < 1e-12:
         raise UndefinedGain("every resample gives the same gain: the arms do not differ enough to build an interval")
-    shift = np.zeros(resamples)
+    spread, shift = None, np.zeros(resamples)
     if defined:
         share = np.bincount(pairs.fold, pairs.weights)[defined]
-        shift = _fold_shift(np.array(per_fold)[defined], deviations, share / share.sum(), resamples, rng)
+        spread = fold_spread(np.array(per_fold)[defined], in_folds, share / share.sum())
+        shift = draw_luck(spread, resamples, rng)
     span = METRICS[metric].span  # no luck of training makes a gain that the metric cannot have
-    samples = np.concatenate([gains + shift, gains - shift]).clip(-span, span)
-    return _summary(gain, samples, alpha, tuple(per_fold), len(strata), notes)
+    low, high, samples, notes = _interval(
+        np.concatenate([gains + shift, gains - shift]).clip(-span, span), alpha, notes
+    )
+    return GainDistribution(
+        gain=gain,
+        ci_low=low,
+        ci_high=high,
+        standard_error=(high - low) / (2 * float(norm.ppf(1 - alpha / 2))),
+        probability_positive=float((samples > 0).mean() + (samples == 0).mean() / 2),
+        fold_gains=tuple(None if np.isnan(value) else value for value in per_fold),
+        quantiles={level: float(np.quantile(samples, level)) for level in QUANTILES},
+        folds=len(per_fold),
+        units=len(strata),
+        groups_variance=float(np.nanvar(gains)),
+        spread=spread,
+        notes=notes,
+        samples=samples,
+    )
 
 
 def _require(pairs: PairedPredictions, folds: int, units: int, ignore_groups: bool, ignore_folds: bool) -> None:
@@ -137,7 +140,7 @@ def _require(pairs: PairedPredictions, folds: int, units: int, ignore_groups: bo
         raise UndefinedGain("fewer than 2 images")
 
 
-def _units(pairs: PairedPredictions, ignore_groups: bool) -> tuple[Array, Array, tuple[str, ...]]:
+def units_of(pairs: PairedPredictions, ignore_groups: bool) -> tuple[Array, Array, tuple[str, ...]]:
     """Give what is drawn as a whole: the unit of each row (n,), the stratum of each unit (units,), and notes.
 
     A unit is a group; a stratum is a fold, or several folds that share groups (random protocol, repeated seeds).
@@ -194,74 +197,41 @@ def _draw(strata: Array, rows: int, rng: np.random.Generator) -> Array:
     return counts
 
 
-def _resample(
-    whole: Resampler, inside: list[Resampler], strata: Array, n: int, resamples: int, rng: np.random.Generator
+def resample(
+    whole: Resampler, inside: Sequence[Resampler], strata: Array, images: int, resamples: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Give gains (resamples,) and, for the first resamples, those of each fold (about FOLD_RESAMPLES, folds)."""
-    gains, deviations = [], []
-    chunk = max(1, CHUNK_CELLS // max(n, len(strata)))
+    """Give the values (resamples, ...) of all images and those inside each fold (about FOLD_RESAMPLES, folds, ...).
+
+    In chunks, so that memory does not grow with `resamples` times `images`.
+    """
+    values, in_folds = [], []
+    chunk = max(1, CHUNK_CELLS // max(images, len(strata)))
     for start in range(0, resamples, chunk):
         counts = _draw(strata, min(chunk, resamples - start), rng)
-        gains.append(whole(counts))
+        values.append(whole(counts))
         few = counts[: max(0, FOLD_RESAMPLES - start)]
         if inside and len(few):
-            deviations.append(np.column_stack([gain(few) for gain in inside]))
-    return np.concatenate(gains), np.concatenate(deviations) if deviations else np.empty((0, 0))
+            in_folds.append(np.stack([part(few) for part in inside], axis=1))
+    return np.concatenate(values), np.concatenate(in_folds) if in_folds else np.empty((0, 0))
 
 
-def _fold_shift(observed: Array, resampled: Array, share: Array, count: int, rng: np.random.Generator) -> Array:
-    """Draw what the luck of training adds to the pooled gain (count,).
+def defined_rows(samples: Array) -> tuple[Array, float]:
+    """Give the rows of resampled values (r, ...) without nan, and the share of those that were left out.
 
-    Args:
-        observed: (folds,) gains; resampled: (r, folds) the same in resamples of groups; share: (folds,) of all weight.
+    Raises:
+        UndefinedGain: it is more than 5 %.
     """
-    folds = len(observed)
-    centred = (resampled - observed)[~np.isnan(resampled).any(1)]
-    between = observed.var(ddof=1)
-    within = centred.var(axis=1, ddof=1).mean() if len(centred) else 0.0
-    if within <= 0:
-        raise UndefinedGain("groups do not differ inside any fold: nothing to measure the folds' differences against")
-    variance = within * _fold_variance(between / within, folds, count, rng)
-    shift: Array = rng.standard_normal(count) * np.sqrt(variance * np.square(share).sum())
-    return shift
+    lacking = np.isnan(samples.reshape(len(samples), -1)).any(1)
+    if lacking.mean() > MOST_UNDEFINED:
+        raise UndefinedGain(f"{lacking.mean():.0%} of the resamples lack a class: too few images of the rarest class")
+    return samples[~lacking], float(lacking.mean())
 
 
-def _fold_variance(ratio: float, folds: int, count: int, rng: np.random.Generator) -> Array:
-    """Draw the variance of the luck of training (count,) from its posterior, in units of what groups explain.
-
-    Args:
-        ratio: S2 / W, the variance between the folds' gains over what their groups explain.
-    """
-    u = np.geomspace(1 / MOST_LUCK, 1, VARIANCE_GRID)
-    prior = np.full(VARIANCE_GRID, (1 - NO_LUCK) / VARIANCE_GRID)
-    prior[-1] += NO_LUCK
-    log_posterior = np.log(prior) + (folds - 1) / 2 * (np.log(u) - u * ratio)
-    posterior = np.exp(log_posterior - log_posterior.max())
-    drawn = rng.choice(u, size=count, p=posterior / posterior.sum())
-    variance: Array = 1 / drawn - 1
-    return variance
-
-
-def _summary(
-    gain: float, samples: Array, alpha: float, per_fold: tuple[float, ...], units: int, notes: tuple[str, ...]
-) -> GainDistribution:
-    undefined = float(np.isnan(samples).mean())
-    if undefined > MOST_UNDEFINED:
-        raise UndefinedGain(f"{undefined:.0%} of the resamples lack a class: too few images of the rarest class")
+def _interval(samples: Array, alpha: float, notes: tuple[str, ...]) -> tuple[float, float, Array, tuple[str, ...]]:
+    """Give the percentile interval of level 1 - alpha, the defined samples, sorted, and the notes."""
+    samples, undefined = defined_rows(samples)
     if undefined:
         notes = (*notes, f"{undefined:.1%} of the resamples lack a class and were left out")
-    samples = np.sort(samples[~np.isnan(samples)])
+    samples = np.sort(samples)
     low, high = np.quantile(samples, [alpha / 2, 1 - alpha / 2])
-    return GainDistribution(
-        gain=gain,
-        ci_low=float(low),
-        ci_high=float(high),
-        standard_error=float((high - low) / (2 * norm.ppf(1 - alpha / 2))),
-        probability_positive=float((samples > 0).mean() + (samples == 0).mean() / 2),
-        fold_gains=tuple(None if np.isnan(value) else value for value in per_fold),
-        quantiles={level: float(np.quantile(samples, level)) for level in QUANTILES},
-        folds=len(per_fold),
-        units=units,
-        notes=notes,
-        samples=samples,
-    )
+    return float(low), float(high), samples, notes

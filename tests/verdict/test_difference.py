@@ -11,11 +11,9 @@ from scipy.stats import norm
 from pipeline.verdict.difference import (
     holm,
     mcnemar,
-    needed,
     p_equivalence,
     p_two_sided,
     probability_of_improvement,
-    smallest_detectable_gain,
 )
 
 
@@ -72,11 +70,3 @@ def test_probability_of_improvement_counts_ties_half():
     assert probability_of_improvement([0.1, 0.0, -0.1, 0.2]) == 0.625
     assert probability_of_improvement([0.1, None]) == 1.0
     assert probability_of_improvement([None]) is None
-
-
-def test_smallest_detectable_gain_has_the_power_it_claims():
-    gain = smallest_detectable_gain(0.01)
-    assert norm.sf(norm.ppf(0.975) - gain / 0.01) == pytest.approx(0.8)
-    assert needed(100, gain, gain) == 100
-    assert needed(100, -gain / 2, gain) == 400
-    assert needed(100, 0.0, gain) is None

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 from pipeline.verdict import arms as tables
 from pipeline.verdict import label_efficiency
 from pipeline.verdict.label_efficiency import bounded, efficiency, monotone, resample_cells, times_the_labels
-from pipeline.verdict.resampling import UndefinedGain
+from pipeline.verdict.pairs import UndefinedGain
 
 FRACTIONS = np.array([0.05, 0.1, 0.25, 0.5, 1.0])
 
@@ -178,12 +178,13 @@ def test_the_luck_of_training_is_added_and_taken_away_in_full(monkeypatch):
     cells = [arm(tested, 0.8, seed) for seed in (1, 2)]
 
     def spread_by(luck):
-        monkeypatch.setattr(label_efficiency, "_fold_shift", lambda *given: np.full(given[3], luck))
+        monkeypatch.setattr(label_efficiency, "draw_luck", lambda spread, count, rng: np.full(count, luck))
         return resample_cells(tested, cells, "accuracy", resamples=50, seed=1)[1]
 
-    drawn, shifted = spread_by(0.0), spread_by(0.25)
-    np.testing.assert_allclose(shifted[:50] - drawn[:50], 0.25)
-    np.testing.assert_allclose(shifted[50:] - drawn[50:], -0.25)
+    drawn, shifted = spread_by(0.0), spread_by(0.05)
+    np.testing.assert_allclose(shifted[:50] - drawn[:50], 0.05)
+    np.testing.assert_allclose(shifted[50:] - drawn[50:], -0.05)
+    assert spread_by(2.0).min() == 0 and spread_by(2.0).max() == 1  # no luck makes an accuracy above 1
 
 
 def test_without_groups_there_are_values_and_a_reason_in_place_of_intervals():

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import quad
-from scipy.stats import bootstrap, norm, t
+from scipy.stats import bootstrap, norm
 
 from pipeline.verdict import resampling
 from pipeline.verdict.metrics import METRICS
-from pipeline.verdict.pairs import fold_gains, pair, point_gain
-from pipeline.verdict.resampling import UndefinedGain, bootstrap_gain
+from pipeline.verdict.pairs import UndefinedGain, fold_gains, pair, point_gain
+from pipeline.verdict.resampling import bootstrap_gain
 
 from .worlds import columns, pairs
 
@@ -26,7 +25,7 @@ def test_vectorised_bootstrap_equals_a_loop(metric):
     """The same counts, but images repeated one by one and measured by scikit-learn."""
     data = pairs(n=120, groups=9)
     found = bootstrap_gain(data, metric, resamples=30, seed=5, ignore_folds=True)
-    unit, strata, _ = resampling._units(data, ignore_groups=False)
+    unit, strata, _ = resampling.units_of(data, ignore_groups=False)
     counts = resampling._draw(strata, 30, np.random.default_rng(5))
     sign = 1 if METRICS[metric].higher_is_better else -1
     loop = []
@@ -64,41 +63,6 @@ def test_group_spread_is_the_closed_form_of_cluster_sampling():
     means = right.reshape(20, 30).mean(1).reshape(2, 10)
     expected = np.sqrt((means.var(axis=1, ddof=1) / 10).sum() / 4)
     assert found.samples.std() == pytest.approx(expected, rel=0.03)
-
-
-def expected_luck(ratio, folds):
-    """The mean of the square root of the luck's variance, in units of what groups explain, by numerical integration."""
-
-    def likelihood(u):
-        return np.exp((folds - 1) / 2 * (np.log(u) - u * ratio))
-
-    low, no_luck = 1 / resampling.MOST_LUCK, resampling.NO_LUCK
-    height = (1 - no_luck) / np.log(resampling.MOST_LUCK)  # of the slab, over log u
-    moments = [
-        quad(lambda x, f=f: f(np.exp(x)) * likelihood(np.exp(x)) * height, np.log(low), 0, limit=200)[0]
-        for f in (lambda u: 1.0, lambda u: np.sqrt(1 / u - 1))
-    ]
-    return moments[1] / (moments[0] + no_luck * likelihood(1.0))
-
-
-@pytest.mark.parametrize(("spread", "folds"), [(0.01, 3), (0.05, 3), (0.2, 3), (0.04, 5)])
-def test_fold_shift_follows_its_posterior(spread, folds):
-    observed = np.linspace(-spread, spread, folds)
-    rng = np.random.default_rng(0)
-    resampled = observed + rng.normal(0, 0.03, size=(4_000, folds))
-    shift = resampling._fold_shift(observed, resampled, np.full(folds, 1 / folds), 200_000, rng)
-    within = (resampled - observed).var(axis=1, ddof=1).mean()
-    luck = expected_luck(observed.var(ddof=1) / within, folds)
-    expected = np.sqrt(2 / np.pi) * np.sqrt(within / folds) * luck  # mean absolute value of a normal scale mixture
-    assert np.abs(shift).mean() == pytest.approx(expected, rel=0.02)
-
-
-def test_folds_that_agree_leave_the_interval_of_groups_and_folds_that_disagree_give_students_t():
-    rng = np.random.default_rng(0)
-    agree, disagree = (resampling._fold_variance(ratio, 5, 200_000, rng) for ratio in (0.01, 80.0))
-    assert np.median(agree) == 0
-    gain = rng.standard_normal(200_000) * np.sqrt((1 + disagree) / 5)  # of groups and luck, in units of W
-    assert np.quantile(gain, 0.975) == pytest.approx(t.ppf(0.975, 4) * np.sqrt(80 / 5), rel=0.05)
 
 
 def test_no_gain_is_larger_than_the_metric_allows():

@@ -1,0 +1,59 @@
+"""What data could have shown: the promised share of runs finds it, by brute force; and the limit of many folds."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from pipeline.verdict.luck import LUCK, FoldSpread, posterior
+from pipeline.verdict.power import half_width, needed, smallest_detectable_gain
+
+GROUPS = 0.02**2  # variance of the pooled gain between resamples of groups
+
+
+def spread_of(ratio, folds):
+    within = folds * GROUPS
+    return FoldSpread(folds=folds, between=ratio * within, within=within, shares=1 / folds)
+
+
+@pytest.mark.parametrize(("ratio", "folds"), [(0.1, 3), (1.0, 3), (6.0, 3), (1.0, 5), (3.0, 10)])
+def test_half_of_a_width_leaves_alpha_outside(ratio, folds):
+    spread = spread_of(ratio, folds)
+    rng = np.random.default_rng(0)
+    variance = GROUPS + spread.within * spread.shares * rng.choice(LUCK, 400_000, p=posterior(ratio, folds))
+    samples = rng.standard_normal(400_000) * np.sqrt(variance)
+    found = half_width(ratio, GROUPS, spread.within * spread.shares, folds, 0.05)
+    assert (np.abs(samples) > found).mean() == pytest.approx(0.05, abs=0.002)
+
+
+@pytest.mark.parametrize(("ratio", "folds"), [(0.1, 3), (1.0, 3), (1.0, 5), (3.0, 10)])
+def test_it_is_found_by_four_of_five_runs(ratio, folds):
+    """Runs drawn one by one: a luck, fold gains with it, their own spread, their own interval."""
+    spread = spread_of(ratio, folds)
+    gain = smallest_detectable_gain(GROUPS, spread)
+    rng = np.random.default_rng(1)
+    found = 0
+    runs = 1_500
+    for luck in rng.choice(LUCK, runs, p=posterior(ratio, folds)):
+        fold_gains = gain + rng.normal(0, np.sqrt(spread.within * (1 + luck)), folds)
+        again = fold_gains.var(ddof=1) / spread.within
+        found += fold_gains.mean() > half_width(again, GROUPS, spread.within / folds, folds, 0.05)
+    assert found / runs == pytest.approx(0.8, abs=0.035)
+
+
+def test_with_many_folds_it_is_the_closed_form():
+    gain = smallest_detectable_gain(GROUPS, spread_of(1.0, 5_000))
+    assert gain == pytest.approx((norm.ppf(0.975) + norm.ppf(0.8)) * GROUPS**0.5, rel=0.02)
+
+
+def test_it_grows_with_the_luck_and_with_what_is_asked():
+    by_ratio = [smallest_detectable_gain(GROUPS, spread_of(ratio, 3)) for ratio in (0.1, 1.0, 10.0, 1e3, 1e6)]
+    assert by_ratio == sorted(by_ratio) and np.isfinite(by_ratio).all()
+    asked = [smallest_detectable_gain(GROUPS, spread_of(1.0, 3), alpha, power) for alpha, power in
+             ((0.2, 0.5), (0.05, 0.5), (0.05, 0.8), (0.01, 0.8), (0.01, 0.95))]  # fmt: skip
+    assert asked == sorted(asked)
+
+
+def test_needed_grows_with_the_square():
+    assert needed(100, 0.05, 0.05) == 100
+    assert needed(100, -0.025, 0.05) == 400
+    assert needed(100, 0.0, 0.05) is None

@@ -1,10 +1,11 @@
 """The device: a GPU that is there but unused is said in the log and in the clock."""
 
+import keras
 import pytest
 import tiny_world
 
 from pipeline.frame import device
-from pipeline.frame.device import idle_gpus
+from pipeline.frame.device import gpu_memory_mb, idle_gpus
 from pipeline.frame.io import read_json
 from pipeline.frame.paths import Paths
 
@@ -45,3 +46,10 @@ def test_a_machine_without_gpus_is_silent(monkeypatch, tmp_path, capsys):
     tiny_world.run_cell(tmp_path, "source", "tiny")
     assert read_json(Paths(tmp_path).clock("source", "tiny"))["idle_gpus"] == []
     assert "idle" not in capsys.readouterr().out
+
+
+def test_memory_of_a_gpu_is_asked_of_the_backend(monkeypatch):
+    asked = []
+    monkeypatch.setitem(device.PEAK_BYTES, keras.backend.backend(), lambda name: asked.append(name) or 3 * 2**20)
+    assert [gpu_memory_mb(name) for name in ("gpu:0", "cuda:1", "cpu", "tpu:0")] == [3.0, 3.0, None, None]
+    assert asked == ["gpu:0", "cuda:1"]

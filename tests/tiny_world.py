@@ -86,7 +86,7 @@ RAW: dict[str, Any] = {
         "vicreg": {**VIEWS, "invariance": 25.0, "variance": 25.0, "covariance": 1.0},
     },
     "forecast": {"permutations": 20},
-    "head": {**FIT, "l2": [0.0, 1e-3], "schedule": "constant", "warmup": 0.0, "epochs": 12, "learning_rate": [3e-2]},
+    "head": {**FIT, "l2": [1e-3], "schedule": "constant", "warmup": 0.0, "epochs": 12, "learning_rate": [3e-2]},
     "tune": {**FIT, "unfreeze": 1, "batch_norm": "frozen", "method": "joint", "layer_decay": 0.8, "l2_sp": 1e-3},
     "scratch": {**FIT, "batch_norm_momentum": 0.9},
     "adapt": {

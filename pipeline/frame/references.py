@@ -4,6 +4,7 @@ Works on the raw mapping, so that a typo elsewhere does not hide them.
 """
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,8 @@ REFERENCES = (
 SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations", "rescaled", "studies"))
 # setting -> whether its source learnt with labels
 LABELLED_SOURCE = {"inductive": True, "unsupervised": False, "transductive": True}
+# arm -> the lists that its sweep goes through: every value of one with every value of the other
+SWEEPS = {"head": ("learning_rate", "l2"), "tune": ("learning_rate",), "scratch": ("learning_rate",)}
 
 
 def reference_faults(raw: Raw) -> list[str]:
@@ -77,16 +80,27 @@ def _learns_labels(raw: Raw, source: Any) -> bool:
 
 
 def _unequal_tries(raw: Raw) -> list[str]:
-    faults = []
-    scratch = _entry(raw, "scratch").get("learning_rate")
-    for section in ("head", "tune"):
-        rates = _entry(raw, section).get("learning_rate")
-        if isinstance(rates, list) and isinstance(scratch, list) and len(rates) != len(scratch):
-            faults.append(
-                f"{section}.learning_rate: {len(rates)} values, but scratch.learning_rate has {len(scratch)}; "
-                "arms that are compared try the same number"
-            )
-    return faults
+    """The best of more settings is better by luck alone, and would count as a gain."""
+    counts = {section: _counts(raw, section) for section in SWEEPS}
+    allowed = math.prod(counts["scratch"])
+    return [
+        f"{', '.join(f'{section}.{field}' for field in SWEEPS[section])}: {_product(count)} settings, but "
+        f"scratch.learning_rate has {allowed}; arms that are compared try the same number"
+        for section, count in counts.items()
+        if count and counts["scratch"] and math.prod(count) != allowed
+    ]
+
+
+def _counts(raw: Raw, section: str) -> list[int]:
+    """How many values each list of a sweep has; [] where one is no list or empty, which is a fault of its own."""
+    lists = [_entry(raw, section).get(field) for field in SWEEPS[section]]
+    counts = [len(values) for values in lists if isinstance(values, list) and values]
+    return counts if len(counts) == len(lists) else []
+
+
+def _product(factors: list[int]) -> str:
+    whole = str(math.prod(factors))
+    return whole if len(factors) == 1 else f"{' x '.join(map(str, factors))} = {whole}"
 
 
 def _dangling(raw: Raw) -> list[str]:

@@ -95,7 +95,11 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     ),
     "unequal sweeps": (
         put("scratch.learning_rate", [1e-3] * 7),
-        ("tune.learning_rate: 1 values", "scratch.learning_rate has 7"),
+        ("tune.learning_rate: 1 settings", "scratch.learning_rate has 7"),
+    ),
+    "more penalties than scratch has rates": (
+        put("head.l2", [0.0, 1e-3, 1e-2]),
+        ("head.learning_rate, head.l2: 1 x 3 = 3 settings", "scratch.learning_rate has 1"),
     ),
     "pools that are no whole": (put("datasets.elpv.pools", {"a": 0.5, "b": 0.4}), ("datasets.elpv.pools", "sum to 1")),
     "unknown pool": (put("pretrained.cell-type.pool", "sauce"), ("pretrained.cell-type.pool", "mean 'source'?")),
@@ -176,9 +180,42 @@ def test_one_mistake_is_one_fault(raw):
         assert len(faults_of(raw)) == 1
 
 
+@pytest.mark.parametrize(
+    ("head", "tune", "faulty"),  # rates and penalties of the head, and rates of tune, where scratch has two
+    [
+        ((2, 1), 2, ()),
+        ((1, 2), 2, ()),
+        ((2, 2), 2, ("head",)),
+        ((1, 1), 2, ("head",)),
+        ((2, 1), 3, ("tune",)),
+        ((3, 1), 1, ("head", "tune")),
+    ],
+)
+def test_arms_that_are_compared_try_the_same_number_of_settings(raw, head, tune, faulty):
+    raw["head"] |= {"learning_rate": [1e-3] * head[0], "l2": [0.0] * head[1]}
+    raw["tune"]["learning_rate"], raw["scratch"]["learning_rate"] = [1e-3] * tune, [1e-3] * 2
+    if faulty:
+        assert sorted(fault.partition(".")[0] for fault in faults_of(raw)) == list(faulty)
+    else:
+        check_params(raw)
+
+
+@pytest.mark.parametrize(("key", "value"), [("scratch.learning_rate", []), ("head.l2", 7)])
+def test_a_sweep_that_is_no_list_of_values_is_one_fault(raw, key, value):
+    put(key, value)(raw)
+    (fault,) = faults_of(raw)
+    assert fault.startswith(key)
+
+
+def test_a_sweep_that_is_no_list_does_not_hide_another(raw):
+    raw["head"]["l2"], raw["tune"]["learning_rate"] = [], [1e-3] * 2
+    assert {fault.partition(":")[0] for fault in faults_of(raw)} == {"head.l2", "tune.learning_rate"}
+
+
 def test_all_faults_are_told_at_once(raw):
     # these overwrite what another fault edits
     undone = ("two limits of labels", "no mapping", "no transfers", "unequal sweeps", "pools that are no whole")
+    undone += ("more penalties than scratch has rates",)
     edits = [fault for name, fault in FAULTS.items() if name not in undone]
     for edit, _ in edits:
         edit(raw)

@@ -33,7 +33,7 @@ def on_jax(world, repository, tmp_path_factory):
     root = tmp_path_factory.mktemp("jax")
     for part in ("data/datasets", "data/targets", "models/sources/tiny"):
         shutil.copytree(world.root / part, root / part)
-    head = world.raw["head"] | {"l2": [0.0], "epochs": 2}
+    head = world.raw["head"] | {"epochs": 2}
     adapt = world.raw["adapt"] | {"methods": list(ADAPT), "epochs": 1}
     tiny_world.write_params(root, world.raw | {"head": head, "adapt": adapt})
     places = [str(repository), str(repository / "tests"), os.environ.get("PYTHONPATH", "")]

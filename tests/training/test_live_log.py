@@ -13,11 +13,11 @@ from pipeline.frame.paths import Paths
 from pipeline.training.train import live_log, train_fold
 
 
-def test_every_epoch_of_every_setting_is_logged(world):
-    paths = Paths(world.root)
-    history = pd.read_csv(paths.arm("head", "to-defect").history)
-    for (fold, rate, l2), rows in history.groupby(["fold", "learning_rate", "l2"]):
-        folder = paths.live("head", "to-defect", fold) / f"rate-{rate:g}-l2-{l2:g}"
+def check_log(history, live):
+    """Hold a history against the logs that `live` names, fold -> folder; returns the number of fits."""
+    fits = history.groupby(["fold", "learning_rate", "l2"])
+    for (fold, rate, l2), rows in fits:
+        folder = live(fold) / f"rate-{rate:g}-l2-{l2:g}"
         for metric in ("images_seen", "gflops", "loss", "val_loss", "val_balanced_accuracy"):
             logged = pd.read_csv(folder / "plots" / "metrics" / f"{metric}.tsv", sep="\t").set_index("step")[metric]
             expected = rows.set_index("epoch")[metric].dropna()  # before training there is no loss
@@ -25,6 +25,21 @@ def test_every_epoch_of_every_setting_is_logged(world):
         summary = read_json(folder / "metrics.json")
         assert summary["step"] == rows["epoch"].max()
         assert summary["val_loss"] == pytest.approx(rows["val_loss"].iloc[-1])
+    return len(fits)
+
+
+def test_every_epoch_of_every_fold_is_logged(world):
+    paths = Paths(world.root)
+    history = pd.read_csv(paths.arm("head", "to-defect").history)
+    assert check_log(history, lambda fold: paths.live("head", "to-defect", fold)) == 2
+
+
+def test_every_epoch_of_every_setting_is_logged(tmp_path):
+    table = toy_fold.examples()
+    folder = toy_fold.write_inputs(tmp_path / "inputs", table, toy_fold.features(table))
+    with contextlib.chdir(tmp_path):
+        fitted = train_fold(toy_fold.head_spec(folder, live=tmp_path / "live"))
+    assert check_log(fitted.history, lambda fold: tmp_path / "live") == len(toy_fold.SETTINGS)
 
 
 def test_a_log_begins_anew_with_every_fit(tmp_path):

@@ -20,8 +20,9 @@ import pandas as pd
 
 from pipeline.frame.device import use_device
 from pipeline.frame.io import read_json, read_parquet
-from pipeline.frame.params import Baseline, Params, load_params
+from pipeline.frame.params import Params, load_params
 from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Baseline
 from pipeline.frame.seeds import seed_for
 from pipeline.training.baseline import baseline_specs
 from pipeline.training.train import train_fold

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.frame.io import read_parquet
+from pipeline.frame.outs import ArmPaths
 from pipeline.frame.params import load_params
-from pipeline.frame.paths import ArmPaths, Paths
+from pipeline.frame.paths import Paths
 from pipeline.verdict import arms as tables
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.pairs import PairedPredictions, pair

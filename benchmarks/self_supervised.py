@@ -27,8 +27,9 @@ from sklearn.metrics import balanced_accuracy_score
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Labelled
 from pipeline.frame.io import read_parquet
-from pipeline.frame.params import Params, Pretrained, Target, load_params
+from pipeline.frame.params import Params, load_params
 from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Pretrained, Target
 from pipeline.frame.seeds import seed_for
 from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.representation import effective_rank

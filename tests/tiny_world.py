@@ -15,8 +15,9 @@ from ruamel.yaml import YAML
 
 from pipeline.frame import stage
 from pipeline.frame.io import replacing_folder, sha256_file, write_csv, write_json, write_npy, write_parquet
+from pipeline.frame.outs import DatasetPaths
 from pipeline.frame.params import Params, check_params
-from pipeline.frame.paths import DatasetPaths, Paths
+from pipeline.frame.paths import Paths
 
 SIZE, IMAGES = 32, 48
 BAD, GOOD = "<script>alert(1)</script> | $\\q$", "NA"

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.adaptation.problem import Adapted, Adapter, Images, Source, head_of
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Adapt
+from pipeline.frame.schema import Adapt
 from pipeline.networks.flops import forward_flops
 from pipeline.networks.graph import flat_layers
 from pipeline.training.pooled import pooled_features

@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline.datasets.selection import select
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Dataset, Run, Target
+from pipeline.frame.schema import Dataset, Run, Target
 
 MOSTLY = 0.99  # share of images whose brightness must lie within the bounds
 EXAMPLES = 5

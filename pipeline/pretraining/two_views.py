@@ -9,8 +9,8 @@ from keras import layers
 
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_npy
-from pipeline.frame.params import TwoViews
 from pipeline.frame.progress import progress
+from pipeline.frame.schema import TwoViews
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.flops import training_flops
 from pipeline.pretraining.task import GIGA, Learnt, Task, prepare

@@ -23,9 +23,11 @@ from pipeline.frame.io import (
     write_json,
     write_parquet,
 )
-from pipeline.frame.params import Adapt, Params
-from pipeline.frame.paths import AdaptationPaths, Paths
+from pipeline.frame.outs import AdaptationPaths
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
 from pipeline.frame.progress import progress
+from pipeline.frame.schema import Adapt
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.flops import forward_flops
 from pipeline.networks.saving import load_model

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, replacing_folder, write_csv, write_json
-from pipeline.frame.params import Params, Transfer, VerdictParams
-from pipeline.frame.paths import ArmPaths, Paths, TransferPaths
+from pipeline.frame.outs import ArmPaths, TransferPaths
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Transfer, VerdictParams
 from pipeline.frame.seeds import seed_for
 from pipeline.reporting.contact_sheet import MOST, Picture, contact_sheet
 from pipeline.training.folds import images_of

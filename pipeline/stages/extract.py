@@ -17,9 +17,11 @@ from pipeline.frame.io import (
     write_json,
     write_npy,
 )
-from pipeline.frame.params import Params, Transfer
-from pipeline.frame.paths import FeaturePaths, Paths
+from pipeline.frame.outs import FeaturePaths
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
 from pipeline.frame.progress import progress
+from pipeline.frame.schema import Transfer
 from pipeline.networks.flops import forward_flops
 from pipeline.networks.freezing import cut_layer, split_at
 from pipeline.networks.saving import load_model

@@ -7,8 +7,9 @@ import pandas as pd
 from pipeline.forecast.known import Known, standardised
 from pipeline.forecast.vote import RANDOM, SOURCE, forecast, z_scores
 from pipeline.frame.io import check_sealed, read_npy, read_parquet, replacing_folder, write_json
+from pipeline.frame.outs import ForecastPaths
 from pipeline.frame.params import Params
-from pipeline.frame.paths import ForecastPaths, Paths
+from pipeline.frame.paths import Paths
 from pipeline.frame.progress import progress
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.architectures import build_backbone

@@ -16,9 +16,11 @@ from pipeline.datasets.readers import READERS
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_space, replacing_folder, sha256_file, write_csv, write_json, write_parquet
-from pipeline.frame.params import Dataset, Params
-from pipeline.frame.paths import DatasetPaths, Paths
+from pipeline.frame.outs import DatasetPaths
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
 from pipeline.frame.progress import progress
+from pipeline.frame.schema import Dataset
 from pipeline.frame.seeds import seed_for
 
 TRACKS = ("run.seed", "run.image_size", "datasets.{name}")

@@ -5,8 +5,10 @@ from typing import Any
 import pandas as pd
 
 from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_csv, write_json
-from pipeline.frame.params import Params, VerdictParams
-from pipeline.frame.paths import ArmPaths, Paths, TransferPaths
+from pipeline.frame.outs import ArmPaths, TransferPaths
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
+from pipeline.frame.schema import VerdictParams
 from pipeline.frame.seeds import seed_for
 from pipeline.verdict import arms as tables
 from pipeline.verdict.arms import Tested

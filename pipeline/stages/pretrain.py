@@ -23,8 +23,10 @@ from pipeline.frame.io import (
     write_json,
     write_parquet,
 )
-from pipeline.frame.params import Params, Pretrained
-from pipeline.frame.paths import DatasetPaths, Paths, SourcePaths
+from pipeline.frame.outs import DatasetPaths, SourcePaths
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Pretrained
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.saving import load_model, save_model
 from pipeline.pretraining.methods import METHODS

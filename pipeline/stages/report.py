@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_csv, write_json, write_text
+from pipeline.frame.outs import TransferPaths
 from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths, TransferPaths
+from pipeline.frame.paths import Paths
 from pipeline.reporting.figures import gain_figure
 from pipeline.reporting.pages import contact_figure, gain_rows, page, transfer_figures
 from pipeline.reporting.render import render

@@ -1,8 +1,9 @@
 """source: the backbone that knowledge comes from, with a card of what it is, whose it is and what it needs."""
 
 from pipeline.frame.io import replacing_folder, write_json
+from pipeline.frame.outs import SourcePaths
 from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths, SourcePaths
+from pipeline.frame.paths import Paths
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.published import load_published
 from pipeline.networks.saving import save_model

@@ -18,8 +18,10 @@ from pipeline.frame.io import (
     write_json,
     write_parquet,
 )
-from pipeline.frame.params import Params, Target
-from pipeline.frame.paths import Paths, SplitPaths
+from pipeline.frame.outs import SplitPaths
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Target
 from pipeline.frame.seeds import seed_for
 
 TRACKS = ("run.seed", "run.folds", "run.protocol", "run.validation_fraction", "targets.{name}")

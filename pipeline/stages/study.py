@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.frame.io import check_sealed, read_parquet, replacing_folder, write_csv, write_json
+from pipeline.frame.outs import TransferPaths
 from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths, TransferPaths
+from pipeline.frame.paths import Paths
 from pipeline.frame.seeds import seed_for
 from pipeline.stages.evaluate import read_arms
 from pipeline.verdict.arms import Tested, tested_images

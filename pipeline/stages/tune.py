@@ -1,8 +1,9 @@
 """tune (steps 4 and 5, unfreeze and train jointly): some layers and the head, from activations cached at the cut."""
 
 from pipeline.frame.io import check_sealed, read_json, replacing_folder, write_json
+from pipeline.frame.outs import ArmPaths
 from pipeline.frame.params import Params
-from pipeline.frame.paths import ArmPaths, Paths
+from pipeline.frame.paths import Paths
 from pipeline.training.arms import TunedNetwork
 from pipeline.training.folds import images_of
 from pipeline.training.specs import fold_specs, method_of, unfreeze_of

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from pipeline.datasets import expectations
 from pipeline.frame.io import check_sealed, read_parquet, write_json, write_text
-from pipeline.frame.params import Params, Target
+from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Target
 
 TRACKS = ("run.folds", "run.protocol", "datasets.{name}", "targets")
 

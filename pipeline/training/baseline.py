@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.frame.io import read_parquet
-from pipeline.frame.params import Baseline, Params
+from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Baseline
 from pipeline.training.arms import ScratchNetwork
 from pipeline.training.folds import class_names, images_of
 from pipeline.training.specs import fold_specs

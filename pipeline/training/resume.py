@@ -23,7 +23,7 @@ import sklearn
 from pipeline.frame.device import device_name
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, read_json, replacing_folder, sha256_file, write_json, write_parquet
-from pipeline.frame.paths import KeptFoldPaths, KeptPaths
+from pipeline.frame.outs import KeptFoldPaths, KeptPaths
 from pipeline.networks.saving import save_model
 
 if TYPE_CHECKING:  # train.py imports this module

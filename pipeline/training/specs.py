@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.frame.params import Fitting, Params, Run
+from pipeline.frame.params import Params
+from pipeline.frame.schema import Fitting, Run
 from pipeline.frame.seeds import seed_for
 from pipeline.training.arms import Network
 from pipeline.training.fit import Plan

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.frame.io import read_json, read_parquet, replacing_folder, write_csv, write_json, write_parquet
-from pipeline.frame.paths import ArmPaths, KeptPaths
+from pipeline.frame.outs import ArmPaths, KeptPaths
 from pipeline.frame.progress import progress
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.flops import forward_flops, training_flops

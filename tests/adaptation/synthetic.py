@@ -5,7 +5,7 @@ import numpy as np
 
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Images, Labelled, Source
-from pipeline.frame.params import Adapt
+from pipeline.frame.schema import Adapt
 from pipeline.training.arms import build_head
 
 SETTINGS = Adapt(

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.datasets import expectations
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Dataset, Run, Target
+from pipeline.frame.schema import Dataset, Run, Target
 
 RUN = Run.model_construct(folds=3, protocol="grouped")
 DATASET = Dataset(

@@ -9,7 +9,7 @@ import pytest
 from pipeline.datasets.readers.folder import read_folder
 from pipeline.datasets.readers.raw import RawDataset, escaped
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Dataset
+from pipeline.frame.schema import Dataset
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from pipeline.datasets.readers.raw import RawDataset
 from pipeline.datasets.readers.table import read_table
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Dataset
+from pipeline.frame.schema import Dataset
 
 ROWS = {
     "path": ["a.png", "sub/b.png", "c d.png"],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Pretraining
+from pipeline.frame.schema import Pretraining
 from pipeline.networks.flops import training_flops
 from pipeline.networks.saving import save_model
 from pipeline.pretraining import rotation

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from pipeline.frame.io import write_npy
-from pipeline.frame.params import PretrainFitting, SimCLR, VICReg
+from pipeline.frame.schema import PretrainFitting, SimCLR, VICReg
 from pipeline.pretraining.task import Task
 
 SIZE, IMAGES = 16, 48

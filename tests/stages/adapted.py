@@ -5,7 +5,8 @@ import pandas as pd
 import tiny_world
 
 from pipeline.frame.io import read_parquet, replacing_folder, write_csv, write_json, write_parquet
-from pipeline.frame.paths import AdaptationPaths, Paths, SourcePaths
+from pipeline.frame.outs import AdaptationPaths, SourcePaths
+from pipeline.frame.paths import Paths
 
 SOURCE, NAME = "kind-source", "kind-unlabelled"
 RIGHT = {"source_only": 0.55, "adapted": 0.8, "target_supervised": 0.95}  # share of images that an arm is right on

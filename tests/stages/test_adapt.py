@@ -17,7 +17,8 @@ from pipeline.frame.io import (
     write_npy,
     write_parquet,
 )
-from pipeline.frame.paths import DatasetPaths, Paths, SourcePaths
+from pipeline.frame.outs import DatasetPaths, SourcePaths
+from pipeline.frame.paths import Paths
 
 SOURCE, NAME = "dark", "dark-to-defect"
 

@@ -15,8 +15,10 @@ from PIL import Image
 
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed
-from pipeline.frame.params import Dataset, Params, Run
-from pipeline.frame.paths import DatasetPaths, Paths
+from pipeline.frame.outs import DatasetPaths
+from pipeline.frame.params import Params
+from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Dataset, Run
 from pipeline.stages import ingest
 
 REPOSITORY = Path(__file__).parents[2]

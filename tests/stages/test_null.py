@@ -6,7 +6,8 @@ import pytest
 import tiny_world
 
 from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_parquet
-from pipeline.frame.paths import ArmPaths, Paths
+from pipeline.frame.outs import ArmPaths
+from pipeline.frame.paths import Paths
 
 NAME = "defect-null"
 

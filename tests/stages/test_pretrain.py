@@ -8,8 +8,8 @@ import tiny_world
 
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, sha256_file
-from pipeline.frame.params import Pretrained
 from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Pretrained
 from pipeline.frame.seeds import seed_for
 from pipeline.pretraining import methods
 from pipeline.pretraining.representation import Representation

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pipeline.datasets.grouping import units
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, read_json, read_parquet, sha256_file
-from pipeline.frame.params import Target, check_params
+from pipeline.frame.params import check_params
 from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Target
 from pipeline.stages import split as stage
 from pipeline.stages.split import limited
 

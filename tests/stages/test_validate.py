@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Dataset, Params, Run, Target
+from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths
+from pipeline.frame.schema import Dataset, Run, Target
 from pipeline.stages import ingest, validate
 
 

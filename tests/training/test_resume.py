@@ -14,7 +14,8 @@ import toy_fold
 from test_wiring import ROOT, imported_files
 
 from pipeline.frame.io import check_sealed, sha256_file, write_npy, write_parquet
-from pipeline.frame.paths import ArmPaths, KeptPaths, Paths
+from pipeline.frame.outs import ArmPaths, KeptPaths
+from pipeline.frame.paths import Paths
 from pipeline.profiles import COPIED
 from pipeline.training import engine, folds, resume, train
 from pipeline.training.arms import ScratchNetwork

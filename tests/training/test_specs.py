@@ -7,7 +7,8 @@ import pytest
 import tiny_world
 
 from pipeline.frame.errors import ParamsError
-from pipeline.frame.params import Run, Scratch, check_params, read_yaml
+from pipeline.frame.params import check_params, read_yaml
+from pipeline.frame.schema import Run, Scratch
 from pipeline.frame.seeds import seed_for
 from pipeline.training.arms import HeadNetwork
 from pipeline.training.methods import Method

@@ -14,7 +14,7 @@ from toy_fold import head_spec, write_inputs
 
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, sha256_file
-from pipeline.frame.paths import ArmPaths, KeptPaths
+from pipeline.frame.outs import ArmPaths, KeptPaths
 from pipeline.training import engine
 from pipeline.training.arms import ScratchNetwork
 from pipeline.training.fit import compile_model

@@ -8,7 +8,8 @@ from typing import Any
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns, check_labels, inside
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import sha256_file
-from pipeline.frame.params import Dataset, read_yaml
+from pipeline.frame.params import read_yaml
+from pipeline.frame.schema import Dataset
 
 INSTALL = "pip install -c constraints.txt -e '.[demo]'"
 # labels.csv -> (defect, probability, confidence). An expert called each cell functional or defective, and himself sure

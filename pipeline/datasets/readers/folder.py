@@ -14,7 +14,7 @@ from pipeline.datasets.readers.raw import (
     raw_folder,
 )
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Dataset
+from pipeline.frame.schema import Dataset
 
 LABEL = "label"
 CONTENT = "one directory per class with its images (or set `reader`)"

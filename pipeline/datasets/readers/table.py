@@ -17,7 +17,7 @@ from pipeline.datasets.readers.raw import (
     raw_folder,
 )
 from pipeline.frame.errors import InputError
-from pipeline.frame.params import Dataset
+from pipeline.frame.schema import Dataset
 
 
 def read_table(dataset: Dataset, root: Path) -> RawDataset:

@@ -1,0 +1,53 @@
+"""Looking things up in a parsed params.yaml that may have any fault: nothing here raises."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+Raw = Mapping[str, Any]
+
+
+def entries_of(raw: Raw, section: str) -> list[tuple[str, dict[str, Any]]]:
+    """Names and entries of a section, without those that are no mapping."""
+    return [(str(name), entry) for name, entry in entry_of(raw, section).items() if isinstance(entry, dict)]
+
+
+def entry_of(raw: Raw, section: str, name: Any = None) -> dict[str, Any]:
+    """A section, or an entry of it; {} where there is none or it is no mapping."""
+    part = raw.get(section)
+    if name is not None and isinstance(part, dict):
+        part = part.get(name) if isinstance(name, str) else None
+    return part if isinstance(part, dict) else {}
+
+
+def links_of(raw: Raw, source: Any) -> list[str]:
+    """The sources made here that lead to a source along `init`, itself first; each once, also in a ring."""
+    links: list[str] = []
+    while isinstance(source, str) and source not in links and (entry := entry_of(raw, "pretrained", source)):
+        links.append(source)
+        source = entry.get("init")
+    return links
+
+
+def origin_of(raw: Raw, source: Any) -> Mapping[str, Any] | None:
+    """Follow a source's `init` to the entry of `sources` that its chain begins with; None where it leads nowhere."""
+    links = links_of(raw, source)
+    first = entry_of(raw, "pretrained", links[-1]).get("init") if links else source
+    return None if first in links or first is None else entry_of(raw, "sources", first) or None
+
+
+def learns_labels(raw: Raw, source: Any) -> bool:
+    """Whether a source is made here by learning a label."""
+    return entry_of(raw, "pretrained", source).get("pretrain") == "supervised"
+
+
+def nearest(word: str, allowed: list[str]) -> str:
+    """A hint at what was meant, or nothing."""
+    near = difflib.get_close_matches(word, allowed, n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def shown(value: Any) -> str:
+    """A received value as it may stand in a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -27,12 +27,16 @@ REFERENCES = (
 # sections whose entries write to the same folder, so that no name may stand in two of them
 SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations", "rescaled", "studies"))
 
+# reader -> the groups that it knows; reader table takes any column of its table, which is not read here
+GROUPS: dict[str, tuple[str, ...]] = {"elpv": ("blocks",), "folder": ()}
+
 
 def reference_faults(raw: Raw) -> list[str]:
     """All faults of reference and comparison in a parsed params.yaml, one sentence each, dotted key first."""
     faults = _dangling(raw)
     faults += _shared_names(raw)
     faults += _reserved_names(raw)
+    faults += _group_faults(raw)
     faults += _column_faults(raw)
     faults += _architecture_faults(raw)
     faults += _pretraining_faults(raw)
@@ -74,6 +78,19 @@ def _reserved_names(raw: Raw) -> list[str]:
         for name in RESERVED
         if name in entry_of(raw, section)
     ]
+
+
+def _group_faults(raw: Raw) -> list[str]:
+    faults = []
+    for name, dataset in entries_of(raw, "datasets"):
+        reader, group = dataset.get("reader"), dataset.get("group")
+        allowed = GROUPS.get(reader) if isinstance(reader, str) else None
+        if allowed is not None and isinstance(group, str) and group and group not in allowed:
+            faults.append(
+                f"datasets.{name}.group: received {shown(group)}{nearest(group, list(allowed))}; allowed with reader "
+                f"{reader}: {', '.join((*allowed, 'null'))}; with reader table: a column of its table"
+            )
+    return faults
 
 
 def _column_faults(raw: Raw) -> list[str]:

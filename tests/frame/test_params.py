@@ -102,6 +102,11 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         ("head.learning_rate, head.l2: 1 x 3 = 3 settings", "scratch.learning_rate has 1"),
     ),
     "pools that are no whole": (put("datasets.elpv.pools", {"a": 0.5, "b": 0.4}), ("datasets.elpv.pools", "sum to 1")),
+    "a group that the package lacks": (put("datasets.elpv.group", "block"), ("datasets.elpv.group", "mean 'blocks'?")),
+    "a group of a folder": (
+        put("datasets.own", {"reader": "folder", "raw": "data/raw/own", "labels": ["label"], "group": "module"}),
+        ("datasets.own.group: received 'module'", "allowed with reader folder: null"),
+    ),
     "unknown pool": (put("pretrained.cell-type.pool", "sauce"), ("pretrained.cell-type.pool", "mean 'source'?")),
     "dangling init": (put("pretrained.cell-type.init", "rnadom"), ("'rnadom' in sources or pretrained", "'random'?")),
     "init in a circle": (
@@ -232,6 +237,21 @@ def test_a_keras_file_needs_its_digest_and_weights_from_file(raw):
     assert "sources.imagenet.sha256: missing" in found
     assert "baselines.cell-defect-lite0.sha256: missing" in found
     assert "sources.imagenet.weights: received 'imagenet'" in found
+
+
+@pytest.mark.parametrize(
+    ("reader", "group"), [("elpv", "blocks"), ("elpv", None), ("folder", None), ("table", "module"), ("table", None)]
+)
+def test_a_group_that_the_reader_knows_is_no_fault(raw, reader, group):
+    own = {"reader": reader, "raw": "data/raw/own", "table": "own.csv", "labels": ["label"], "group": group}
+    put("datasets.own", own)(raw)
+    assert check_params(raw).datasets["own"].group == group
+
+
+def test_an_unknown_reader_is_one_fault(raw):
+    put("datasets.elpv.reader", ["folder"])(raw)
+    (fault,) = faults_of(raw)
+    assert fault.startswith("datasets.elpv.reader")
 
 
 @pytest.mark.parametrize(("field", "other"), [("architecture", "MobileNetV2"), ("target", "another")])

@@ -9,6 +9,7 @@ from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns, c
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import sha256_file
 from pipeline.frame.params import read_yaml
+from pipeline.frame.references import GROUPS
 from pipeline.frame.schema import Dataset
 
 INSTALL = "pip install -c constraints.txt -e '.[demo]'"
@@ -36,7 +37,7 @@ def read_elpv(dataset: Dataset, root: Path) -> RawDataset:
     descriptor = read_descriptor(root / dataset.raw)
     check_columns("labels of elpv", dataset.labels, COLUMNS)
     check_columns("weights of elpv", dataset.weights, ["confidence"])
-    check_columns("group of elpv", [dataset.group] if dataset.group else [], ["blocks"])
+    check_columns("group of elpv", [dataset.group] if dataset.group else [], GROUPS["elpv"])
     folder = installed(descriptor)
     rows = [line.split() for line in (folder / "labels.csv").read_text(encoding="utf-8").splitlines() if line.strip()]
     paths = [inside(folder, name, "labels.csv") for name, _, _ in rows]

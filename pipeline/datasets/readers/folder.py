@@ -14,6 +14,7 @@ from pipeline.datasets.readers.raw import (
     raw_folder,
 )
 from pipeline.frame.errors import InputError
+from pipeline.frame.references import GROUPS
 from pipeline.frame.schema import Dataset
 
 LABEL = "label"
@@ -32,7 +33,7 @@ def read_folder(dataset: Dataset, root: Path) -> RawDataset:
     """
     check_columns("labels of a folder dataset", dataset.labels, [LABEL])
     check_columns("weights of a folder dataset", dataset.weights, [])
-    check_columns("group of a folder dataset", [dataset.group] if dataset.group else [], [])
+    check_columns("group of a folder dataset", [dataset.group] if dataset.group else [], GROUPS["folder"])
     folder = raw_folder(root / dataset.raw, "raw", CONTENT)
     entries = sorted(folder.iterdir(), key=lambda entry: os.fsencode(entry.name))
     classes = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]

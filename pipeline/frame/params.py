@@ -92,12 +92,15 @@ def read_yaml(path: Path) -> Any:
     """Read YAML 1.2 as DVC does (`1e-3` is a number there; a duplicate key is a fault).
 
     Raises:
-        ParamsError: the file is absent or no YAML.
+        ParamsError: the file is absent, cannot be read, or is no YAML.
     """
     try:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(["the file does not exist; run the command in the folder of dvc.yaml"], str(path)) from None
+    except OSError as error:  # a folder, or no right to read it
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ParamsError([f"cannot be read: {reason}; a file that you may read is needed there"], str(path)) from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError([" ".join(str(error).split())], str(path)) from None
 

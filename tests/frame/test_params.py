@@ -1,7 +1,10 @@
 """params.yaml: every fault is refused, all of them in one message; a stage sees its slice only."""
 
 import copy
+import errno
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -280,6 +283,21 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 
 def test_an_absent_file_is_refused(tmp_path):
     with pytest.raises(ParamsError, match="does not exist"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+    (tmp_path / "params.yaml").mkdir()
+    with pytest.raises(ParamsError, match="cannot be read: is a directory; a file that you may read is needed there"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_file_without_the_right_to_read_it_is_refused(tmp_path, monkeypatch):
+    def refuse(path, **_):  # root may read any file, whatever its mode
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ParamsError, match=r"params\.yaml has 1 fault:\n  - cannot be read: permission denied"):
         load_params(tmp_path / "params.yaml")
 
 

@@ -126,17 +126,19 @@ class Trainer:
             self.model.set_weights(weights)
             return normalised(ops.convert_to_numpy(ops.softmax(self.model.head(features))))
 
-        return Adapted(lambda images: embedded(images.features), embedded, head, self.flops() / GIGA)
+        forward = self.forward_flops() / GIGA
+        backward = 2 * forward  # for the gradients of inputs and of weights
+        return Adapted(lambda images: embedded(images.features), embedded, head, forward + backward, backward)
 
     def scaled(self, features: np.ndarray) -> np.ndarray:
         """Centre by the source's mean and divide by its spread, for both domains alike."""
         return ((features - self.mean) / self.scale).astype("float32")
 
-    def flops(self) -> float:
-        """Operations of one training: forward and twice backward, 2 a weight and image; the pull's own are left out."""
+    def forward_flops(self) -> float:
+        """Operations of one training's forward passes, 2 a weight and image; the pull's own are left out."""
         weights = sum(int(np.prod(variable.shape)) for variable in self.model.trainable_variables)
         steps = self.settings.epochs * (len(self.source.train.features) // self.size)
-        return 6.0 * weights * steps * 2 * self.size
+        return 2.0 * weights * steps * 2 * self.size
 
 
 def prepare_with(pull: Pull) -> Callable[[Source, Adapt], Adapter]:

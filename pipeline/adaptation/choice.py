@@ -142,4 +142,5 @@ def _cost(candidates: list[Candidate], best: int, parts: Parts) -> dict[str, Any
         "train_images": len(parts.train.positions),
         "gflops_chosen": chosen.gflops,
         "gflops": sum(adapted.gflops for _, _, adapted in candidates),
+        "backward_gflops": sum(adapted.backward_gflops for _, _, adapted in candidates),
     }

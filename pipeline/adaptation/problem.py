@@ -60,13 +60,15 @@ class Adapted:
     """An adapted source: a space of features in which both domains lie, and a head.
 
     `features` maps images of the target into it (n, e), `source_features` what the source's network makes of its own
-    images (n, d); `head` maps it to probabilities float64 (n, k). `gflops` is what adapting took.
+    images (n, d); `head` maps it to probabilities float64 (n, k). `gflops` is what adapting took, `backward_gflops` the
+    part of it that back-propagation took.
     """
 
     features: Callable[[Images], np.ndarray]
     source_features: Callable[[np.ndarray], np.ndarray]
     head: Callable[[np.ndarray], np.ndarray]
     gflops: float
+    backward_gflops: float = 0.0
 
     def predict(self, images: Images) -> np.ndarray:
         """Probabilities float64 (n, k) of images of the target."""

@@ -98,7 +98,8 @@ class ArmPaths:
 
     @property
     def history(self) -> Path:
-        """One row an epoch: fold, learning_rate, l2, epoch, images_seen, gflops, loss, val_loss, val_<metric>..."""
+        """One row an epoch: fold, learning_rate, l2, epoch, images_seen, gflops, backward_gflops, loss, val_loss,
+        val_<metric>..."""
         return self.folder / "history.csv"
 
     @property

@@ -24,6 +24,7 @@ from keras.src.applications.convnext import LayerScale
 
 from pipeline.networks.graph import Step, steps
 
+GIGA = 1e9
 Formula = Callable[[Any, list[int], list[int]], int]  # layer, elements of each input, elements of each output
 
 
@@ -48,9 +49,17 @@ def per_layer(model: keras.Model) -> dict[str, int]:
 def training_flops(model: keras.Model) -> int:
     """Operations of one training step for one image: forward and backward, without the optimizer's update.
 
+    A network trained in full costs about three forward passes, a frozen one exactly one.
+    """
+    return forward_flops(model) + backward_flops(model)
+
+
+def backward_flops(model: keras.Model) -> int:
+    """Operations of back-propagating through a model for one image, without the optimizer's update.
+
     Backward costs each layer its forward once more for the gradient of its inputs, if any trainable weight lies before
     it (otherwise back-propagation never passes through), and once more for the gradient of its weights, if it has
-    trainable ones. A network trained in full thus costs about three forward passes, a frozen one exactly one.
+    trainable ones.
     """
     total = 0
     reached: set[int] = set()  # tensors that depend on a trainable weight
@@ -58,13 +67,27 @@ def training_flops(model: keras.Model) -> int:
         trainable = bool(getattr(step.operation, "trainable_weights", ()))
         depends = any(id(tensor) in reached for tensor in step.inputs)
         if isinstance(step.operation, keras.Model) and not depends:
-            total += training_flops(step.operation)
+            total += backward_flops(step.operation)
         else:
-            forward = sum(flops for _, flops in _of_step(step))
-            total += forward * (1 + depends + trainable)
+            total += sum(flops for _, flops in _of_step(step)) * (depends + trainable)
         if depends or trainable:
             reached.update(id(tensor) for tensor in step.outputs)
     return total
+
+
+def spending(model: keras.Model) -> Callable[[int, int], dict[str, float]]:
+    """(images trained on, images only predicted) to what they took: `gflops`, and `backward_gflops`, the part of them
+    that went backward."""
+    forward, backward, step = (flops(model) / GIGA for flops in (forward_flops, backward_flops, training_flops))
+    return lambda trained, predicted: {
+        "gflops": trained * step + predicted * forward,
+        "backward_gflops": trained * backward,
+    }
+
+
+def forward_and_backward(gflops: float, backward: float) -> dict[str, float]:
+    """Both parts of a sum of GFLOPs as the ledgers hold them; what did not go backward went forward."""
+    return {"gflops": gflops, "forward_gflops": gflops - backward, "backward_gflops": backward}
 
 
 def _of_step(step: Step) -> Iterator[tuple[str, int]]:

@@ -13,6 +13,7 @@ from pipeline.networks import lite0_weights
 from pipeline.networks.applications import build_application, describe, preprocessing_of
 from pipeline.networks.architectures import ARCHITECTURES, build_backbone, check_architecture
 from pipeline.networks.downloads import guarded
+from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.keras_files import read_keras_file, rebuilt
 from pipeline.networks.names import allowed_weights, is_file
 from pipeline.networks.pinned import read_pinned
@@ -43,8 +44,9 @@ def load_published(
     Returns:
         The backbone, raw pixels float32 (n, s, s, 3) of 0..255 to a feature map (n, h, w, c); and its card:
         architecture, weights, origin, licence, sha256 (None for random weights), preprocessing, parameters (learnt
-        ones, without moving statistics), image_size, citation, and cost: what training it took, images_seen and
-        gflops, which are None with a `reason` where nobody says; none of it was paid here, inherited_gflops is 0.
+        ones, without moving statistics), image_size, citation, and cost: what training it took, images_seen, gflops
+        and their parts forward_gflops and backward_gflops, which are None with a `reason` where nobody says; none of it
+        was paid here, inherited_gflops is 0.
 
     Raises:
         InputError: weights that are absent, unreachable, altered, or refused because they would run code.
@@ -68,8 +70,8 @@ def load_published(
         backbone, facts = _application(architecture, image_size)
     card = {"architecture": architecture, "weights": weights, "image_size": image_size} | facts
     unknown = NO_COST.get(weights)
-    spent = dict.fromkeys(("images_seen", "gflops")) if unknown else {"images_seen": 0, "gflops": 0.0}
-    card["cost"] = {**spent, "inherited_gflops": 0.0, "reason": unknown}
+    spent = {"images_seen": 0, **forward_and_backward(0.0, 0.0)}
+    card["cost"] = {**(dict.fromkeys(spent) if unknown else spent), "inherited_gflops": 0.0, "reason": unknown}
     return backbone, card | {"parameters": sum(math.prod(weight.shape) for weight in backbone.trainable_weights)}
 
 

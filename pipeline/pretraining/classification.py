@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 from pipeline.frame.progress import progress
-from pipeline.networks.flops import forward_flops, training_flops
-from pipeline.pretraining.task import GIGA, Task
+from pipeline.networks.flops import spending
+from pipeline.pretraining.task import Task
 from pipeline.training.batches import Loader
 from pipeline.training.fit import Fit, fit
 from pipeline.training.folds import Part
@@ -14,10 +14,10 @@ from pipeline.training.folds import Part
 
 def fit_classifier(model: keras.Model, task: Task, load: Loader, train: Part, validation: Part, views: int) -> Fit:
     """Fit `model`; it ends with the weights of the last epoch. The validation part is there to be watched."""
-    step, forward = training_flops(model) / GIGA, forward_flops(model) / GIGA
+    spent = spending(model)
     with progress(total=task.settings.epochs * len(train.positions), label=task.name, unit="image") as bar:
 
         def on_epoch(row: dict[str, Any], kept: bool) -> None:
-            row["gflops"] = row["images_seen"] * step + row["epoch"] * len(validation.positions) * forward
+            row |= spent(row["images_seen"], row["epoch"] * len(validation.positions))
 
         return fit(model, load, train, validation, task.plan(views), on_epoch, bar.update)

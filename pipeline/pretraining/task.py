@@ -11,8 +11,6 @@ from pipeline.frame.schema import PretrainFitting
 from pipeline.networks.graph import flat_layers
 from pipeline.training.fit import Plan
 
-GIGA = 1e9
-
 
 @dataclass(frozen=True)
 class Task:
@@ -66,9 +64,9 @@ class Learnt:
     """What a method came to, beside the backbone that has learnt.
 
     Attributes:
-        history: one row an epoch: epoch, images_seen, gflops, loss, and val_loss and val_balanced_accuracy for a
-            method that validates. Every passage of an image through the network counts as one seen: both of its views,
-            all four of its turns.
+        history: one row an epoch: epoch, images_seen, gflops, backward_gflops, loss, and val_loss and
+            val_balanced_accuracy for a method that validates. Every passage of an image through the network counts as
+            one seen: both of its views, all four of its turns.
         head: the method's own head on pooled features, where it learnt with labels.
         pretext: how well the task that the method made up was solved: accuracy and chance, in 0..1.
     """
@@ -84,6 +82,11 @@ class Learnt:
     @property
     def gflops(self) -> float:
         return float(self.history[-1]["gflops"])
+
+    @property
+    def backward_gflops(self) -> float:
+        """The part of `gflops` that went backward."""
+        return float(self.history[-1]["backward_gflops"])
 
 
 def prepare(backbone: keras.Model, momentum: float) -> None:

@@ -12,8 +12,8 @@ from pipeline.frame.io import read_npy
 from pipeline.frame.progress import progress
 from pipeline.frame.schema import TwoViews
 from pipeline.frame.seeds import seed_for
-from pipeline.networks.flops import training_flops
-from pipeline.pretraining.task import GIGA, Learnt, Task, prepare
+from pipeline.networks.flops import spending
+from pipeline.pretraining.task import Learnt, Task, prepare
 from pipeline.pretraining.views import random_views
 from pipeline.training.batches import draw_epoch, epoch_shape
 from pipeline.training.fit import learning_rates
@@ -36,7 +36,7 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
         raise InputError(f"'{task.name}' has one image to learn from; pairs need at least two. Widen its `where`.")
     compile_pairs(model, loss, settings)
     rates = learning_rates(task.plan(), shape.steps).reshape(settings.epochs, shape.steps)
-    flops, nothing = training_flops(model) / GIGA, np.zeros((2 * shape.size, 1), "float32")  # Keras asks for labels
+    spent, nothing = spending(model), np.zeros((2 * shape.size, 1), "float32")  # Keras asks for labels
     learnt = Learnt()
     with progress(total=rates.size * shape.size, label=task.name, unit="image") as bar:
         for epoch in range(1, settings.epochs + 1):
@@ -50,7 +50,7 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
                 losses.append(float(np.ravel(model.train_on_batch(pairs, nothing))[0]))
                 bar.update(shape.size)
             seen = 2 * epoch * shape.steps * shape.size
-            row = {"epoch": epoch, "images_seen": seen, "gflops": seen * flops, "loss": float(np.mean(losses))}
+            row = {"epoch": epoch, "images_seen": seen, **spent(seen, 0), "loss": float(np.mean(losses))}
             _refuse_divergence(row, task)
             learnt.history.append(row)
     return learnt

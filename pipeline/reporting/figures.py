@@ -11,6 +11,7 @@ from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from pipeline.reporting.sentences import spaced
+from pipeline.verdict.spending import SCRATCH
 
 matplotlib.rcParams.update(
     {
@@ -61,38 +62,29 @@ def gain_figure(rows: pd.DataFrame) -> str:
     return _svg(figure)
 
 
-def saving_figure(rows: pd.DataFrame) -> str:
-    """Validation balanced accuracy against GFLOPs spent a fold: the mean over folds, in a band from worst to best."""
+def saving_figure(rows: pd.DataFrame, metric: str) -> str:
+    """The metric against GFLOPs spent over all folds: steps, in a band from the worst fold to the best.
+
+    The dotted line is what scratch ended with: where an arm first reaches it stands its cost to equal quality. What
+    cost nothing has no place on a log axis.
+
+    Args:
+        rows: arm, gflops, value, low, high, as `saving_curve` gives them; nan draws no band.
+    """
     figure, axes = _figure(*INCHES)
-    for arm, table in _by_arm(rows):
-        spent, folds = over_folds(table)
-        axes.fill_between(spent, folds.min(0), folds.max(0), color=COLOURS[arm], alpha=0.2, linewidth=0)
-        axes.plot(spent, folds.mean(0), color=COLOURS[arm], linewidth=2, label=spaced(arm))
+    axes.axhline(rows["value"][rows["arm"] == SCRATCH].iloc[-1], color=COLOURS[SCRATCH], linewidth=0.8, linestyle=":")
+    for arm, table in _by_arm(rows[rows["gflops"] > 0]):
+        spent, band = table["gflops"], {"color": COLOURS[arm], "alpha": 0.15, "linewidth": 0}
+        axes.fill_between(spent, table["low"], table["high"], step="post", **band)
+        axes.step(spent, table["value"], where="post", color=COLOURS[arm], linewidth=2, label=spaced(arm))
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.set_xlabel("GFLOPs spent a fold")
-    axes.set_ylabel("balanced accuracy on validation")
+    axes.set_xlabel("GFLOPs spent over all folds")
+    axes.set_ylabel(spaced(metric))
     axes.legend()
     return _svg(figure)
-
-
-def over_folds(rows: pd.DataFrame, points: int = 100) -> tuple[np.ndarray, np.ndarray]:
-    """What folds had reached at the same spending, as long as all of them ran.
-
-    Args:
-        rows: of one arm: fold, gflops, val_balanced_accuracy.
-
-    Returns:
-        GFLOPs (points,), evenly spaced on a log axis, which has no place for what cost nothing; accuracies
-        (folds, points), interpolated linearly between epochs.
-    """
-    folds = [fold.sort_values("gflops") for _, fold in rows.groupby("fold")]
-    first = max(fold["gflops"][fold["gflops"] > 0].min() for fold in folds)
-    last = min(fold["gflops"].max() for fold in folds)
-    grid = np.geomspace(first, max(first, last), points)
-    return grid, np.array([np.interp(grid, fold["gflops"], fold["val_balanced_accuracy"]) for fold in folds])
 
 
 def roc_figure(rows: pd.DataFrame) -> str:

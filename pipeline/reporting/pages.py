@@ -17,6 +17,11 @@ from pipeline.reporting.tables import adaptations_table, controls_table, transfe
 
 Objects = Mapping[str, Any]
 Figures = list[tuple[str, str]]
+SAVING = (
+    "Out of fold: quality of what validation had chosen so far, against GFLOPs spent over all folds; the band is from "
+    "the worst fold to the best. Where a line first reaches the dotted one, the quality that scratch ended with, its "
+    "cost to equal quality can be read."
+)
 ROLES = ("transfers", "adaptations", figures.CONTROLS)
 
 
@@ -95,12 +100,11 @@ def _readings(entry: Objects) -> list[tuple[str, Objects]]:
     return [("converged", entry), ("equal compute", entry["equal_compute"])]
 
 
-def transfer_figures(verdict: Objects, rows: Mapping[str, pd.DataFrame]) -> Figures:
+def transfer_figures(verdict: Objects, rows: Mapping[str, pd.DataFrame], metric: str) -> Figures:
     """The figures of one section, as SVG text and caption: those whose rows there are."""
     drawn = []
-    if "learning_curves" in rows:
-        saving = figures.saving_figure(rows["learning_curves"])
-        drawn.append((saving, "Quality on validation against compute spent: mean over folds, from worst to best."))
+    if len(rows.get("saving", ())):
+        drawn.append((figures.saving_figure(rows["saving"], metric), SAVING))
     confusion = figures.confusion_figure(verdict["confusion"], verdict["classes"])
     return [
         *drawn,

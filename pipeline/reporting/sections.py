@@ -159,19 +159,20 @@ def _notes(entry: Object, verdict: Object, forecast: Object | None) -> list[str]
     if "cost_to_equal_quality" in entry:
         notes.append(_equal_quality(entry["cost_to_equal_quality"]))
     if forecast is not None:
-        notes.append(_forecast(forecast, entry))
+        notes.append(_forecast(forecast, entry, verdict["folds"]["head"][0]["forecast_sha256"]))
     if "attribution" in verdict:
         notes.append(_third_reading(verdict["attribution"]))
     return notes
 
 
-def _forecast(forecast: Object, entry: Object) -> str:
-    """What was forecast and why, against what came."""
+def _forecast(forecast: Object, entry: Object, sha256: str) -> str:
+    """What was forecast and why, against what came; `sha256` is of the forecast that the head had found."""
     if forecast["label"] is None:
         return "No forecast: none of the scores is defined for these features."
     outcome = {True: "which is right", False: "which is wrong", None: "which no verdict can prove"}
     return (
-        f"Forecast before the transfer was trained: {forecast['label']}, {outcome[entry['forecast']['right']]}. "
+        f"Forecast, told before the head was trained (sha256 {sha256[:8]}): {forecast['label']}, "
+        f"{outcome[entry['forecast']['right']]}. "
         f"{forecast['reason'][0].upper()}{forecast['reason'][1:]}."
     )
 

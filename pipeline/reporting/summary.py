@@ -228,6 +228,7 @@ def one_off(source: str, cards: Files, params: Params) -> dict[str, Any]:
     known = {link: cost for link, cost in costs.items() if cost["gflops"] is not None}
     paid = {
         "pretraining_gflops": sum(cost["gflops"] for cost in known.values()),
+        "pretraining_backward_gflops": sum(cost["backward_gflops"] for cost in known.values()),
         "pretraining_share_gflops": sum(cost["gflops"] / users[link] for link, cost in known.items()),
         "pretraining_images_seen": sum(cost["images_seen"] for cost in known.values()),
     }

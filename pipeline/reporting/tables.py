@@ -199,37 +199,40 @@ def spending_table(entry: Metrics, clocks: Metrics, third: Metrics | None = None
 
     Args:
         clocks: of the entry, from cost.json: step -> seconds, cpu_seconds, peak_memory_mb, device.
-        third: the third reading's `gflops` and `images_seen`, where there is one.
+        third: the third reading's `gflops`, `backward_gflops` and `images_seen`, where there is one.
     """
-    spent, rows = entry["compute"], []  # rows: what, GFLOPs, of which sweep, images seen, clock
+    spent, rows = entry["compute"], []  # rows: what, GFLOPs, backward, of which sweep, images seen, clock
     if "pretraining_gflops" in spent:
         clock = clocks["pretrain" if "pretrain" in clocks else "source"]
-        gflops, share, images = (
+        gflops, backward, share, images = (
             paid_once(spent[f"pretraining_{what}"], spent["pretraining_reason"])
-            for what in ("gflops", "share_gflops", "images_seen")
+            for what in ("gflops", "backward_gflops", "share_gflops", "images_seen")
         )
-        rows.append(["the source (before, and not counted as spent)", gflops, None, images, clock])
+        rows.append(["the source (before, and not counted as spent)", gflops, backward, None, images, clock])
         if share != gflops:
             part = f"the source, shared by {spent['pretraining_shared_by']}: one part"
-            rows.append([part, share, None, None, None])
+            rows.append([part, share, None, None, None, None])
     if "forecast" in entry:
         what = "forecast (random weights beside the source; not counted as spent)"
-        rows.append([what, entry["forecast"]["gflops"], None, None, clocks["forecast"]])
+        rows.append([what, entry["forecast"]["gflops"], 0, None, None, clocks["forecast"]])
     if "extract_gflops" in spent:
-        rows.append(["extract (frozen layers, once)", spent["extract_gflops"], None, None, clocks["extract"]])
+        rows.append(["extract (frozen layers, once)", spent["extract_gflops"], 0, None, None, clocks["extract"]])
     if "gflops" in spent:
-        rows.append(["adapt (everything tried)", spent["gflops"], None, spent.get("images_seen"), clocks["adapt"]])
+        both, images = [spent["gflops"], spent["backward_gflops"][entry["arm"]]], spent.get("images_seen")
+        rows.append(["adapt (everything tried)", *both, None, images, clocks["adapt"]])
     if third is not None:
         what = "rescaled (for the third reading)"
-        rows.append([what, third["gflops"], None, third["images_seen"], clocks["rescale"]])
+        rows.append([what, third["gflops"], third["backward_gflops"], None, third["images_seen"], clocks["rescale"]])
+    parts = ("backward_gflops", "sweep_gflops", "images_seen")
     rows += [
-        [arm, spent[f"{arm}_gflops"], spent["sweep_gflops"][arm], spent["images_seen"][arm], clocks[STAGES[arm]]]
+        [arm, spent[f"{arm}_gflops"], *(spent[part][arm] for part in parts), clocks[STAGES[arm]]]
         for arm in STAGES
         if arm in entry["arms"]
     ]
-    titles = ("GFLOPs", "of them in settings not kept", "images seen", "seconds", "CPU-seconds", "peak memory (MB)")
+    counts = ("GFLOPs", "of them backward", "of them in settings not kept", "images seen")
+    times = ("seconds", "CPU-seconds", "peak memory (MB)")
     return Table(
-        [Column("spent on"), *numbers(*titles), Column("device")],
+        [Column("spent on"), *numbers(*counts, *times), Column("device")],
         [_spending_row(*row, clock=clock) for *row, clock in rows],
     )
 

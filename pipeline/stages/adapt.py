@@ -29,7 +29,7 @@ from pipeline.frame.paths import Paths
 from pipeline.frame.progress import progress
 from pipeline.frame.schema import Adapt
 from pipeline.frame.seeds import seed_for
-from pipeline.networks.flops import forward_flops
+from pipeline.networks.flops import GIGA, forward_flops
 from pipeline.networks.saving import load_model
 from pipeline.training.arms import set_precision
 from pipeline.training.batches import pixel_loader
@@ -40,7 +40,6 @@ from pipeline.training.train import predictions_table
 TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "adaptations.{name}", "adapt")
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
 QUALITIES = {"accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score}  # told after the choice
-GIGA = 1e9
 
 
 def check_source(paths: Paths, source: str, target: str) -> None:
@@ -148,10 +147,12 @@ def tables(
 def cost_of(chosen: list[Chosen], images: int, forward: float) -> dict[str, Any]:
     """Counts of the stage: `images` passed once through the network (GFLOPs `forward` each), then every fold's.
 
-    The ceiling's heads are left out: they are no part of adapting.
+    `backward_gflops` is the part of `gflops` that back-propagation took; what a closed form took is neither. The
+    ceiling's heads are left out: they are no part of adapting.
     """
     folds = [{"fold": fold, **result.cost} for fold, result in enumerate(chosen)]
-    return {"images": images, "folds": folds, "gflops": images * forward + sum(fold["gflops"] for fold in folds)}
+    gflops, backward = (sum(fold[count] for fold in folds) for count in ("gflops", "backward_gflops"))
+    return {"images": images, "folds": folds, "gflops": images * forward + gflops, "backward_gflops": backward}
 
 
 def run(params: Params, paths: Paths, name: str) -> str:

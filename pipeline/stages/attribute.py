@@ -30,7 +30,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     parts = attribute(tested, arms[last].probabilities, rescaled, arms[SCRATCH].probabilities, params.verdict, seed)
     with replacing_folder(paths.transfer(name).folder) as folder:
         out = TransferPaths(folder)
-        spent = {"gflops": cost["gflops"], "images_seen": sum(fold["images_seen"] for fold in cost["folds"])}
+        spent = {count: cost[count] for count in ("gflops", "forward_gflops", "backward_gflops")}
+        spent["images_seen"] = sum(fold["images_seen"] for fold in cost["folds"])
         stopped = [fold["stopped_improving"] for fold in cost["folds"]]
         write_json(out.verdict, {"arm": last, **parts, **spent, "stopped_improving": stopped})
         write_json(out.metrics, {RESCALED: tables.arm_metrics(tested, rescaled)})

@@ -63,7 +63,7 @@ def verdict(
         "methods": chosen_methods(candidates),
         "candidates": candidates_over_folds(candidates),
         "folds": {ADAPTED: cost["folds"]},
-        "compute": {"gflops": cost["gflops"]},
+        "compute": {"gflops": cost["gflops"], "backward_gflops": {ADAPTED: cost["backward_gflops"]}},
         **tables.confusions(tested, arms),
     }
 

@@ -17,7 +17,7 @@ from pipeline.verdict import arms as tables
 from pipeline.verdict.arms import Tested
 from pipeline.verdict.disagreements import disagreements, true_probabilities
 from pipeline.verdict.judging import in_words, judge
-from pipeline.verdict.ledger import cost_to_equal_quality
+from pipeline.verdict.ledger import cost_to_equal_quality, saving_curve
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.spending import (
     SCRATCH,
@@ -112,6 +112,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
         result["control"] = transfer.control
     predicted = {arm: content.probabilities for arm, content in arms.items()}
     rows = tables.plot_tables(tested, predicted) | {"learning_curves": learning_curves(arms, extract)}
+    rows["saving"] = saving_curve(tested, examples, arms, extract, params.verdict.metric)
     images = read_npy(images_of(paths, transfer.target))
     sheet = contact(tested, predicted, result["arm"], images, examples["row"].to_numpy())
     with replacing_folder(paths.transfer(name).folder) as folder:

@@ -22,7 +22,7 @@ from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths
 from pipeline.frame.progress import progress
 from pipeline.frame.schema import Transfer
-from pipeline.networks.flops import forward_flops
+from pipeline.networks.flops import GIGA, forward_and_backward, forward_flops
 from pipeline.networks.freezing import cut_layer, split_at
 from pipeline.networks.saving import load_model
 from pipeline.training.arms import set_precision
@@ -39,7 +39,6 @@ TRACKS = (
     "transfers.{name}",
     "tune.unfreeze",
 )
-GIGA = 1e9
 FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 
@@ -135,5 +134,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
         else:
             extract_pooled(backbone, load, len(rows), written.pooled, name)
             flops = len(rows) * forward_flops(backbone)
-        write_json(written.cost, {"images": len(rows), "views": views, "cut": cut, "gflops": flops / GIGA})
+        spent = forward_and_backward(flops / GIGA, 0.0)
+        write_json(written.cost, {"images": len(rows), "views": views, "cut": cut, **spent})
     return f"{len(rows):,} images, {views} views cached at {cut}" if views else f"{len(rows):,} images, pooled only"

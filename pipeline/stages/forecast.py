@@ -13,7 +13,7 @@ from pipeline.frame.paths import Paths
 from pipeline.frame.progress import progress
 from pipeline.frame.seeds import seed_for
 from pipeline.networks.architectures import build_backbone
-from pipeline.networks.flops import forward_flops
+from pipeline.networks.flops import GIGA, forward_flops
 from pipeline.networks.saving import load_model
 from pipeline.training.arms import build_head, set_precision
 from pipeline.training.batches import pixel_loader
@@ -30,7 +30,6 @@ TRACKS = (
     "baselines.{baseline}",
     "forecast",
 )
-GIGA = 1e9
 BATCH = 256
 Said = tuple[np.ndarray, np.ndarray | None]  # pooled features (n, d), and what a head says of them (n, s) or None
 

@@ -12,10 +12,13 @@ TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precis
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read features and folds, write a head a fold with its predictions, history and cost."""
+    """Read features and folds, write a head a fold with its predictions, history and cost.
+
+    The cost of every fold says which forecast was there before it was trained.
+    """
     examples = paths.target(params.transfers[name].target).examples
-    features = paths.features(name)
-    for files in (features, paths.target(params.transfers[name].target)):
+    features, forecast = paths.features(name), paths.forecast(name)
+    for files in (features, forecast, paths.target(params.transfers[name].target)):
         check_sealed(files.folder)
     network = HeadNetwork(read_npy(features.pooled).shape[1], len(class_names(read_parquet(examples))))
     specs = fold_specs(
@@ -28,5 +31,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
         networks=[network] * params.run.folds,
         settings=sweep(params.head.learning_rate, params.head.l2),
         live=lambda fold: paths.live("head", name, fold),
+        forecast=forecast.forecast,
     )
     return train_arm(specs, paths.arm("head", name), paths.kept("head", name))

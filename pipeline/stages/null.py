@@ -13,6 +13,7 @@ from pipeline.frame.seeds import seed_for
 from pipeline.verdict import arms as tables
 from pipeline.verdict.arms import Tested
 from pipeline.verdict.judging import in_words, judge
+from pipeline.verdict.ledger import saving_curve
 from pipeline.verdict.spending import SCRATCH, Arm, gflops_and_images, learning_curves, stopped_improving
 
 TRACKS = ("run.seed", "nulls.{name}", "verdict")
@@ -55,6 +56,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     result = {"control": null.control, **verdict(tested, arms, params.verdict, seed)}
     predicted = {arm: content.probabilities for arm, content in arms.items()}
     rows = tables.plot_tables(tested, predicted) | {"learning_curves": learning_curves(arms)}
+    rows["saving"] = saving_curve(tested, examples, arms, {}, params.verdict.metric)
     with replacing_folder(paths.transfer(name).folder) as folder:
         out = TransferPaths(folder)
         write_json(out.verdict, result)

@@ -28,6 +28,7 @@ from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths
 from pipeline.frame.schema import Pretrained
 from pipeline.frame.seeds import seed_for
+from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.saving import load_model, save_model
 from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.representation import Representation, check_not_collapsed, represent
@@ -161,7 +162,7 @@ def outcome(learnt: Learnt, found: Representation, inherited: dict[str, Any]) ->
         "pretext": learnt.pretext,
         "cost": {
             "images_seen": learnt.images_seen,
-            "gflops": learnt.gflops,
+            **forward_and_backward(learnt.gflops, learnt.backward_gflops),
             "inherited_gflops": (inherited["gflops"] or 0.0) + inherited["inherited_gflops"],
             "reason": inherited["reason"],
         },

@@ -1,11 +1,22 @@
 """report: all verdicts that params name, never those that merely lie about, as metrics, plots and pages."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_csv, write_json, write_text
+from pipeline.frame.errors import InputError
+from pipeline.frame.io import (
+    check_sealed,
+    read_json,
+    read_parquet,
+    replacing_folder,
+    sha256_file,
+    write_csv,
+    write_json,
+    write_text,
+)
 from pipeline.frame.outs import TransferPaths
 from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths
@@ -30,7 +41,7 @@ TRACKS = (
     "scratch.epochs",
     "verdict",
 )
-PLOTS = ("learning_curves", "roc", "confusion", "calibration")
+PLOTS = ("learning_curves", "saving", "roc", "confusion", "calibration")
 LABELS = ("positive", "actual", "predicted")  # the plots' columns that hold a target's labels
 
 
@@ -40,7 +51,7 @@ def plot_rows(files: TransferPaths) -> dict[str, pd.DataFrame]:
     return {
         plot: pd.read_csv(files.plot(plot), dtype=labels, keep_default_na=False, na_values=[""])
         for plot in PLOTS
-        if files.plot(plot).exists()  # an adaptation has no learning curves
+        if files.plot(plot).exists()  # an adaptation has no learning curves and no saving
     }
 
 
@@ -102,12 +113,36 @@ def studies(params: Params, paths: Paths, controls: str | None) -> dict[str, Any
     return {STUDIES: {name: read_json(file.verdict) | flag for name, file in files.items()}} if files else {}
 
 
-def forecasts(params: Params, paths: Paths) -> dict[str, Any]:
-    """What was forecast of every transfer."""
+def forecasts(params: Params, paths: Paths, verdicts: Mapping[str, Any]) -> dict[str, Any]:
+    """What was forecast of every transfer.
+
+    Args:
+        verdicts: the content of verdict.json of every transfer.
+
+    Raises:
+        InputError: a forecast is not the one that was there before the transfer's head was trained.
+    """
     files = {name: paths.forecast(name) for name in params.transfers}
-    for file in files.values():
+    for name, file in files.items():
         check_sealed(file.folder)
+        check_told_before(file.forecast, name, verdicts[name]["folds"]["head"])
     return {name: read_json(file.forecast) for name, file in files.items()}
+
+
+def check_told_before(forecast: Path, transfer: str, folds: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a forecast that is not the one that every fold of the head had found.
+
+    Raises:
+        InputError: with both sha256.
+    """
+    found = sha256_file(forecast)
+    for fold in folds:
+        if fold["forecast_sha256"] != found:
+            raise InputError(
+                f"{forecast} is not the forecast that was there before the head of '{transfer}' was trained: sha256 "
+                f"{found[:12]}, at training {fold['forecast_sha256'][:12]}. It was changed after training. Run "
+                "`dvc repro`: what is forecast is told first, and the head trained after it."
+            )
 
 
 def cards(params: Params, paths: Paths) -> dict[str, Any]:
@@ -153,7 +188,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     verdicts = {cell: read_json(file.verdict) for cell, file in files.items()}
     of_arms, made = {cell: read_json(file.metrics) for cell, file in files.items()}, cards(params, paths)
     add_attributions(params, paths, verdicts, of_arms)
-    told = forecasts(params, paths)
+    told = forecasts(params, paths, verdicts)
     metrics = summarise(verdicts, of_arms, made, told, params)
     metrics |= studies(params, paths, metrics["run"]["controls"])
     rows = {cell: plot_rows(file) for cell, file in files.items()}
@@ -163,7 +198,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     write_json(paths.report_cost, cost)
     write_plots(paths.plots, gains, rows, metrics)
     datasets = {dataset: dataset_facts(dataset, paths) for dataset in params.datasets}
-    figures = {cell: transfer_figures(verdicts[cell], rows[cell]) for cell in files}
+    figures = {cell: transfer_figures(verdicts[cell], rows[cell], params.verdict.metric) for cell in files}
     for cell, file in files.items():
         if file.contact_sheet.exists():
             dataset = datasets[params.targets[metrics[cell]["target"]].dataset]

@@ -4,6 +4,7 @@ from pipeline.frame.io import check_sealed, read_json, replacing_folder, write_j
 from pipeline.frame.outs import ArmPaths
 from pipeline.frame.params import Params
 from pipeline.frame.paths import Paths
+from pipeline.networks.flops import forward_and_backward
 from pipeline.training.arms import TunedNetwork
 from pipeline.training.folds import images_of
 from pipeline.training.specs import fold_specs, method_of, unfreeze_of
@@ -26,7 +27,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     out = paths.arm("tune", name)
     if unfreeze_of(params, name) == 0:
         with replacing_folder(out.folder) as folder:
-            write_json(ArmPaths(folder).cost, {"folds": [], "gflops": 0.0})
+            write_json(ArmPaths(folder).cost, {"folds": [], **forward_and_backward(0.0, 0.0)})
         return "nothing to unfreeze (unfreeze is 0): the transfer's last arm is head"
     transfer = params.transfers[name]
     features, heads = paths.features(name), paths.arm("head", name)

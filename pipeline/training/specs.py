@@ -25,12 +25,14 @@ def fold_specs(
     live: Callable[[int], Path | None],
     method: Method = JOINT,
     repeat: int = 0,
+    forecast: Path | None = None,
 ) -> list[FoldSpec]:
     """One spec a fold; arms share folds, seed, class weights and augmentation by coming through here.
 
     Args:
         method: how blocks are trained, where it is not all of them jointly.
         repeat: from 1 on, the same arm once more under another seed.
+        forecast: what was told of the arm before it is trained, where something was.
     """
     plan = Plan(
         learning_rate=settings[0].learning_rate,
@@ -61,6 +63,7 @@ def fold_specs(
             class_weight=run.class_weight,
             precision=run.precision,
             live=live(fold),
+            forecast=forecast,
         )
         for fold in range(run.folds)
     ]

@@ -13,11 +13,19 @@ import keras
 import numpy as np
 import pandas as pd
 
-from pipeline.frame.io import read_json, read_parquet, replacing_folder, write_csv, write_json, write_parquet
+from pipeline.frame.io import (
+    read_json,
+    read_parquet,
+    replacing_folder,
+    sha256_file,
+    write_csv,
+    write_json,
+    write_parquet,
+)
 from pipeline.frame.outs import ArmPaths, KeptPaths
 from pipeline.frame.progress import progress
 from pipeline.frame.seeds import seed_for
-from pipeline.networks.flops import forward_flops, training_flops
+from pipeline.networks.flops import forward_and_backward, spending
 from pipeline.networks.freezing import assert_unmoved, batch_norm_statistics
 from pipeline.training.arms import Network, Trainee
 from pipeline.training.augmentation import view_count
@@ -27,7 +35,7 @@ from pipeline.training.fit import Fit, Plan, fit, probabilities
 from pipeline.training.folds import Fold, class_names, fold_parts
 from pipeline.training.resume import KeptFold, take_up
 
-GIGA = 1e9
+SUMMED = ("gflops", "forward_gflops", "backward_gflops")  # of an arm's folds
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,8 @@ class FoldSpec:
     """Everything that one fold of one arm depends on; arrays by path.
 
     `inputs` is images.npy, cut.npy or pooled.npy, as `kind` says: pixels, activations or features. `plan` is complete
-    but for what the sweep's `settings` say.
+    but for what the sweep's `settings` say. `forecast`, where there is one, was told before anything is trained: the
+    cost says which one it was.
     """
 
     arm: str
@@ -59,6 +68,7 @@ class FoldSpec:
     class_weight: str
     precision: str
     live: Path | None = None
+    forecast: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,7 @@ def train_fold(spec: FoldSpec) -> FoldResult:
 
     The test part is only ever predicted: neither the setting nor the epoch is chosen on it.
     """
+    told = {"forecast_sha256": sha256_file(spec.forecast)} if spec.forecast else {}
     keras.config.set_dtype_policy(spec.precision)
     examples = read_parquet(spec.examples)
     parts = fold_parts(examples, spec.fold, spec.class_weight)
@@ -108,7 +119,7 @@ def train_fold(spec: FoldSpec) -> FoldResult:
         predictions=best.trajectory[-1].drop(columns=["epoch", "images_seen", "gflops"]),
         trajectory=pd.concat(best.trajectory, ignore_index=True),
         history=pd.concat([_history(spec.fold, trial, trial is best) for trial in trials], ignore_index=True),
-        cost=_cost(spec.fold, trials, best, parts),
+        cost=_cost(spec.fold, trials, best, parts) | told,
     )
 
 
@@ -139,7 +150,7 @@ def _collect(folds: list[KeptFold], written: ArmPaths) -> list[dict[str, Any]]:
     write_parquet(written.trajectory, _joined(fold.files.trajectory for fold in folds))
     write_csv(written.history, _joined(fold.files.history for fold in folds))
     costs = [read_json(fold.files.cost) for fold in folds]
-    write_json(written.cost, {"folds": costs, "gflops": sum(cost["gflops"] for cost in costs)})
+    write_json(written.cost, {"folds": costs, **{count: sum(cost[count] for cost in costs) for count in SUMMED}})
     return costs
 
 
@@ -164,7 +175,7 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
     trial = _Trial(setting, build(), Fit())
     views = view_count(spec.augmentation)
     plan = replace(spec.plan, learning_rate=setting.learning_rate, views=views, seed=seed)
-    spent = spending(trial.trainee.trained, len(parts.validation.positions))
+    spent, held_out = spending(trial.trainee.trained), len(parts.validation.positions)
     frozen = batch_norm_statistics(trial.trainee.whole)
     model = compiled_like(trial.trainee.trained, lambda: build().trained, plan)
     shape = epoch_shape(len(parts.train.positions), plan.batch_size, plan.min_steps)
@@ -175,7 +186,7 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
     ):
 
         def on_epoch(row: dict[str, Any], kept: bool) -> None:
-            row["gflops"] = spent(row["epoch"], row["images_seen"])
+            row |= spent(row["images_seen"], row["epoch"] * held_out)  # validated once an epoch
             log(row)
             if kept:
                 predicted = probabilities(model, load, parts.test.positions)
@@ -187,12 +198,6 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
     copy_state(model, trial.trainee.trained)  # what is saved was never compiled: it carries no optimizer
     assert_unmoved(frozen, batch_norm_statistics(trial.trainee.whole))  # whatever Keras made of `trainable`
     return trial
-
-
-def spending(model: keras.Model, validation_images: int) -> Callable[[int, int], float]:
-    """(epochs, images seen) to GFLOPs: training steps, and a forward pass of the validation part every epoch."""
-    step, forward = training_flops(model) / GIGA, forward_flops(model) / GIGA
-    return lambda epochs, images_seen: images_seen * step + epochs * validation_images * forward
 
 
 def predictions_table(examples: pd.DataFrame, fold: int, positions: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
@@ -214,7 +219,8 @@ def _history(fold: int, trial: _Trial, chosen: bool) -> pd.DataFrame:
 
 def _cost(fold: int, trials: list[_Trial], best: _Trial, parts: Fold) -> dict[str, Any]:
     """Counts of one fold: of the chosen setting, and of the whole sweep."""
-    gflops = [trial.fit.history[-1]["gflops"] for trial in trials]
+    counted = ("images_seen", "gflops", "backward_gflops")
+    whole = {count: sum(trial.fit.history[-1][count] for trial in trials) for count in counted}
     return {
         "fold": fold,
         "settings_tried": len(trials),
@@ -224,9 +230,9 @@ def _cost(fold: int, trials: list[_Trial], best: _Trial, parts: Fold) -> dict[st
         "kept_epoch": best.fit.kept_epoch,
         "stopped_improving": best.fit.stopped_improving,
         "train_images": len(parts.train.positions),
-        "images_seen": sum(trial.fit.history[-1]["images_seen"] for trial in trials),
+        "images_seen": whole["images_seen"],
         "gflops_chosen": best.fit.history[-1]["gflops"],
-        "gflops": sum(gflops),
+        **forward_and_backward(whole["gflops"], whole["backward_gflops"]),
         "trainable_parameters": sum(math.prod(v.shape) for v in best.trainee.trained.trainable_variables),
     }
 

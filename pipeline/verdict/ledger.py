@@ -1,8 +1,8 @@
-"""What the baseline's quality cost: by training from scratch, and by the transfer."""
+"""What quality cost: what the arms had reached for each budget, and what it took to be as good as the baseline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,16 @@ from pipeline.verdict.metrics import METRICS, Array
 from pipeline.verdict.pairs import ROUNDING
 from pipeline.verdict.spending import SCRATCH, Arm, fold_budgets
 
+CURVE = ["arm", "gflops", "value", "low", "high"]
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What one fold could hand in: GFLOPs that the fold had spent by then, positions of its tested images (m,) int64,
-    and what it said of them (m, k) float64.
+    """What one fold could hand in: its arm, GFLOPs that the fold had spent by then, positions of its tested images (m,)
+    int64, and what it said of them (m, k) float64.
     """
 
+    arm: str
     fold: int
     gflops: float
     positions: Array
@@ -57,7 +60,7 @@ def cost_to_equal_quality(
     quality = METRICS[metric](tested.labels, arms[SCRATCH].probabilities, tested.weights)
     if quality is None:
         return _undefined(f"{metric} of {SCRATCH} is undefined")
-    position = pd.Series(np.arange(len(examples)), index=examples["image_id"])
+    position = _positions(examples)
     scratch = _checkpoints({SCRATCH: arms[SCRATCH]}, {}, position, tested.classes)
     steps = _checkpoints(transferred, extract, position, tested.classes)
     needed = gflops_to_reach(quality, scratch, tested, metric)
@@ -79,8 +82,76 @@ def gflops_to_reach(quality: float, steps: Sequence[Checkpoint], tested: Tested,
 
     Args:
         quality: a value of the metric, higher is better.
-        steps: checkpoints of all folds, in any order; folds without one within the budget hand in nothing yet, and
-            nothing is measured until all do.
+        steps: checkpoints of all folds, in any order.
+    """
+    for handed_in, probabilities in _over_budgets(steps, tested):
+        value = METRICS[metric](tested.labels, probabilities, tested.weights)
+        if value is not None and value >= quality - ROUNDING:
+            return _spent(handed_in)
+    return None
+
+
+def saving_curve(
+    tested: Tested, examples: pd.DataFrame, arms: Mapping[str, Arm], extract: Mapping[str, Any], metric: str
+) -> pd.DataFrame:
+    """What the folds could hand in for each budget: the way on which `cost_to_equal_quality` finds its figures.
+
+    A step function of what the handed-in epochs had cost: a row each time that some fold hands in a later one, from
+    where all folds have one, and for every arm a last row where it has spent all that its chosen settings took. The
+    transfer's arms spend one after the other, each where the one before it ended; until its last fold has gone on to
+    the next arm, a row is the earlier arm's. Nothing is chosen on tested images here: the networks judged are those
+    that validation chose, and this only measures how good they were on their way.
+
+    Args:
+        As of `cost_to_equal_quality`; `extract` may be empty, for arms that begin from nothing.
+
+    Returns:
+        arm; gflops, summed over folds; value, the metric over all tested images at once; low and high, of the worst and
+        the best fold, nan where the metric is defined in none. No rows where it is undefined over all images.
+    """
+    position, rows = _positions(examples), []
+    transferred = {name: arm for name, arm in arms.items() if name != SCRATCH}
+    for chain, before in ((transferred, extract), ({SCRATCH: arms[SCRATCH]}, {})):
+        steps = _checkpoints(chain, before, position, tested.classes)
+        states = [
+            {"arm": _slowest(handed_in, chain), "gflops": _spent(handed_in), **quality}
+            for handed_in, probabilities in _over_budgets(steps, tested)
+            if (quality := _quality(tested, probabilities, metric))
+        ]
+        folds = [fold for arm in chain.values() for fold in arm.cost["folds"]]
+        end = before.get("gflops", 0.0) + sum(fold["gflops_chosen"] for fold in folds)
+        rows += _to_the_end(states, end)
+    return pd.DataFrame(rows, columns=CURVE)
+
+
+def _quality(tested: Tested, probabilities: Array, metric: str) -> dict[str, float]:
+    """The metric over all images, and in the worst and the best fold; nothing where the first is undefined."""
+    value = METRICS[metric](tested.labels, probabilities, tested.weights)
+    if value is None:
+        return {}
+    parts = [tested.fold == fold for fold in np.unique(tested.fold)]
+    within = [METRICS[metric](tested.labels[p], probabilities[p], tested.weights[p]) for p in parts]
+    known = [quality for quality in within if quality is not None] or [np.nan]
+    return {"value": value, "low": min(known), "high": max(known)}
+
+
+def _to_the_end(states: list[dict[str, Any]], end: float) -> list[dict[str, Any]]:
+    """The rows of arms in a row, with a last one for each: where the next begins, or at the end of all spending."""
+    rows = []
+    for row, following in zip_longest(states, states[1:]):
+        rows.append(row)
+        if following is None or following["arm"] != row["arm"]:
+            rows.append(row | {"gflops": end if following is None else following["gflops"]})
+    return rows
+
+
+def _over_budgets(steps: Sequence[Checkpoint], tested: Tested) -> Iterator[tuple[dict[int, Checkpoint], Array]]:
+    """All folds are given the same budget, which rises from 0: what they hand in, each time that this changes.
+
+    Folds without a checkpoint within the budget hand in nothing yet, and nothing is yielded until all do.
+
+    Yields:
+        The checkpoint of every fold, and what they say of all tested images (n, k); both go on changing afterwards.
     """
     folds = set(np.unique(tested.fold).tolist())
     handed_in: dict[int, Checkpoint] = {}
@@ -89,16 +160,25 @@ def gflops_to_reach(quality: float, steps: Sequence[Checkpoint], tested: Tested,
         for step in reached:
             handed_in[step.fold] = step
             probabilities[step.positions] = step.probabilities
-        if set(handed_in) != folds:
-            continue
-        value = METRICS[metric](tested.labels, probabilities, tested.weights)
-        if value is not None and value >= quality - ROUNDING:
-            return float(sum(step.gflops for step in handed_in.values()))
-    return None
+        if set(handed_in) == folds:
+            yield handed_in, probabilities
+
+
+def _spent(handed_in: Mapping[int, Checkpoint]) -> float:
+    return float(sum(step.gflops for step in handed_in.values()))
+
+
+def _slowest(handed_in: Mapping[int, Checkpoint], arms: Mapping[str, Arm]) -> str:
+    """The first arm in the row that a fold still hands in."""
+    return min((step.arm for step in handed_in.values()), key=list(arms).index)
 
 
 def _undefined(reason: str) -> dict[str, Any]:
     return {**dict.fromkeys(("gflops", "scratch_gflops", "ratio", "reached")), "reason": reason}
+
+
+def _positions(examples: pd.DataFrame) -> "pd.Series[int]":
+    return pd.Series(np.arange(len(examples)), index=examples["image_id"])
 
 
 def _checkpoints(
@@ -108,12 +188,12 @@ def _checkpoints(
     columns, found = [f"p_{name}" for name in classes], []
     before = dict.fromkeys((fold["fold"] for arm in arms.values() for fold in arm.cost["folds"]), 0.0)
     before = {fold: extract.get("gflops", 0.0) / len(before) for fold in before}
-    for arm in arms.values():
+    for name, arm in arms.items():
         for _, table in arm.trajectory.groupby(["fold", "epoch"], sort=True):
             fold = int(table["fold"].iloc[0])
             probabilities = table[columns].to_numpy("float64")
             probabilities = probabilities / probabilities.sum(1, keepdims=True)
             gflops = before[fold] + float(table["gflops"].iloc[0])
-            found.append(Checkpoint(fold, gflops, position[table["image_id"]].to_numpy(), probabilities))
+            found.append(Checkpoint(name, fold, gflops, position[table["image_id"]].to_numpy(), probabilities))
         before = {fold["fold"]: before[fold["fold"]] + fold["gflops_chosen"] for fold in arm.cost["folds"]}
     return found

@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.verdict.metrics import Array
 
 SCRATCH = "scratch"
+PARTS = ("forward_gflops", "backward_gflops")  # of an arm's GFLOPs
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ def fold_budgets(extract: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[in
 def gflops_and_images(arms: Mapping[str, Arm]) -> dict[str, Any]:
     """What each arm spent over all folds and tried settings: <arm>_gflops, and images_seen an arm.
 
+    `forward_gflops` and `backward_gflops` are the two parts of an arm's GFLOPs; validation passes are forward.
     `sweep_gflops` is the part of an arm's GFLOPs that went into settings that were tried and not kept.
     """
     folds = {name: arm.cost["folds"] for name, arm in arms.items()}
     return {
         **{f"{name}_gflops": arm.cost["gflops"] for name, arm in arms.items()},
         "images_seen": {name: sum(fold["images_seen"] for fold in of) for name, of in folds.items()},
+        **{part: {name: arm.cost[part] for name, arm in arms.items()} for part in PARTS},
         "sweep_gflops": {name: sum(f["gflops"] - f["gflops_chosen"] for f in of) for name, of in folds.items()},
     }
 

@@ -5,7 +5,14 @@ import pytest
 from keras import layers
 
 from pipeline.networks.architectures import build_backbone
-from pipeline.networks.flops import forward_flops, per_layer, training_flops
+from pipeline.networks.flops import (
+    backward_flops,
+    forward_and_backward,
+    forward_flops,
+    per_layer,
+    spending,
+    training_flops,
+)
 
 
 def single(layer, shape=(8, 8, 3)) -> int:
@@ -67,6 +74,46 @@ def test_training_costs_what_is_trained(tiny):
         layer.trainable = layer.name == "second"
     after = parts["second_norm"] + parts["join"] + parts["last"]
     assert training_flops(tiny) == total + parts["second"] + after
+
+
+def test_backward_by_hand():
+    """Two Dense layers of 3 x 4 and 4 x 2: the first needs no gradient of its inputs, a frozen one none of weights."""
+    pixels = keras.Input((3,))
+    first, second = layers.Dense(4, use_bias=False, name="first"), layers.Dense(2, use_bias=False, name="second")
+    model = keras.Model(pixels, second(layers.ReLU()(first(pixels))))
+    assert forward_flops(model) == 2 * 12 + 4 + 2 * 8
+    assert backward_flops(model) == 2 * 12 + 4 + 2 * (2 * 8)
+    first.trainable = False
+    assert backward_flops(model) == 2 * 8
+    first.trainable, second.trainable = True, False
+    assert backward_flops(model) == 2 * 12 + 4 + 2 * 8
+    first.trainable = False
+    assert backward_flops(model) == 0
+
+
+def test_a_frozen_trunk_has_no_backward_and_a_head_on_it_only_its_own(tiny):
+    tiny.trainable = False
+    assert backward_flops(tiny) == 0
+    pixels = keras.Input((12, 12, 3))
+    head = layers.Dense(2, use_bias=False)
+    probe = keras.Model(pixels, head(layers.GlobalAveragePooling2D()(tiny(pixels))))
+    assert backward_flops(probe) == 2 * 5 * 2
+    assert training_flops(probe) == forward_flops(probe) + 2 * 5 * 2
+    tiny.trainable = True  # in full: twice forward, but for pixels, which need no gradient, and what has no weights
+    parts, places = per_layer(tiny), 12 * 12 * 5
+    assert backward_flops(probe) == 2 * forward_flops(tiny) - parts["first"] - parts["join"] + places + 2 * 2 * 5 * 2
+
+
+def test_what_is_only_predicted_goes_forward_and_both_parts_add_up(tiny):
+    spent = spending(tiny)
+    forward, backward = forward_flops(tiny) / 1e9, backward_flops(tiny) / 1e9
+    assert spent(0, 5) == {"gflops": 5 * forward, "backward_gflops": 0}
+    took = spent(7, 5)
+    assert took["backward_gflops"] == 7 * backward
+    assert took["gflops"] == pytest.approx(7 * (forward + backward) + 5 * forward)
+    parts = forward_and_backward(took["gflops"], took["backward_gflops"])
+    assert parts["forward_gflops"] == pytest.approx(12 * forward)
+    assert parts["forward_gflops"] + parts["backward_gflops"] == pytest.approx(parts["gflops"], rel=1e-15)
 
 
 def test_a_nested_model_counts_like_its_layers(tiny):

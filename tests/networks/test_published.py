@@ -30,8 +30,13 @@ CARD = {
     "citation",
     "cost",
 }
-FREE = {"images_seen": 0, "gflops": 0.0, "inherited_gflops": 0.0, "reason": None}
-UNKNOWN = {"images_seen": None, "gflops": None, "inherited_gflops": 0.0, "reason": "not published with the weights"}
+COUNTS = ("gflops", "forward_gflops", "backward_gflops")
+FREE = {"images_seen": 0, **dict.fromkeys(COUNTS, 0.0), "inherited_gflops": 0.0, "reason": None}
+UNKNOWN = {
+    **dict.fromkeys(("images_seen", *COUNTS)),
+    "inherited_gflops": 0.0,
+    "reason": "not published with the weights",
+}
 
 
 def digest(path: Path) -> str:

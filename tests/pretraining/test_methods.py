@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.frame.errors import InputError
 from pipeline.frame.schema import Pretraining
-from pipeline.networks.flops import training_flops
+from pipeline.networks.flops import backward_flops, training_flops
 from pipeline.networks.saving import save_model
 from pipeline.pretraining import rotation
 from pipeline.pretraining.methods import METHODS
@@ -50,6 +50,8 @@ def test_learning_is_recorded_and_the_same_twice(method, tmp_path):
     passes = {"supervised": 32, "rotation": 4 * 36, "simclr": 2 * IMAGES, "vicreg": 2 * IMAGES}  # of 36 or 48 images
     assert last["images_seen"] == learnt.images_seen == 3 * passes[method]
     assert last["gflops"] == learnt.gflops >= learnt.images_seen * training_flops(made.backbone) / 1e9
+    backward = learnt.images_seen * backward_flops(made.backbone) / 1e9  # and that of what stands on the backbone
+    assert backward < last["backward_gflops"] == learnt.backward_gflops < 1.2 * backward
     assert {layer.momentum for layer in made.backbone.layers if hasattr(layer, "momentum")} == {0.8}
 
 

@@ -77,34 +77,34 @@ def test_an_undefined_gain_or_curve_is_left_out():
     texts(figures.roc_figure(empty))
 
 
-def test_curves_and_calibration_name_their_arms():
-    rows = [
-        {"arm": arm, "fold": fold, "gflops": 2.0 * epoch, "val_balanced_accuracy": 0.5 + 0.1 * epoch}
-        for arm in ("head", "scratch")
-        for fold in range(2)
-        for epoch in range(3)
-    ]
-    shown = texts(figures.saving_figure(pd.DataFrame(rows)))
-    assert "head" in shown and "scratch" in shown
+SAVING = pd.DataFrame(
+    [
+        ("head", 5.0, 0.5, 0.4, 0.6),
+        ("head", 9.0, 0.7, 0.6, 0.8),
+        ("scratch", 0.0, 0.5, 0.5, 0.5),
+        ("scratch", 30.0, 0.65, 0.6, 0.7),
+        ("scratch", 90.0, 0.65, 0.6, 0.7),
+    ],
+    columns=["arm", "gflops", "value", "low", "high"],
+)
+
+
+def test_the_saving_names_its_arms_and_its_metric_and_marks_what_scratch_ended_with():
+    drawn = figures.saving_figure(SAVING, "macro_f1")
+    assert all(word in texts(drawn) for word in ("head", "scratch", "macro f1", "GFLOPs"))
+    assert drawn == figures.saving_figure(SAVING, "macro_f1")
+    lower = SAVING.assign(value=SAVING["value"].where(SAVING["gflops"] < 90, 0.6))
+    assert figures.saving_figure(lower, "macro_f1") != drawn
+    assert drawn.count("stroke-dasharray") == 1  # the dotted line
+
+
+def test_a_saving_is_drawn_where_no_fold_has_the_metric():
+    texts(figures.saving_figure(SAVING.assign(low=np.nan, high=np.nan), "roc_auc"))
+
+
+def test_calibration_names_its_arms():
     bins = pd.DataFrame({"arm": "tuned", "confidence": [0.6, 0.9], "accuracy": [0.5, 1.0], "weight": [0.5, 0.5]})
     assert "tuned" in texts(figures.calibration_figure(bins))
-
-
-def test_folds_are_read_at_the_same_spending_while_all_of_them_run():
-    rows = pd.DataFrame(
-        [(0, 0.0, 0.5), (0, 2.0, 0.6), (0, 8.0, 0.9), (1, 0.0, 0.5), (1, 1.0, 0.7), (1, 4.0, 0.7)],
-        columns=["fold", "gflops", "val_balanced_accuracy"],
-    )
-    spent, reached = figures.over_folds(rows, points=3)
-    assert spent == pytest.approx([2, 8**0.5, 4])  # from the later first epoch to the earlier last one
-    assert reached[0] == pytest.approx([0.6, 0.6 + 0.05 * (8**0.5 - 2), 0.7])
-    assert reached[1] == pytest.approx([0.7, 0.7, 0.7])
-
-
-def test_a_curve_of_one_epoch_is_a_point():
-    rows = pd.DataFrame({"fold": [0, 1], "gflops": [3.0, 5.0], "val_balanced_accuracy": [0.5, 0.7]})
-    spent, reached = figures.over_folds(rows, points=2)
-    assert (spent == 5.0).all() and reached.tolist() == [[0.5, 0.5], [0.7, 0.7]]
 
 
 def test_shares_are_of_the_true_class():

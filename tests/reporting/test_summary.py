@@ -18,7 +18,12 @@ def cards(**gflops):
     """Cards of sources that begin from one another in the given order; None: unknown, as what begins there knows."""
     reason = "nobody says" if None in gflops.values() else None
     costs = {
-        name: {"gflops": own, "images_seen": None if own is None else int(10 * own), "reason": reason}
+        name: {
+            "gflops": own,
+            "images_seen": own and int(10 * own),
+            "backward_gflops": own and own / 2,
+            "reason": reason,
+        }
         for name, own in gflops.items()
     }
     return {name: {"cost": cost} for name, cost in costs.items()}
@@ -28,6 +33,7 @@ def once(gflops, shared_by, share, images, reason=None):
     """What was paid once."""
     return {
         "pretraining_gflops": gflops,
+        "pretraining_backward_gflops": gflops and gflops / 2,
         "pretraining_shared_by": shared_by,
         "pretraining_share_gflops": share,
         "pretraining_images_seen": images,

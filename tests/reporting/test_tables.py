@@ -9,6 +9,7 @@ ENTRY = {
     "arms": dict.fromkeys(("head", "tuned", "scratch")),
     "compute": {
         "pretraining_gflops": 3000.0,
+        "pretraining_backward_gflops": 1900.0,
         "pretraining_share_gflops": 1500.0,
         "pretraining_shared_by": 2,
         "pretraining_images_seen": 5000,
@@ -17,6 +18,7 @@ ENTRY = {
         "head_gflops": 30.0,
         "tuned_gflops": 600.0,
         "scratch_gflops": 9000.0,
+        "backward_gflops": {"head": 10.0, "tuned": 250.0, "scratch": 5900.0},
         "sweep_gflops": {"head": 20.0, "tuned": 0.0, "scratch": 4500.0},
         "images_seen": {"head": 1000, "tuned": 2000, "scratch": 3000},
     },
@@ -33,7 +35,8 @@ def rows(entry, clocks=CLOCKS):
 def test_what_was_paid_once_stands_apart_with_the_part_that_falls_on_this_transfer():
     found = rows(ENTRY)
     source = found["the source (before, and not counted as spent)"]
-    assert (source["GFLOPs"], source["images seen"]) == ("3,000", "5,000")
+    told = ("GFLOPs", "of them backward", "images seen")
+    assert [source[title] for title in told] == ["3,000", "1,900", "5,000"]
     assert found["the source, shared by 2: one part"]["GFLOPs"] == "1,500"
     alone = ENTRY | {"compute": ENTRY["compute"] | {"pretraining_share_gflops": 3000.0, "pretraining_shared_by": 1}}
     assert not [what for what in rows(alone) if "shared" in what]
@@ -41,20 +44,30 @@ def test_what_was_paid_once_stands_apart_with_the_part_that_falls_on_this_transf
 
 @pytest.mark.parametrize(
     ("gflops", "images", "shown"),
-    [(None, None, ("unknown", "unknown")), (3000.0, 5000, ("3,000 + unknown", "5,000 + unknown"))],
+    [(None, None, ["unknown"] * 3), (3000.0, 5000, ["3,000 + unknown", "3,000 + unknown", "5,000 + unknown"])],
 )
 def test_a_source_of_which_nobody_says_what_it_took_is_unknown_and_not_free(gflops, images, shown):
-    paid = {"pretraining_gflops": gflops, "pretraining_share_gflops": gflops, "pretraining_images_seen": images}
+    paid = {f"pretraining_{what}gflops": gflops for what in ("", "share_", "backward_")}
+    paid["pretraining_images_seen"] = images
     found = rows(ENTRY | {"compute": ENTRY["compute"] | paid | {"pretraining_reason": "nobody says"}})
     source = found["the source (before, and not counted as spent)"]
-    assert (source["GFLOPs"], source["images seen"]) == shown
+    assert [source[title] for title in ("GFLOPs", "of them backward", "images seen")] == shown
 
 
-@pytest.mark.parametrize(("arm", "swept"), [("head", "20"), ("tuned", "0"), ("scratch", "4,500")])
-def test_an_arm_tells_its_sweep_and_its_clock(arm, swept):
+@pytest.mark.parametrize(
+    ("arm", "backward", "swept"), [("head", "10", "20"), ("tuned", "250", "0"), ("scratch", "5,900", "4,500")]
+)
+def test_an_arm_tells_its_backward_part_its_sweep_and_its_clock(arm, backward, swept):
     row = rows(ENTRY)[arm]
+    assert row["of them backward"] == backward
     assert row["of them in settings not kept"] == swept
     assert (row["seconds"], row["CPU-seconds"], row["peak memory (MB)"], row["device"]) == ("10", "20", "1,234", "cpu")
+
+
+def test_extracting_and_forecasting_go_forward_only():
+    found = rows(ENTRY | {"forecast": {"gflops": 70.0}}, CLOCKS | {"forecast": CLOCK})
+    extract, forecast = (next(row for what, row in found.items() if what.startswith(of)) for of in ("extr", "forec"))
+    assert (extract["of them backward"], forecast["of them backward"], forecast["GFLOPs"]) == ("0", "0", "70")
 
 
 def test_a_gpu_that_was_there_but_unused_is_said_beside_the_device():

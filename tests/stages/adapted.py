@@ -26,7 +26,14 @@ CARD = {
     "citation": "Nobody <i>, 1999",
     "representation": {"rank": 3.2, "variance": 0.1},
     "pretext": None,
-    "cost": {"images_seen": 480, "gflops": 30.0, "inherited_gflops": 12.0, "reason": "nobody says"},
+    "cost": {
+        "images_seen": 480,
+        "gflops": 30.0,
+        "forward_gflops": 11.0,
+        "backward_gflops": 19.0,
+        "inherited_gflops": 12.0,
+        "reason": "nobody says",
+    },
 }
 CLOCK = {"seconds": 1.0, "cpu_seconds": 1.5, "peak_memory_mb": 100.0, "device": "cpu"}
 
@@ -67,7 +74,8 @@ def write_adaptation(world):
         files = AdaptationPaths(folder)
         write_parquet(files.predictions, predictions(read_parquet(paths.target("kind").examples)))
         write_csv(files.candidates, candidates)
-        write_json(files.cost, {"folds": [{"fold": 0, "gflops": 2.0}, {"fold": 1, "gflops": 3.0}], "gflops": 5.0})
+        folds = [{"fold": 0, "gflops": 2.0, "backward_gflops": 1.0}, {"fold": 1, "gflops": 3.0, "backward_gflops": 2.0}]
+        write_json(files.cost, {"folds": folds, "gflops": 5.0, "backward_gflops": 3.0})
     for stage, cell in (("pretrain", SOURCE), ("adapt", NAME)):
         write_json(paths.clock(stage, cell), CLOCK)
     return paths

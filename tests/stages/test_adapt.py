@@ -113,6 +113,9 @@ def test_candidates_and_cost_agree(root):
             assert told["balanced_accuracy"] == pytest.approx(right.groupby(table["label"]).mean().mean())
     assert cost["images"] == 2 * tiny_world.IMAGES
     assert cost["gflops"] > sum(fold["gflops"] for fold in cost["folds"]) > 0
+    assert cost["backward_gflops"] == sum(fold["backward_gflops"] for fold in cost["folds"])
+    for fold in cost["folds"]:  # mmd trains; adabn and coral, which are in gflops too, do not
+        assert 0 < fold["backward_gflops"] < fold["gflops"]
 
 
 def test_the_targets_labels_reach_the_ceiling_and_nothing_else(root):

@@ -52,7 +52,7 @@ def test_it_leaves_the_plots_of_every_arm_and_what_was_tried(paths, compared):
         assert set(pd.read_csv(paths.transfer(adapted.NAME).plot(plot))["arm"]) == set(adapted.RIGHT)
     assert len(pd.read_csv(paths.transfer(adapted.NAME).plot("candidates"))) == 4
     assert compared["methods"] == {"coral": 1, "source_only": 1}
-    assert compared["compute"] == {"gflops": 5.0}
+    assert compared["compute"] == {"gflops": 5.0, "backward_gflops": {"adapted": 3.0}}
 
 
 def test_every_candidate_has_what_the_choice_saw_and_what_it_could_not_see(compared):

@@ -76,6 +76,21 @@ def test_cost_to_equal_quality_is_within_what_was_spent(verdict):
     assert 0 < found["gflops"] <= verdict["compute"]["extract_gflops"] + chosen["head"] + chosen["tuned"]
 
 
+def test_the_saving_ends_with_what_the_arms_ended_with_and_what_they_had_spent(paths, verdict):
+    rows = pd.read_csv(paths.transfer("to-defect").plot("saving"))
+    assert rows["arm"].drop_duplicates().tolist() == ["head", "tuned", "scratch"]
+    ends, metrics = rows.groupby("arm").last(), read_json(paths.transfer("to-defect").metrics)
+    chosen = {arm: sum(fold["gflops_chosen"] for fold in of) for arm, of in verdict["folds"].items()}
+    spent = {"tuned": verdict["compute"]["extract_gflops"] + chosen["head"] + chosen["tuned"]}
+    for arm, gflops in (spent | {"scratch": chosen["scratch"]}).items():
+        assert ends.loc[arm, "value"] == pytest.approx(metrics[arm]["balanced_accuracy"])
+        assert ends.loc[arm, "gflops"] == pytest.approx(gflops)
+    cost, own = verdict["cost_to_equal_quality"], rows[rows["arm"] != "scratch"]
+    reached = own[own["value"] >= metrics["scratch"]["balanced_accuracy"] - 1e-9]["gflops"]
+    assert cost["reached"] == (len(reached) > 0)
+    assert cost["gflops"] == pytest.approx(reached.iloc[0] if len(reached) else own["gflops"].iloc[-1])
+
+
 def test_confusion_counts_every_image(verdict):
     assert verdict["classes"] == sorted([tiny_world.BAD, tiny_world.GOOD])
     for counts in verdict["confusion"].values():
@@ -165,7 +180,8 @@ def made_up(name, chosen, whole):
         for epoch in range(3)
     ]
     history = pd.DataFrame(rows).assign(loss=0.0, val_loss=0.0, val_balanced_accuracy=0.5)
-    return name, Arm(np.zeros((0, 2)), pd.DataFrame(), history, {"folds": folds, "gflops": 2 * whole})
+    parts = {"gflops": 2 * whole, "forward_gflops": 0.75 * whole, "backward_gflops": 1.25 * whole}
+    return name, Arm(np.zeros((0, 2)), pd.DataFrame(), history, {"folds": folds, **parts})
 
 
 ARMS = dict([made_up("head", (1, 2), 6), made_up("tuned", (10, 20), 30), made_up("scratch", (100, 200), 300)])
@@ -180,6 +196,8 @@ def test_what_was_spent_is_the_whole_sweep():
     spent = transfer_compute(EXTRACT, ARMS)
     assert (spent["transfer_gflops"], spent["scratch_gflops"]) == (8 + 12 + 60, 600)
     assert spent["saved"] == pytest.approx(1 - 80 / 600)
+    assert spent["forward_gflops"] == {"head": 4.5, "tuned": 22.5, "scratch": 225}
+    assert spent["backward_gflops"] == {"head": 7.5, "tuned": 37.5, "scratch": 375}
     assert spent["sweep_gflops"] == {"head": 12 - 3, "tuned": 60 - 30, "scratch": 600 - 300}
 
 

@@ -83,7 +83,10 @@ def test_a_transfer_may_unfreeze_less_than_others(world_copy, world):
         tiny_world.run_cell(copy.root, stage, "to-defect")
     paths = Paths(copy.root)
     assert not paths.features("to-defect").cut.exists()
-    assert read_json(paths.arm("tune", "to-defect").cost) == {"folds": [], "gflops": 0.0}
+    nothing = dict.fromkeys(("gflops", "forward_gflops", "backward_gflops"), 0.0)
+    assert read_json(paths.arm("tune", "to-defect").cost) == {"folds": []} | nothing
+    extracted = read_json(paths.features("to-defect").cost)
+    assert extracted["forward_gflops"] == extracted["gflops"] > extracted["backward_gflops"] == 0
 
 
 def test_a_source_that_learnt_from_the_target_is_refused(world_copy):

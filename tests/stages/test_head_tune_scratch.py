@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import tiny_world
 
+from pipeline.frame.errors import InputError
 from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, sha256_file
 from pipeline.frame.paths import Paths
 from pipeline.training import train
@@ -72,7 +73,25 @@ def test_history_and_cost_agree(paths, stage):
         assert chosen["epoch"][chosen["val_loss"].idxmin()] == fold["kept_epoch"]
         assert chosen["gflops"].is_monotonic_increasing and chosen["gflops"].iloc[0] == 0
         assert chosen["gflops"].iloc[-1] == pytest.approx(fold["gflops_chosen"])
-    assert cost["gflops"] == pytest.approx(sum(fold["gflops"] for fold in cost["folds"]))
+    for count in ("gflops", "forward_gflops", "backward_gflops"):
+        assert cost[count] == pytest.approx(sum(fold[count] for fold in cost["folds"]))
+    assert cost["forward_gflops"] + cost["backward_gflops"] == pytest.approx(cost["gflops"], rel=1e-12)
+    ratio = cost["backward_gflops"] / cost["forward_gflops"]
+    assert 0.9 < ratio < 2 if stage == "scratch" else 0 < ratio < 1.5  # head: no gradient of inputs; tune: cut off
+
+
+def test_the_head_says_which_forecast_it_found(paths):
+    found = {fold["forecast_sha256"] for fold in read_json(arm(paths, "head").cost)["folds"]}
+    assert found == {sha256_file(paths.forecast("to-defect").forecast)}
+    assert not [fold for stage in ("tune", "scratch") for fold in read_json(arm(paths, stage).cost)["folds"]
+                if "forecast_sha256" in fold]  # fmt: skip
+
+
+def test_a_head_is_not_trained_without_a_forecast(world_copy):
+    copy = world_copy()
+    shutil.rmtree(Paths(copy.root).forecast("to-defect").folder)
+    with pytest.raises(InputError, match=r"forecasts/to-defect is absent .* Run `dvc repro`"):
+        tiny_world.run_cell(copy.root, "head", "to-defect")
 
 
 def test_arms_that_are_compared_try_the_same_number_of_settings(paths):

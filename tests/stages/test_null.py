@@ -41,6 +41,8 @@ def test_each_trainings_curve_begins_at_nothing(paths):
     assert set(curves["arm"]) == {"again", "scratch"}
     assert (curves.groupby(["arm", "fold"])["images_seen"].min() == 0).all()
     assert (curves[curves["images_seen"] == 0]["gflops"] < curves["gflops"].max() / 2).all()
+    saving = pd.read_csv(paths.transfer(NAME).plot("saving"))
+    assert saving.groupby("arm")["gflops"].min().to_dict() == {"again": 0, "scratch": 0}
 
 
 def test_a_difference_that_is_there_is_found(world_copy):

@@ -95,6 +95,9 @@ def test_what_was_seen_and_what_it_cost_are_inherited(root):
     assert costs[0]["inherited_gflops"] == 0 and costs[1]["inherited_gflops"] == costs[0]["gflops"] > 0
     cards = [read_json(source.card) for source in (first, second)]
     assert [card["labels_inherited"] for card in cards] == [[], ["toy.kind"]]  # the second itself learnt without labels
+    for cost in costs:  # all of the network learns: nearly twice forward, less what is only validated
+        assert cost["forward_gflops"] + cost["backward_gflops"] == pytest.approx(cost["gflops"], rel=1e-12)
+        assert 0.9 < cost["backward_gflops"] / cost["forward_gflops"] < 2
     history = pd.read_csv(second.history)
     assert history["images_seen"].iloc[-1] == costs[1]["images_seen"] == 2 * 2 * 24  # epochs, views, images
 
@@ -123,7 +126,7 @@ def test_a_collapsed_backbone_is_refused_and_nothing_is_written(root, monkeypatc
     def collapse(task):
         layer = task.backbone.get_layer("block2_conv")
         layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
-        return Learnt([{"epoch": 1, "images_seen": 1, "gflops": 1.0, "loss": 0.0}])
+        return Learnt([{"epoch": 1, "images_seen": 1, "gflops": 1.0, "backward_gflops": 0.5, "loss": 0.0}])
 
     broken = methods.METHODS["simclr"]._replace(learn=collapse)
     monkeypatch.setitem(methods.METHODS, "simclr", broken)
@@ -192,9 +195,11 @@ def test_labels_of_all_links_are_inherited_and_published_weights_have_none():
 
 
 def test_what_began_with_weights_of_unknown_cost_says_so_and_counts_what_was_paid_here():
-    learnt, found = Learnt([{"epoch": 1, "images_seen": 4, "gflops": 2.0, "loss": 0.0}]), Representation(2.0, 0.1)
+    learnt = Learnt([{"epoch": 1, "images_seen": 4, "gflops": 2.0, "backward_gflops": 1.25, "loss": 0.0}])
+    found = Representation(2.0, 0.1)
     published = {"images_seen": None, "gflops": None, "inherited_gflops": 0.0, "reason": "nobody says"}
     first = pretrain.outcome(learnt, found, published)["cost"]
     assert (first["gflops"], first["inherited_gflops"], first["reason"]) == (2.0, 0.0, "nobody says")
+    assert (first["forward_gflops"], first["backward_gflops"]) == (0.75, 1.25)
     second = pretrain.outcome(learnt, found, first)["cost"]
     assert (second["inherited_gflops"], second["reason"]) == (2.0, "nobody says")

@@ -12,7 +12,7 @@ import pytest
 import tiny_world
 
 from pipeline.frame.errors import InputError
-from pipeline.frame.io import read_json, seal, write_json
+from pipeline.frame.io import read_json, seal, sha256_file, write_json
 from pipeline.frame.paths import Paths
 from pipeline.reporting.sentences import equal_quality, interval, number
 from pipeline.reporting.summary import NO_SAVING, last_verdict
@@ -49,6 +49,9 @@ def test_an_entry_has_the_schema_that_others_rely_on(paths, metrics, transfer):
     assert entry["evidence"] in ("conclusive", "equivalent", "inconclusive")
     assert set(entry["arms"]) == {"head", "tuned", "scratch"}
     assert {"transfer_gflops", "scratch_gflops", "saved", "sweep_gflops"} <= set(entry["compute"])
+    for arm in entry["arms"]:
+        parts = [entry["compute"][part][arm] for part in ("forward_gflops", "backward_gflops")]
+        assert sum(parts) == pytest.approx(entry["compute"][f"{arm}_gflops"]) and min(parts) > 0
     assert set(entry["cost_to_equal_quality"]) == {"gflops", "scratch_gflops", "ratio", "reached", "reason"}
     assert (entry["kind"], entry["source"], entry["compute"]["pretraining_gflops"]) == ("transfer", "tiny", None)
     assert entry["compute"]["saved_amortised"] is None and entry["compute"]["pretraining_reason"]  # of a file
@@ -85,12 +88,29 @@ def test_cost_has_the_clock_of_every_stage(paths):
 
 
 def test_plots_are_rows_of_every_transfer_with_labels_as_they_are(paths):
-    for plot in ("gain", "learning_curves", "roc", "confusion", "calibration"):
+    for plot in ("gain", "learning_curves", "saving", "roc", "confusion", "calibration"):
         rows = pd.read_csv(paths.plots / f"{plot}.csv", dtype=str, keep_default_na=False)
         assert {"to-defect", "to-kind", "defect-null"} <= set(rows["transfer"]), plot
         if plot == "confusion":
             labels = set(rows[rows["transfer"] == "to-defect"]["actual"])
             assert labels == {tiny_world.BAD, tiny_world.GOOD}
+
+
+def named_fields(template):
+    """The columns that a template of Vega-Lite names itself."""
+    if isinstance(template, dict):
+        own = {template["field"]} if isinstance(template.get("field"), str) else set()
+        return own.union(*map(named_fields, template.values()))
+    return set().union(*map(named_fields, template)) if isinstance(template, list) else set()
+
+
+@pytest.mark.parametrize("plot", ["saving", "gain"])
+def test_templates_find_the_columns_that_they_name(paths, repository, plot):
+    template = json.loads((repository / ".dvc" / "plots" / f"{plot}.json").read_text())
+    named = {field for field in named_fields(template) if not field.startswith("<DVC")}
+    assert (
+        named - {"rev"} <= set(pd.read_csv(paths.plots / f"{plot}.csv", nrows=0)) and len(named) > 3
+    )  # rev: DVC's own
 
 
 def test_pages_tell_every_transfer_its_label_and_its_numbers(paths, metrics):
@@ -166,7 +186,7 @@ def test_a_control_is_flagged_in_every_output(paths, metrics):
     for name, flag in (("defect-null", "null"), ("to-defect", None)):
         assert read_json(paths.transfer(name).verdict).get("control") == flag
         assert read_json(paths.report_cost)[name].get("control") == flag
-    for plot in ("gain", "learning_curves", "roc", "confusion", "calibration"):
+    for plot in ("gain", "learning_curves", "saving", "roc", "confusion", "calibration"):
         rows = pd.read_csv(paths.plots / f"{plot}.csv", dtype=str, keep_default_na=False)
         assert set(rows["control"][rows["transfer"] == "defect-null"]) == {"null"}, plot
         assert set(rows["control"][rows["transfer"] != "defect-null"]) == {""}, plot
@@ -206,6 +226,23 @@ def test_markdown_tables_keep_their_columns(paths):
     for index in heads:
         table = [lines[index - 1], *itertools.takewhile(lambda line: line.startswith("|"), lines[index:])]
         assert len(table) > 2 and len({line.replace("\\|", "").count("|") for line in table}) == 1, table
+
+
+def test_a_forecast_stands_with_what_proves_that_it_was_told_before(paths):
+    sha256 = sha256_file(paths.forecast("to-defect").forecast)[:8]
+    for page in (paths.report_markdown, paths.report_html):
+        assert f"told before the head was trained (sha256 {sha256})" in page.read_text().replace("\\", "")
+
+
+def test_a_forecast_that_was_changed_after_training_is_refused(world_copy):
+    """Behind a seal that is whole: all labels turned, so as to be right."""
+    copy = world_copy()
+    file = Paths(copy.root).forecast("to-defect")
+    told = read_json(file.forecast)
+    write_json(file.forecast, told | {"label": "negative" if told["label"] == "positive" else "positive"})
+    seal(file.folder)
+    with pytest.raises(InputError, match=r"'to-defect' was trained: .* changed after training\. Run `dvc repro`"):
+        tiny_world.run_cell(copy.root, "report", None)
 
 
 # ---- what params name ------------------------------------------------------------------------------------------------
@@ -350,7 +387,9 @@ def test_an_adaptation_has_an_entry_a_row_and_a_section(with_adaptation):
     assert entry["ceiling"]["reached"] == pytest.approx(entry["gain"] / entry["ceiling"]["gain"])
     once = {"pretraining_gflops": 30.0, "pretraining_shared_by": 1, "pretraining_share_gflops": 30.0}
     once |= {"pretraining_images_seen": 480, "pretraining_reason": "nobody says"}  # what `tiny` took is unknown
-    assert entry["compute"] == {"gflops": 5.0, "saved": None, "saved_reason": NO_SAVING["adaptation"], **once}
+    once |= {"pretraining_backward_gflops": 19.0}
+    spent = {"gflops": 5.0, "backward_gflops": {"adapted": 3.0}}
+    assert entry["compute"] == {**spent, "saved": None, "saved_reason": NO_SAVING["adaptation"], **once}
     assert entry["p_holm"] is not None and [row["method"] for row in entry["candidates"]] == ["source_only", "coral"]
     for page in (markdown, html):
         assert "with target labels" in page and adapted.NAME in page

@@ -164,6 +164,14 @@ def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, cap
     assert capsys.readouterr().out == f"head@cells: {said}\n"
 
 
+def test_a_fold_that_was_trained_before_another_forecast_is_not_taken_up(folder):
+    marks = []
+    for label in ("positive", "positive", "negative"):
+        (folder / "forecast.json").write_text(label)
+        marks += resume.fingerprints([toy_fold.head_spec(folder, forecast=folder / "forecast.json")])
+    assert marks[0] == marks[1] != marks[2]
+
+
 def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, world, monkeypatch, capsys):
     """Three folds, interrupted in the last one, then two: the arm of two is that of a run without any of it."""
     copy = world_copy(run={"folds": 3})

@@ -77,6 +77,16 @@ def test_cost_counts_the_whole_sweep_and_the_chosen_setting(result):
     assert result.cost["train_images"] == 24
 
 
+def test_cost_tells_forward_from_backward_and_validates_forward(result):
+    """A head of 2 outputs on 5 features: no gradient of its inputs, so backward costs an image what forward does."""
+    dense = (2 * 5 * 2 + 2 + 2) / 1e9  # weights, bias, softmax
+    validated = 12 * (result.history["epoch"] > 0).sum()
+    np.testing.assert_allclose(result.cost["backward_gflops"], result.cost["images_seen"] * dense)
+    np.testing.assert_allclose(result.cost["forward_gflops"], (result.cost["images_seen"] + validated) * dense)
+    both = result.cost["forward_gflops"] + result.cost["backward_gflops"]
+    np.testing.assert_allclose(both, result.cost["gflops"], rtol=1e-12)
+
+
 def swapped_test_labels(examples):
     other = {tiny_world.BAD: tiny_world.GOOD, tiny_world.GOOD: tiny_world.BAD}
     tested = examples["role_0"] == "test"

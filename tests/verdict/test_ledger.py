@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from pipeline.verdict import arms as tables
-from pipeline.verdict.ledger import cost_to_equal_quality
+from pipeline.verdict.ledger import cost_to_equal_quality, saving_curve
 from pipeline.verdict.spending import Arm
 
 FOLDS, IMAGES = 3, 36
@@ -60,18 +60,23 @@ def costs(arms, extract=EXTRACT, metric="balanced_accuracy", tested=TESTED, exam
     return cost_to_equal_quality(tested, examples, arms, extract, metric)
 
 
-def brute_force(trajectory, quality):
-    """Every budget, through `at_budget` and scikit-learn: the least sum of what the kept epochs cost."""
+def every_budget(trajectory):
+    """For every budget that all folds have an epoch in: the sum of what the kept epochs cost, and their predictions."""
     for budget in sorted(trajectory["gflops"].unique()):
         budgets = dict.fromkeys(range(FOLDS), budget)
         within = trajectory[trajectory["gflops"] <= trajectory["fold"].map(budgets) * (1 + 1e-9)]
-        if within["fold"].nunique() < FOLDS:
-            continue
-        chosen = tables.at_budget(trajectory, budgets)
-        named = chosen[["p_a", "p_b"]].idxmax(axis=1).str.removeprefix("p_")
-        if balanced_accuracy_score(chosen["label"], named) >= quality - 1e-12:
-            return within.groupby("fold")["gflops"].max().sum()
-    return None
+        if within["fold"].nunique() == FOLDS:
+            yield within.groupby("fold")["gflops"].max().sum(), tables.at_budget(trajectory, budgets)
+
+
+def quality_of(chosen):
+    named = chosen[["p_a", "p_b"]].idxmax(axis=1).str.removeprefix("p_")
+    return balanced_accuracy_score(chosen["label"], named)
+
+
+def brute_force(trajectory, quality):
+    """Every budget, through `at_budget` and scikit-learn: the least sum of what the kept epochs cost."""
+    return next((spent for spent, chosen in every_budget(trajectory) if quality_of(chosen) >= quality - 1e-12), None)
 
 
 def in_a_row(arms, extract):
@@ -165,3 +170,84 @@ def test_a_dearer_scratch_makes_the_ratio_smaller_in_proportion(seed, factor):
     after = costs(arms | {"scratch": Arm(scratch.probabilities, dearer, scratch.history, scratch.cost)})
     if before["ratio"] is not None:
         assert after["ratio"] == pytest.approx(before["ratio"] / factor)
+
+
+# ---- the saving as a curve -------------------------------------------------------------------------------------------
+
+
+def curve(arms, extract=EXTRACT, metric="balanced_accuracy", tested=TESTED, examples=EXAMPLES):
+    return saving_curve(tested, examples, arms, extract, metric)
+
+
+def without_ends(rows):
+    """The rows at which a fold handed in a later checkpoint: all but the last of each arm."""
+    return rows[rows.duplicated("arm", keep="last")]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_curve_is_what_brute_force_finds_at_every_budget(seed):
+    arms = world(seed)
+    found = without_ends(curve(arms))
+    for trajectory, rows in (
+        (in_a_row(arms, EXTRACT), found[found["arm"] != "scratch"]),
+        (arms["scratch"].trajectory, found[found["arm"] == "scratch"]),
+    ):
+        expected = []
+        for spent, chosen in every_budget(trajectory):
+            folds = [quality_of(part) for _, part in chosen.groupby("fold")]
+            expected.append([spent, quality_of(chosen), min(folds), max(folds)])
+        np.testing.assert_allclose(rows[["gflops", "value", "low", "high"]], expected)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cost_to_equal_quality_stands_where_the_curve_first_reaches_scratch(seed):
+    arms = world(seed, ceiling=0.9 if seed % 2 else 0.6)
+    found, rows = costs(arms), curve(arms)
+    quality = rows[rows["arm"] == "scratch"]["value"].iloc[-1] - 1e-12
+    assert quality == pytest.approx(balanced_accuracy_score(TESTED.labels, arms["scratch"].probabilities.argmax(1)))
+    for own, key in ((rows["arm"] != "scratch", "gflops"), (rows["arm"] == "scratch", "scratch_gflops")):
+        reached = rows[own & (rows["value"] >= quality)]
+        if key == "gflops" and not found["reached"]:
+            assert reached.empty and found[key] == pytest.approx(rows[own]["gflops"].iloc[-1])
+        else:
+            assert reached["gflops"].iloc[0] == found[key]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_arm_begins_where_the_one_before_it_ended_and_reaches_the_end_of_its_spending(seed):
+    arms = world(seed)
+    rows, total = curve(arms), EXTRACT["gflops"]
+    assert rows["arm"].drop_duplicates().tolist() == ["head", "tuned", "scratch"]
+    for name in ("head", "tuned"):
+        own = rows[rows["arm"] == name]
+        assert own["gflops"].is_monotonic_increasing and own["gflops"].iloc[0] == pytest.approx(total)
+        total += sum(fold["gflops_chosen"] for fold in arms[name].cost["folds"])
+        assert own["gflops"].iloc[-1] == pytest.approx(total)
+        final = balanced_accuracy_score(TESTED.labels, arms[name].probabilities.argmax(1))
+        assert own["value"].iloc[-1] == pytest.approx(final) or name == "head"  # a fold may have gone on to tuning
+    assert rows[rows["arm"] == "scratch"]["gflops"].iloc[0] == 0
+
+
+def test_arms_that_begin_from_nothing_have_curves_too():
+    arms = {"again": world(1)["scratch"], "scratch": world(2)["scratch"]}
+    rows = curve(arms, extract={})
+    assert rows.groupby("arm")["gflops"].min().tolist() == [0, 0]
+
+
+def test_folds_in_which_the_metric_is_undefined_are_left_out_of_the_band():
+    weight = np.where((EXAMPLES["label"] == "a") & (EXAMPLES["fold"] > 0), 0.0, 1.0)  # folds 1 and 2 have one class
+    examples = EXAMPLES.assign(weight=weight)
+    arms = world(4)
+    rows = curve(arms, metric="roc_auc", tested=tables.tested_images(examples), examples=examples)
+    last, fold = rows[rows["arm"] == "scratch"].iloc[-1], (EXAMPLES["fold"] == 0).to_numpy()
+    only = roc_auc_score(TESTED.labels[fold], arms["scratch"].probabilities[fold, 1])
+    assert (last["low"], last["high"]) == (pytest.approx(only), pytest.approx(only)) and last["value"] != only
+
+
+def test_a_band_is_empty_where_no_fold_has_the_metric_and_the_curve_where_it_is_undefined():
+    one_class = np.where((EXAMPLES["label"] == "a") == (EXAMPLES["fold"] == 0), 1.0, 0.0)
+    for weight, rows in ((one_class, True), (EXAMPLES["label"].eq("a").astype(float), False)):
+        examples = EXAMPLES.assign(weight=weight)
+        found = curve(world(0), metric="roc_auc", tested=tables.tested_images(examples), examples=examples)
+        assert list(found) == ["arm", "gflops", "value", "low", "high"] and (len(found) > 0) == rows
+        assert found["value"].notna().all() and found[["low", "high"]].isna().all(axis=None)

@@ -57,10 +57,9 @@ def section(
         tables.append(forecast_table(forecast))
     if "candidates" in verdict:
         tables.append(candidates_table(verdict))
-    reasons = list(verdict["verdicts"][verdict["arm"]]["reasons"])
     notes = [*_notes(entry, verdict, forecast), *_budget(verdict, epochs)]
     notes += [_seconds(clocks)] if entry["kind"] == TRANSFER else []
-    notes += reasons
+    notes += entry["reasons"]
     return Section(name, _intro(entry), _warnings(entry, verdict), tables, notes, figures)
 
 

@@ -8,7 +8,6 @@ from pipeline.frame.params import Params
 from pipeline.frame.references import RESERVED
 from pipeline.verdict.controls import failures, held
 from pipeline.verdict.decision import Verdict, with_holm
-from pipeline.verdict.difference import holm
 
 TRANSFER, ADAPTATION, REPEAT = "transfer", "adaptation", "repeat"  # kinds of entries; repeat: a baseline against itself
 # why there is no share of compute saved where nothing was compared with training from scratch
@@ -16,6 +15,8 @@ NO_SAVING = {
     ADAPTATION: "an adaptation is compared with its source as it is, not with training from scratch",
     REPEAT: "both trainings began from scratch, with the same budget",
 }
+ADJUSTED = ("p_holm", "evidence", "smallest_detectable_gain", "images_needed", "folds_needed")  # for all verdicts
+EQUAL = ("gain", "ci_low", "ci_high", *ADJUSTED)  # of the reading at equal compute
 Files = Mapping[str, Mapping[str, Any]]
 
 
@@ -43,17 +44,13 @@ def summarise(verdicts: Files, metrics: Files, cards: Files, forecasts: Files, p
     controls, last = controls_of(params), {name: last_verdict(verdict) for name, verdict in verdicts.items()}
     judged = last | with_holm({name: verdict for name, verdict in last.items() if name not in controls})
     failed = failures({name: (control, judged[name]) for name, control in controls.items()})
-    p_equal = holm(
-        {
-            name: verdicts[name]["equal_compute"]["p"]
-            for name in params.transfers
-            if name not in controls  # as above: their number must not soften or sharpen the others' evidence
-        }
-    )
+    equal = {name: Verdict.from_dict(verdicts[name]["equal_compute"]) for name in params.transfers}
+    # controls apart as above: their number must not soften or sharpen the others' evidence
+    equal |= with_holm({name: verdict for name, verdict in equal.items() if name not in controls})
     result: dict[str, Any] = {}
     for name in cells(params):
         entry = _judged(judged[name], verdicts[name], metrics[name])
-        entry |= _particulars(name, verdicts[name], cards, params, p_equal.get(name))
+        entry |= _particulars(name, verdicts[name], cards, params, equal.get(name))
         if "attribution" in verdicts[name]:
             entry["third_reading"] = _third_reading(verdicts[name]["attribution"])
         if name in forecasts:
@@ -125,7 +122,7 @@ def _particulars(
     file: Mapping[str, Any],
     cards: Files,
     params: Params,
-    p_equal: float | None,
+    equal: Verdict | None,
 ) -> dict[str, Any]:
     """What entries of its kind have."""
     if name in params.nulls:
@@ -161,8 +158,7 @@ def _particulars(
         "source": transfer.source,
         "target": transfer.target,
         "baseline": transfer.baseline,
-        "equal_compute": {key: file["equal_compute"][key] for key in ("gain", "ci_low", "ci_high")}
-        | {"p_holm": p_equal},
+        "equal_compute": {key: getattr(equal, key) for key in EQUAL},
         "baseline_stopped_improving": all(file["stopped_improving"]["scratch"]),
         "compute": amortised(file["compute"], one_off(transfer.source, cards, params)),
         "cost_to_equal_quality": file["cost_to_equal_quality"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.reporting.sentences import equal_quality, forecast_cell, interval, number, of_the_way, paid_once, spaced
-from pipeline.reporting.summary import REPEAT
+from pipeline.reporting.summary import ADJUSTED, REPEAT
 from pipeline.verdict.controls import RULES
 
 Metrics = Mapping[str, Any]
@@ -134,23 +134,27 @@ def arms_table(entry: Metrics) -> Table:
 
 
 def gains_table(entry: Metrics, verdict: Metrics) -> Table:
-    """A row for each arm against the baseline, and for the last arm at equal compute."""
-    titles = (f"gain over {spaced(verdict['against'])} of", "evidence")
-    columns = [Column(titles[0]), *numbers("gain [interval]"), Column(titles[1])]
-    of_entry = {key: entry[key] for key in ("evidence", "images_needed", "folds_needed")}
-    rows = [
-        # the last arm's evidence has passed Holm's adjustment
-        _gain_row(spaced(arm), judged | of_entry if arm == verdict["arm"] else judged)
-        for arm, judged in verdict["verdicts"].items()
+    """A row for each arm against the baseline, and for the last arm at equal compute.
+
+    These two readings of the last arm are judged for the number of the run's transfers; the other rows stand for
+    themselves, and say so. Nothing of a control is adjusted.
+    """
+    columns = [Column(f"gain over {spaced(verdict['against'])} of"), *numbers("gain [interval]"), Column("evidence")]
+    last = spaced(verdict["arm"])
+    judged = [
+        (spaced(arm), of_arm | {key: entry[key] for key in ADJUSTED} if arm == verdict["arm"] else of_arm)
+        for arm, of_arm in verdict["verdicts"].items()
     ]
     if "equal_compute" in verdict:
-        rows.append(_gain_row(f"{spaced(verdict['arm'])}, at equal compute", verdict["equal_compute"]))
+        adjusted = {key: entry["equal_compute"][key] for key in ADJUSTED}
+        judged.append((f"{last}, at equal compute", verdict["equal_compute"] | adjusted))
     if "attribution" in verdict:
-        scaling, features = (verdict["attribution"][part] for part in ("scaling", "features"))
-        rows.append(_gain_row("rescaled: scaling", scaling))
-        rows.append(_gain_row(f"{spaced(verdict['arm'])} over rescaled: features", features))
-    last = Column("would need (that many images in that many folds, both together)")
-    return Table([*columns, *numbers("p", "p (McNemar)", "smallest detectable gain"), last], rows)
+        judged.append(("rescaled: scaling", verdict["attribution"]["scaling"]))
+        judged.append((f"{last} over rescaled: features", verdict["attribution"]["features"]))
+    rows = [_gain_row(what, of_arm, "control" in entry) for what, of_arm in judged]
+    needed = Column("would need (that many images in that many folds, both together)")
+    columns += numbers("p", "p (Holm)", "p (McNemar)", "smallest detectable gain")
+    return Table([*columns, needed], rows)
 
 
 def forecast_table(forecast: Metrics) -> Table:
@@ -183,9 +187,11 @@ def candidates_table(verdict: Metrics) -> Table:
     return Table([Column("tried (strength)"), *numbers(*titles, "chosen in folds")], rows)
 
 
-def _gain_row(what: str, judged: Metrics) -> list[str]:
-    p = [number(judged[key], ".2g") for key in ("p", "p_mcnemar")]
-    return [what, interval(judged), judged["evidence"], *p, number(judged["smallest_detectable_gain"]), _needed(judged)]
+def _gain_row(what: str, judged: Metrics, control: bool) -> list[str]:
+    p = [number(judged[key], ".2g") for key in ("p", "p_holm", "p_mcnemar")]
+    alone = "" if control or judged["p_holm"] is not None else " (by its own p)"
+    evidence = f"{judged['evidence']}{alone}"
+    return [what, interval(judged), evidence, *p, number(judged["smallest_detectable_gain"]), _needed(judged)]
 
 
 def _needed(judged: Metrics) -> str:

@@ -1,4 +1,4 @@
-"""forecast: will the transfer be positive? Told from cached features and labels before any arm is trained."""
+"""forecast: will the transfer be positive? Told from cached features and labels before the transfer is trained."""
 
 import keras
 import numpy as np

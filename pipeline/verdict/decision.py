@@ -4,6 +4,7 @@ Two steps: `decide` for one transfer, from its own data; then `with_holm` over a
 makes each single p-value less remarkable.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,11 +12,13 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.verdict import difference
+from pipeline.verdict.luck import FoldSpread
 from pipeline.verdict.metrics import METRICS
 from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, fold_gains, point_gain
-from pipeline.verdict.power import needed, smallest_detectable_gain
+from pipeline.verdict.power import MOST_FOLDS, Precision, folds_needed, smallest_detectable_gain
 from pipeline.verdict.resampling import GainDistribution, bootstrap_gain
 
+DETECTABLE, NEEDED = "smallest_detectable_gain", "images_needed"  # what some reasons are of
 Label = Literal["positive", "negative"]
 Evidence = Literal["conclusive", "equivalent", "inconclusive"]
 
@@ -32,8 +35,10 @@ class Verdict:
         gain, ci_low, ci_high: in units of the metric, more is better; level 1 - alpha, not adjusted by Holm.
         p: bootstrap, two-sided. p_mcnemar: on the same images as if independent. p_equivalence: of the TOST.
         probability_positive: share of the resampled gains above 0. probability_of_improvement: share of such folds.
-        smallest_detectable_gain: found by 80 % of runs like this one, at this alpha; may be more than can be gained.
-        images_needed, folds_needed: together, to show the observed gain; only where inconclusive.
+        family: how many verdicts p_holm was adjusted for; 1 without it. precision: what the next three rest on.
+        smallest_detectable_gain: found by 80 % of runs like this one at level alpha / family, so whatever the others of
+            the family show; may be more than can be gained.
+        images_needed, folds_needed: together, to show the observed gain at that level; only where inconclusive.
     """
 
     metric: str
@@ -54,6 +59,8 @@ class Verdict:
     p_equivalence: float | None = None
     probability_positive: float | None = None
     probability_of_improvement: float | None = None
+    family: int = 1
+    precision: Precision | None = None
     smallest_detectable_gain: float | None = None
     images_needed: int | None = None
     folds_needed: int | None = None
@@ -62,7 +69,10 @@ class Verdict:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Verdict":
         """Rebuild a verdict from `dataclasses.asdict`, also after a passage through JSON."""
-        return cls(**{**fields, "reasons": tuple(fields["reasons"])})
+        precision = fields["precision"]
+        if precision is not None:
+            precision = Precision(precision["groups"], FoldSpread(**precision["spread"]))
+        return cls(**{**fields, "precision": precision, "reasons": tuple(fields["reasons"])})
 
 
 def decide(
@@ -107,7 +117,10 @@ def decide(
 def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     """Adjust a run's verdicts for their number (Holm 1979) and judge the evidence again; controls belong elsewhere."""
     adjusted = difference.holm({name: verdict.p for name, verdict in verdicts.items()})
-    return {name: _evidence(replace(verdict, p_holm=adjusted[name])) for name, verdict in verdicts.items()}
+    family = max(1, sum(p is not None for p in adjusted.values()))
+    return {
+        name: _evidence(replace(verdict, p_holm=adjusted[name], family=family)) for name, verdict in verdicts.items()
+    }
 
 
 def _observed(verdict: Verdict, pairs: PairedPredictions, metric: str) -> Verdict:
@@ -123,11 +136,7 @@ def _observed(verdict: Verdict, pairs: PairedPredictions, metric: str) -> Verdic
 
 def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
     """Fill in what the resampled distribution says."""
-    detectable, spread, notes = None, distribution.spread, distribution.notes
-    if spread is not None:
-        detectable = smallest_detectable_gain(distribution.groups_variance, spread, verdict.alpha)
-        if detectable > METRICS[verdict.metric].span:
-            notes = (*notes, f"smallest_detectable_gain: more than {verdict.metric} can gain: no gain could be shown")
+    spread = distribution.spread
     return replace(
         verdict,
         ci_low=distribution.ci_low,
@@ -136,8 +145,8 @@ def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
         p=difference.p_two_sided(distribution.samples),
         p_equivalence=difference.p_equivalence(distribution.samples, verdict.margin),
         probability_positive=distribution.probability_positive,
-        smallest_detectable_gain=detectable,
-        reasons=(*verdict.reasons, *notes),
+        precision=None if spread is None else Precision(distribution.groups_variance, spread),
+        reasons=(*verdict.reasons, *distribution.notes),
     )
 
 
@@ -150,8 +159,28 @@ def _evidence(verdict: Verdict) -> Verdict:
         evidence = "equivalent"
     else:
         evidence = "inconclusive"
-    images = folds = None
-    detectable = verdict.smallest_detectable_gain
-    if evidence == "inconclusive" and verdict.gain is not None and detectable is not None:
-        images, folds = (needed(n, verdict.gain, detectable) for n in (verdict.images, verdict.folds))
-    return replace(verdict, evidence=evidence, images_needed=images, folds_needed=folds)
+    return _could_have_shown(replace(verdict, evidence=evidence))
+
+
+def _could_have_shown(verdict: Verdict) -> Verdict:
+    """Fill in, anew where it was told before, what gain could have been found and what the observed one would need."""
+    level = verdict.alpha / verdict.family
+    detectable = images = folds = None
+    reasons = [reason for reason in verdict.reasons if not reason.startswith((DETECTABLE, NEEDED))]
+    if verdict.precision is not None:
+        detectable = smallest_detectable_gain(verdict.precision, level)
+        if detectable > METRICS[verdict.metric].span:
+            reasons.append(f"{DETECTABLE}: more than {verdict.metric} can gain, so that nothing could have been shown")
+    if verdict.precision is not None and verdict.gain is not None and verdict.evidence == "inconclusive":
+        folds = folds_needed(verdict.gain, verdict.precision, level)
+        images = None if folds is None else math.ceil(verdict.images * folds / verdict.folds)
+        if folds is None:
+            size = f"{abs(verdict.gain):.2g}"
+            reasons.append(f"{NEEDED}: a difference of {size} would not be shown by {MOST_FOLDS:,} folds either")
+    return replace(
+        verdict,
+        smallest_detectable_gain=detectable,
+        images_needed=images,
+        folds_needed=folds,
+        reasons=tuple(reasons),
+    )

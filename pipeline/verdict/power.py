@@ -6,10 +6,10 @@ Its interval would not have the width of this run's: it hangs on how far its fol
 ratio (1 + v) chi2(K - 1) / (K - 1), and with few folds that varies a lot. The gain is found where the estimate exceeds
 half of that width. Both chances are averaged over what this run leaves open about v, its posterior: the result is an
 assurance (O'Hagan, Stevens & Campbell 2005) rather than a power at one assumed variance. With many folds it comes to
-(z_alpha/2 + z_power) standard errors (Bloom 1995).
+(z_alpha/2 + z_power) standard errors (Bloom 1995). The chance of a conclusive gain of the wrong sign is left out.
 """
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
@@ -17,33 +17,65 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import chi2
 
 from pipeline.verdict.luck import LUCK, FoldSpread, posterior
+from pipeline.verdict.metrics import Array
 
+POWER = 0.8
+MOST_FOLDS = 10_000  # beyond which nobody will go
 RATIOS = np.geomspace(1e-2, 1e4, 40)  # of the variances between and within folds, for which widths are tabulated
 QUANTILES = (np.arange(40) + 0.5) / 40
-THINNED = 10  # neighbours on the grid of luck that are taken together: 7 % apart
+THINNED = 4  # neighbours on the grid of luck that are taken together: 3 % apart
+LUCK_THINNED = LUCK[THINNED - 1 :: THINNED]  # the last of each, so that no luck at all stays what it is
 
 
-def smallest_detectable_gain(groups: float, spread: FoldSpread, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Give the true gain that a two-sided test of level alpha finds with the given probability; see above.
+@dataclass(frozen=True)
+class Precision:
+    """How precisely a run measured its gain.
 
-    The chance of a conclusive gain of the wrong sign is left out, and so is the adjustment for several transfers.
-
-    Args:
+    Attributes:
         groups: V, the variance of the pooled gain between resamples of groups. spread: of the folds' gains.
     """
-    luck, weights = (grid.reshape(-1, THINNED) for grid in (LUCK, posterior(spread.ratio, spread.folds)))
-    weights = weights.sum(1)
-    luck = luck[:, -1]  # the last of each ten, so that no luck at all stays what it is
-    unit = spread.within * spread.shares
-    error = np.sqrt(groups + unit * luck)[:, None]
-    ratios = (1 + luck)[:, None] * chi2.ppf(QUANTILES, spread.folds - 1) / (spread.folds - 1)
-    widths = [half_width(ratio, groups, unit, spread.folds, alpha) for ratio in RATIOS]
-    half = np.exp(np.interp(np.log(ratios), np.log(RATIOS), np.log(widths)))
+
+    groups: float
+    spread: FoldSpread
+
+
+def smallest_detectable_gain(precision: Precision, alpha: float, power: float = POWER) -> float:
+    """Give the true gain that a run like this one finds with the given probability, by a two-sided test of level alpha.
+
+    Args:
+        alpha: where several transfers are adjusted for their number, the level that the least of them must pass.
+    """
+    error, half = _planned(precision, precision.spread.folds, alpha)
+    known = _posterior(precision.spread.ratio, precision.spread.folds)
 
     def missing(gain: float) -> float:
-        return power - float(weights @ ndtr((gain - half) / error).mean(1))
+        return power - _assurance(gain, error, half, known)
 
     return float(brentq(missing, 0, half.max() + ndtri(power) * error.max() + 1e-9, rtol=1e-4))
+
+
+def folds_needed(gain: float, precision: Precision, alpha: float, power: float = POWER) -> int | None:
+    """Give how many folds as large as this run's would find a true gain; more than were tested.
+
+    More folds bring more groups, and tell the luck of training better. Takes the observed gain for the true one, hence
+    an order of magnitude. None where it is 0, or where even MOST_FOLDS would not do.
+    """
+    known = _posterior(precision.spread.ratio, precision.spread.folds)
+
+    def enough(folds: int) -> bool:
+        return _assurance(abs(gain), *_planned(precision, folds, alpha), known) >= power
+
+    low = high = precision.spread.folds
+    while high < MOST_FOLDS:
+        low, high = high, min(2 * high, MOST_FOLDS)
+        if enough(high):
+            break
+    else:
+        return None
+    while high - low > 1:  # `low` is not enough, or is what was tested
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def half_width(ratio: float, groups: float, unit: float, folds: int, alpha: float) -> float:
@@ -54,7 +86,7 @@ def half_width(ratio: float, groups: float, unit: float, folds: int, alpha: floa
     Args:
         groups: V. unit: w.
     """
-    error, weights = np.sqrt(groups + unit * LUCK), posterior(ratio, folds)
+    error, weights = np.sqrt(groups + unit * LUCK_THINNED), _posterior(ratio, folds)
 
     def outside(half: float) -> float:
         return float(2 * weights @ ndtr(-half / error)) - alpha
@@ -63,10 +95,20 @@ def half_width(ratio: float, groups: float, unit: float, folds: int, alpha: floa
     return float(brentq(outside, 0.9 * critical * error.min(), 1.1 * critical * error.max(), rtol=1e-6))
 
 
-def needed(count: int, gain: float, detectable: float) -> int | None:
-    """Give how many images (or folds) would have shown the observed gain with the power that `detectable` stands for.
+def _posterior(ratio: float, folds: int) -> Array:
+    weights: Array = posterior(ratio, folds).reshape(-1, THINNED).sum(1)
+    return weights
 
-    Variances fall with the number of images only if folds and groups grow in the same proportion, so ask for both
-    counts together. Takes the observed gain for the true one, hence an order of magnitude. None where the gain is 0.
-    """
-    return math.ceil(count * (detectable / abs(gain)) ** 2) if gain else None
+
+def _planned(precision: Precision, folds: int, alpha: float) -> tuple[Array, Array]:
+    """Give, for a run of so many folds of this size, standard errors (luck, 1) and half widths (luck, QUANTILES)."""
+    share = precision.spread.folds / folds
+    groups, unit = precision.groups * share, precision.spread.within * precision.spread.shares * share
+    ratios = (1 + LUCK_THINNED)[:, None] * chi2.ppf(QUANTILES, folds - 1) / (folds - 1)
+    widths = [half_width(ratio, groups, unit, folds, alpha) for ratio in RATIOS]
+    half = np.exp(np.interp(np.log(ratios), np.log(RATIOS), np.log(widths)))
+    return np.sqrt(groups + unit * LUCK_THINNED)[:, None], half
+
+
+def _assurance(gain: float, error: Array, half: Array, known: Array) -> float:
+    return float(known @ ndtr((gain - half) / error).mean(1))

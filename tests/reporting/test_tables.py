@@ -102,15 +102,20 @@ def test_candidates_tell_their_accuracy_too_where_it_was_told():
 
 def test_an_inconclusive_gain_tells_the_images_and_folds_that_would_have_shown_it():
     judged = {
-        "gain": 0.02, "ci_low": -0.01, "ci_high": 0.05, "evidence": "inconclusive", "p": 0.04, "p_mcnemar": None,
+        "gain": 0.02, "ci_low": -0.01, "ci_high": 0.05, "evidence": "inconclusive",
+        "p": 0.04, "p_holm": None, "p_mcnemar": None,
         "smallest_detectable_gain": 0.05, "images_needed": 12_500, "folds_needed": 19,
     }  # fmt: skip
     sure = judged | {"evidence": "conclusive", "images_needed": None, "folds_needed": None}
     # by its own p the last arm is conclusive; after Holm's adjustment it is not, and that is what counts
-    verdict = {"arm": "tuned", "against": "scratch", "verdicts": {"head": sure, "tuned": sure}, "equal_compute": judged}
-    table = gains_table(judged, verdict)
+    arms = {"verdicts": {"head": sure, "tuned": sure}, "equal_compute": sure}
+    verdict = {"arm": "tuned", "against": "scratch", **arms}
+    adjusted = judged | {"p_holm": 0.08}
+    table = gains_table(adjusted | {"equal_compute": adjusted}, verdict)
     assert table.columns[-1].title.startswith("would need") and "both together" in table.columns[-1].title
     needed = "12,500 images in 19 folds"
-    assert [(row[2], row[-1]) for row in table.rows] == [
-        ("conclusive", "-"), ("inconclusive", needed), ("inconclusive", needed)
+    assert [(row[2], row[4], row[-1]) for row in table.rows] == [
+        ("conclusive (by its own p)", "-", "-"), ("inconclusive", "0.08", needed), ("inconclusive", "0.08", needed)
     ]  # fmt: skip
+    control = gains_table(judged | {"equal_compute": judged, "control": "planted_negative"}, verdict)
+    assert [row[2] for row in control.rows] == ["conclusive", "inconclusive", "inconclusive"]

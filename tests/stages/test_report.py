@@ -19,7 +19,7 @@ from pipeline.reporting.summary import NO_SAVING, last_verdict
 from pipeline.verdict.difference import holm
 
 NUMBERS = {"gain", "ci_low", "ci_high", "p_holm"}
-UNADJUSTED = ("p_equivalence", "probability_of_improvement", "reasons")
+UNADJUSTED = ("p_equivalence", "probability_of_improvement")
 NAMED = ("defect-null", "run", "to-defect", "to-kind")
 METRICS = {"balanced_accuracy", "accuracy", "macro_f1", "roc_auc", "log_loss", "ece"}
 

@@ -29,11 +29,22 @@ def test_a_large_gain_is_positive_and_conclusive():
 
 
 def test_a_small_study_is_inconclusive_and_says_what_it_lacked():
-    verdict = decide(pairs(n=150, gain=0.03, seed=2), **QUICK)
+    verdict = decide(pairs(n=150, gain=0.1, seed=2), **QUICK)
     assert verdict.evidence == "inconclusive"
-    assert verdict.images_needed > 150
-    assert verdict.folds_needed >= 3
+    assert verdict.folds_needed > verdict.folds == 3
+    assert verdict.images_needed == 50 * verdict.folds_needed
     assert verdict.smallest_detectable_gain > abs(verdict.gain)
+
+
+def test_a_gain_that_no_number_of_folds_would_show_has_a_reason():
+    data = columns(n=150)
+    data["baseline"] = data["transfer"].copy()
+    right = data["baseline"].argmax(1) == data["labels"]
+    rows = [np.flatnonzero(right & (data["labels"] == 0))[0], np.flatnonzero(~right & (data["labels"] == 0))[0]]
+    data["baseline"][rows] = data["baseline"][rows][:, ::-1]  # one image lost, one of its class gained
+    verdict = decide(pair(**data), "accuracy", **QUICK)
+    assert (verdict.gain, verdict.images_needed, verdict.folds_needed) == (0.0, None, None)
+    assert any(reason.startswith("images_needed: a difference of 0 would") for reason in verdict.reasons)
 
 
 def test_equivalence_needs_a_margin_wider_than_the_interval():
@@ -67,7 +78,9 @@ def test_holm_takes_evidence_away_and_skips_the_undefined():
     run = with_holm({"near": near, "next": near, "blank": blank})
     assert run["near"].p_holm == pytest.approx(0.06)
     assert run["near"].evidence == "inconclusive"
-    assert run["near"].images_needed is not None
+    assert run["near"].folds_needed > near.folds and run["near"].images_needed > near.images
+    assert run["near"].family == 2
+    assert run["near"].smallest_detectable_gain > near.smallest_detectable_gain  # found whatever the other one shows
     assert run["blank"].p_holm is None
     assert with_holm({"near": near, "blank": blank})["near"].evidence == "conclusive"
     assert with_holm(run) == run

@@ -130,8 +130,8 @@ What if targets are not like ELPV? Two or three folds cannot tell whether traini
 both for possible: where there is none the interval is too wide, so that fewer than 5 % of nulls are conclusive; where
 luck is several times that of groups, it is about as wide as Student's, and comes near its promise from below. More
 folds bring both nearer to it. The last two are of the size of a pool of ELPV, as most comparisons of the default run:
-with seven groups a fold the interval is wider than it need be. measure_effects.md tells that arms differ by groups more
-there than in the world above, and training has less luck: such comparisons are judged with too much care, not too little.
+with seven groups a fold the interval is wider than it need be. By measure_effects.md, groups matter more to these than
+in the world above and the luck of training less: they are judged with too much care rather than too little.
 """
 POWER = """
 ## Power

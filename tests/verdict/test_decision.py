@@ -53,6 +53,16 @@ def test_equivalence_needs_a_margin_wider_than_the_interval():
     assert decide(data, margin=0.0, **QUICK).evidence == "inconclusive"
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_permuting_the_rows_changes_nothing(seed):
+    data = columns()
+    order = np.random.default_rng(seed).permutation(300)
+    assert decide(pair(**{name: column[order] for name, column in data.items()}), **QUICK) == decide(
+        pair(**data), **QUICK
+    )
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000))
 def test_swapping_the_arms_flips_the_sign_and_nothing_else(seed):

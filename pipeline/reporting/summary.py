@@ -110,6 +110,7 @@ def _judged(verdict: Verdict, file: Mapping[str, Any], metrics: Mapping[str, Any
         "p_equivalence": verdict.p_equivalence,
         "probability_of_improvement": verdict.probability_of_improvement,
         "smallest_detectable_gain": verdict.smallest_detectable_gain,
+        "detectable_alone": verdict.detectable_alone,
         "images_needed": verdict.images_needed,
         "folds_needed": verdict.folds_needed,
         "reasons": list(verdict.reasons),

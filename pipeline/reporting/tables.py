@@ -68,8 +68,8 @@ def _verdict_row(name: str, entry: Metrics) -> list[str]:
 
 def transfers_table(metrics: Metrics, names: Sequence[str]) -> Table:
     """A row a transfer: what it is compared with, its other readings, and its price."""
-    columns = [Column("transfer"), Column("baseline"), *numbers("gain at equal compute", "smallest detectable gain")]
-    columns += [*numbers("cost to equal quality"), Column("forecast")]
+    columns = [Column("transfer"), Column("baseline"), *numbers("gain at equal compute")]
+    columns += [*numbers("smallest detectable gain", "if asked alone", "cost to equal quality"), Column("forecast")]
     return Table(columns, [_transfer_row(name, metrics[name]) for name in names])
 
 
@@ -79,6 +79,7 @@ def _transfer_row(name: str, entry: Metrics) -> list[str]:
         entry["baseline"],
         interval(entry["equal_compute"]),
         number(entry["smallest_detectable_gain"]),
+        number(entry["detectable_alone"]),
         equal_quality(entry["cost_to_equal_quality"]),
         forecast_cell(entry["forecast"]),
     ]

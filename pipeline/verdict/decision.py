@@ -37,7 +37,7 @@ class Verdict:
         probability_positive: share of the resampled gains above 0. probability_of_improvement: share of such folds.
         family: how many verdicts p_holm was adjusted for; 1 without it. precision: what the next three rest on.
         smallest_detectable_gain: found by 80 % of runs like this one at level alpha / family, so whatever the others of
-            the family show; may be more than can be gained.
+            the family show; may be more than can be gained. detectable_alone: the same, had the family been one.
         images_needed, folds_needed: together, to show the observed gain at that level; only where inconclusive.
     """
 
@@ -62,6 +62,7 @@ class Verdict:
     family: int = 1
     precision: Precision | None = None
     smallest_detectable_gain: float | None = None
+    detectable_alone: float | None = None
     images_needed: int | None = None
     folds_needed: int | None = None
     reasons: tuple[str, ...] = ()
@@ -165,10 +166,10 @@ def _evidence(verdict: Verdict) -> Verdict:
 def _could_have_shown(verdict: Verdict) -> Verdict:
     """Fill in, anew where it was told before, what gain could have been found and what the observed one would need."""
     level = verdict.alpha / verdict.family
-    detectable = images = folds = None
+    detectable = alone = images = folds = None
     reasons = [reason for reason in verdict.reasons if not reason.startswith((DETECTABLE, NEEDED))]
     if verdict.precision is not None:
-        detectable = smallest_detectable_gain(verdict.precision, level)
+        detectable, alone = (smallest_detectable_gain(verdict.precision, alpha) for alpha in (level, verdict.alpha))
         if detectable > METRICS[verdict.metric].span:
             reasons.append(f"{DETECTABLE}: more than {verdict.metric} can gain, so that nothing could have been shown")
     if verdict.precision is not None and verdict.gain is not None and verdict.evidence == "inconclusive":
@@ -180,6 +181,7 @@ def _could_have_shown(verdict: Verdict) -> Verdict:
     return replace(
         verdict,
         smallest_detectable_gain=detectable,
+        detectable_alone=alone,
         images_needed=images,
         folds_needed=folds,
         reasons=tuple(reasons),

@@ -174,6 +174,7 @@ def test_the_table_of_transfers_has_their_other_readings(paths, metrics):
         assert row["baseline"] == entry["baseline"]
         assert row["gain at equal compute"] == interval(entry["equal_compute"])
         assert row["smallest detectable gain"] == f"{entry['smallest_detectable_gain']:.3f}"
+        assert row["if asked alone"] == f"{entry['detectable_alone']:.3f}"
         told = entry["forecast"]
         assert told["right"] is (told["label"] == entry["label"])
         assert row["forecast"] == f"{told['label']}, {'right' if told['right'] else 'wrong'}"

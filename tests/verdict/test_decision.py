@@ -91,6 +91,7 @@ def test_holm_takes_evidence_away_and_skips_the_undefined():
     assert run["near"].folds_needed > near.folds and run["near"].images_needed > near.images
     assert run["near"].family == 2
     assert run["near"].smallest_detectable_gain > near.smallest_detectable_gain  # found whatever the other one shows
+    assert run["near"].detectable_alone == near.detectable_alone == near.smallest_detectable_gain
     assert run["blank"].p_holm is None
     assert with_holm({"near": near, "blank": blank})["near"].evidence == "conclusive"
     assert with_holm(run) == run

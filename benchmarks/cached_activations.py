@@ -1,6 +1,6 @@
 """What it saves to tune from activations cached at the cut instead of with the frozen layers left in the loop.
 
-    python benchmarks/cached_activations.py        # about 2 minutes on two cores
+    python -m benchmarks.cached_activations      # about 2 minutes on two cores
 
 Both ways train the same layers of EfficientNet-Lite0 from the same start with the same batches; ratios are of one run
 on one machine, printed and written to cached_activations.md.

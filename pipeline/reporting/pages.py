@@ -10,7 +10,7 @@ from pipeline.frame.params import Params
 from pipeline.frame.references import RESERVED
 from pipeline.reporting import figures
 from pipeline.reporting.sections import dataset_line, run_line, section, source_line
-from pipeline.reporting.sentences import controls_line, forecasts_line, sentence
+from pipeline.reporting.sentences import controls_line, evidence_line, forecasts_line, sentence
 from pipeline.reporting.studies import STUDIES, study_section
 from pipeline.reporting.summary import ADAPTATION, controls_of
 from pipeline.reporting.tables import adaptations_table, controls_table, transfers_table, verdicts_table
@@ -50,6 +50,7 @@ def page(
         "metric": metrics["run"]["metric"],
         "controls_state": metrics["run"]["controls"],
         "controls_line": controls_line(metrics["run"], {name: metrics[name] for name in controls}),
+        "evidence_line": evidence_line({name: metrics[name] for name in order if name not in controls}),
         "sentences": [sentence(name, metrics[name], metrics["run"]["metric"]) for name in order],
         "forecasts_line": forecasts_line(metrics["run"]["forecasts"]),
         "verdicts": verdicts_table(metrics, order, alpha),

@@ -69,6 +69,23 @@ def _how_held(controls: Mapping[str, Entry]) -> str:
     return "; ".join(f"{', '.join(names)}{how}" for names, how in parts if names)
 
 
+def evidence_line(entries: Mapping[str, Entry]) -> str:
+    """How many labels are more than a sign, and how large a true gain had to be for that.
+
+    Args:
+        entries: of metrics.json, without controls; there may be none.
+    """
+    if not entries:
+        return ""
+    sure = [name for name, entry in entries.items() if entry["evidence"] == "conclusive"]
+    told = f"Conclusive: {', '.join(sure)} ({len(sure)} of {len(entries)} labels)" if sure else "No label is conclusive"
+    sizes = sorted({f"{size:.2f}" for entry in entries.values() if (size := entry["smallest_detectable_gain"])})
+    if not sizes:
+        return f"{told}."
+    size = sizes[0] if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    return f"{told}. For four of five such runs to find it, a true gain would have to be {size}."
+
+
 def interval(entry: Entry) -> str:
     """A gain with its interval, as far as they are defined."""
     if entry["gain"] is None or entry["ci_low"] is None:

@@ -12,7 +12,15 @@ from rich.table import Table
 from pipeline.frame.errors import InputError
 from pipeline.frame.io import read_json
 from pipeline.frame.paths import Paths
-from pipeline.reporting.sentences import controls_line, forecasts_line, number, of_the_way, sentence, spaced
+from pipeline.reporting.sentences import (
+    controls_line,
+    evidence_line,
+    forecasts_line,
+    number,
+    of_the_way,
+    sentence,
+    spaced,
+)
 from pipeline.reporting.studies import STUDIES, study_lines
 from pipeline.reporting.summary import ADAPTATION
 from pipeline.reporting.tables import held_in_words
@@ -36,6 +44,8 @@ def print_table(root: Path = Path()) -> None:
     console = Console()
     controls = {name: entry for name, entry in metrics.items() if "control" in entry}
     console.print(escape(controls_line(run, controls)), style=STYLES.get(run["controls"] or "", ""))
+    if line := evidence_line(dict(_of(metrics, lambda entry: "control" not in entry))):
+        console.print(escape(line))
     console.print()
     for table in (verdict_table, adaptation_table, control_table):
         if (shown := table(metrics, run["metric"])).row_count:

@@ -13,6 +13,7 @@ from pipeline.reporting import render as pages
 from pipeline.reporting.sentences import (
     controls_line,
     equal_quality,
+    evidence_line,
     forecasts_line,
     interval,
     number,
@@ -142,6 +143,16 @@ def test_the_sentence_of_a_control_tells_whether_it_held():
 
 def test_the_sentence_warns_where_the_controls_failed():
     assert "not to be trusted" in sentence("a", ENTRY | {"controls": "failed"}, "accuracy")
+
+
+def test_the_second_line_tells_how_many_labels_are_more_than_a_sign():
+    weak = {"evidence": "inconclusive", "smallest_detectable_gain": 0.151}
+    sure = {"evidence": "conclusive", "smallest_detectable_gain": 0.0421}
+    asked = " For four of five such runs to find it, a true gain would have to be "
+    assert evidence_line({"a": weak, "b": weak}) == f"No label is conclusive.{asked}0.15."
+    assert evidence_line({"a": weak, "b": sure}) == f"Conclusive: b (1 of 2 labels).{asked}0.04 to 0.15."
+    assert evidence_line({"a": weak | {"smallest_detectable_gain": None}}) == "No label is conclusive."
+    assert evidence_line({}) == ""
 
 
 def test_the_first_line_names_the_controls_or_what_their_failure_means():

@@ -18,7 +18,7 @@ table: $(VENV)/installed  ## print the verdicts of the last run
 	python -m pipeline table
 
 test: $(VENV)/installed  ## run the tests
-	python -m pytest -n 2 --dist loadfile tests/test_end_to_end.py tests  # the longest file first
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_end_to_end.py tests  # the longest file first
 
 smoke: $(VENV)/installed  ## the whole pipeline on the smoke profile, in its own workspace
 	$(MAKE) profile NAME=smoke FLAGS=--no-run-cache

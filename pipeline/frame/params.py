@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.frame.errors import ParamsError
 from pipeline.frame.lookup import nearest, shown
@@ -101,6 +102,8 @@ def read_yaml(path: Path) -> Any:
     except OSError as error:  # a folder, or no right to read it
         reason = (error.strerror or type(error).__name__).lower()
         raise ParamsError([f"cannot be read: {reason}; a file that you may read is needed there"], str(path)) from None
+    except MarkedYAMLError as error:
+        raise ParamsError([_syntax(error)], str(path)) from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError([" ".join(str(error).split())], str(path)) from None
 
@@ -130,6 +133,16 @@ def check_params(raw: Any, path: str = "params.yaml") -> Params:
 # ---- one fault, one sentence ----------------------------------------------------------------------------------------
 
 
+def _syntax(error: MarkedYAMLError) -> str:
+    """What is no YAML, where, and what it usually is."""
+    mark = error.problem_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    if isinstance(error, DuplicateKeyError):
+        key = error.problem.partition(" with value ")[0]
+        return f"{where}{key}; add its entries to the section that is there already"
+    return f"{where}{error.problem}; a key takes a colon and a space, what belongs to it stands further to the right"
+
+
 def _sentence(detail: Any) -> str:
     location, kind = detail["loc"], detail["type"]
     key = ".".join(str(part) for part in location if part != "[key]")
@@ -138,6 +151,8 @@ def _sentence(detail: Any) -> str:
         return f"{key}: unknown key{nearest(str(location[-1]), allowed)}; allowed: {', '.join(allowed)}"
     if kind == "missing":
         return f"{key}: missing"
+    if kind == "list_type":
+        return f"{key}: a list was expected, such as [{shown(detail['input'])}]; received {shown(detail['input'])}"
     text = detail["msg"][0].lower() + detail["msg"][1:]
     return f"{key}: {text}; received {shown(detail['input'])}"
 

@@ -267,7 +267,18 @@ def test_a_baseline_of_another_network_or_target_is_refused(raw, field, other):
 
 def test_a_duplicate_key_is_refused_with_its_line(tmp_path, text):
     (fault,) = faults_of_text(tmp_path, text + "\nhead: {}\n")
-    assert "duplicate key" in fault and "head" in fault and "line" in fault
+    line = text.count("\n") + 2
+    assert fault.startswith(f'line {line}, column 1: found duplicate key "head"; add its entries to the section')
+
+
+def test_what_is_no_yaml_is_told_with_its_line_and_what_it_usually_is(tmp_path):
+    (fault,) = faults_of_text(tmp_path, "run:\n  seed:7\n  folds: 3\n")
+    assert fault.startswith("line 3, column ") and "a colon and a space" in fault
+
+
+def test_a_number_in_place_of_a_list_is_shown_as_a_list(raw):
+    put("tune.learning_rate", 3e-4)(raw)
+    assert faults_of(raw) == ["tune.learning_rate: a list was expected, such as [0.0003]; received 0.0003"]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n", "7\n", "a: [1\n", "? [a, b]\n: 1\n", "a: \x00\n"])

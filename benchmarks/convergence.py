@@ -8,7 +8,6 @@ the longer training over that of the run is judged as that of a transfer is. Not
 the default run's time allows, and this tells what that may have cost.
 """
 
-import argparse
 import os
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pandas as pd
 
+from benchmarks.rows import arguments, fill
 from pipeline.frame.device import use_device
 from pipeline.frame.io import read_json, read_parquet
 from pipeline.frame.params import Params, load_params
@@ -43,7 +43,6 @@ than chance allows, and the intervals leave room for .02 to .06 more. The valida
 1 to 6 %, and rose in one. So there is no sign that a larger budget would have made scratch a harder opponent; with one
 seed each, that is no proof.
 """
-COLUMNS = ["baseline", "epochs", "kept", "validation loss", "GFLOPs", "quality", "gain", "ci_low", "ci_high", "p"]
 
 
 def longer(params: Params, times: int) -> Params:
@@ -54,12 +53,16 @@ def longer(params: Params, times: int) -> Params:
     return params.model_copy(update={"scratch": scratch})
 
 
-def trained(params: Params, paths: Paths, baseline: Baseline) -> tuple[pd.DataFrame, list[dict[str, Any]], list[float]]:
-    """Train a baseline: its predictions, the cost of each fold, the validation loss that each ended with."""
+def trained(
+    params: Params, paths: Paths, baseline: Baseline
+) -> tuple[pd.DataFrame, list[dict[str, Any]], pd.DataFrame]:
+    """Train a baseline: its predictions, the cost of each fold, its history."""
     results = [train_fold(spec) for spec in baseline_specs(params, paths, baseline)]
-    predictions = pd.concat([result.predictions for result in results], ignore_index=True)
-    costs = [result.cost for result in results]
-    return predictions, costs, [kept_loss(result.history, cost) for result, cost in zip(results, costs, strict=True)]
+    predictions, history = (
+        pd.concat([getattr(result, table) for result in results], ignore_index=True)
+        for table in ("predictions", "history")
+    )
+    return predictions, [result.cost for result in results], history
 
 
 def kept_loss(history: pd.DataFrame, cost: dict[str, Any]) -> float:
@@ -68,23 +71,22 @@ def kept_loss(history: pd.DataFrame, cost: dict[str, Any]) -> float:
     return float(kept["val_loss"].iloc[0])
 
 
-def rows_of(name: str, times: int, params: Params, paths: Paths) -> dict[str, Any]:
+def row_of(name: str, times: int, params: Params, paths: Paths) -> dict[str, Any]:
     """One line of the table; `times` 1 is what the run itself has left."""
     baseline, own = params.baselines[name], paths.arm("scratch", name)
     examples = read_parquet(paths.target(baseline.target).examples)
     tested = tested_images(examples)
     first = read_parquet(own.predictions)
     if times == 1:
-        costs, history = read_json(own.cost)["folds"], pd.read_csv(own.history)
-        predictions, losses = first, [kept_loss(history, cost) for cost in costs]
+        predictions, costs, history = first, read_json(own.cost)["folds"], pd.read_csv(own.history)
     else:
-        predictions, costs, losses = trained(longer(params, times), paths, baseline)
+        predictions, costs, history = trained(longer(params, times), paths, baseline)
     probabilities = aligned(predictions, examples, tested.classes)
     row = {
         "baseline": name,
         "epochs": params.scratch.epochs * times,
         "kept": " ".join(str(cost["kept_epoch"]) for cost in costs),
-        "validation loss": float(np.mean(losses)),
+        "validation loss": float(np.mean([kept_loss(history, cost) for cost in costs])),
         "GFLOPs": sum(cost["gflops"] for cost in costs),
         "quality": arm_metrics(tested, probabilities)[params.verdict.metric],
     }
@@ -111,25 +113,18 @@ def write(rows: list[dict[str, Any]], metric: str) -> None:
 
 def main() -> None:
     """Fill the table and write it beside this file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workspace", nargs="?", type=Path, default=Path())
-    parser.add_argument("--rows", type=Path, help="a CSV to keep what is done in; a second call goes on from there")
-    options = parser.parse_args()
+    options = arguments(__doc__)
     paths = Paths(options.workspace.resolve())
     params = load_params(paths.params)
     use_device(params.run.device)
-    kept = options.rows and options.rows.exists()
-    rows: list[Any] = pd.read_csv(options.rows, dtype={"kept": str}).to_dict("records") if kept else []
-    done = {(row["baseline"], row["epochs"]) for row in rows}
-    for times in (1, *TIMES):
-        for name in params.baselines:
-            if (name, params.scratch.epochs * times) in done:
-                continue
-            rows.append(rows_of(name, times, params, paths))
-            print(rows[-1], flush=True)
-            if options.rows:
-                pd.DataFrame(rows, columns=COLUMNS).to_csv(options.rows, index=False)
-    write(rows, params.verdict.metric)
+    times = {params.scratch.epochs * times: times for times in (1, *TIMES)}
+    keys = [{"baseline": name, "epochs": epochs} for epochs in times for name in params.baselines]
+    fill(
+        keys,
+        lambda key: row_of(key["baseline"], times[key["epochs"]], params, paths),
+        options.rows,
+        lambda rows: write(rows, params.verdict.metric),
+    )
 
 
 if __name__ == "__main__":

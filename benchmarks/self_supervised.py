@@ -12,7 +12,6 @@ a linear probe on its pooled features:
   rows, scored on those rows of the training folds whose labels the limit puts out of use; never on a fold's test rows.
 """
 
-import argparse
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
+from benchmarks.rows import arguments, fill
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Labelled
 from pipeline.frame.io import read_parquet
@@ -157,19 +157,11 @@ def write(rows: list[Any]) -> None:
 
 def main() -> None:
     """Fill the table and write it beside this file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workspace", nargs="?", type=Path, default=Path())
-    parser.add_argument("--rows", type=Path, help="a CSV to keep what is done in; a second call goes on from there")
-    options = parser.parse_args()
+    options = arguments(__doc__)
     params, paths = load_params(Path(__file__).parents[1] / "params.yaml"), Paths(options.workspace.resolve())
-    rows: list[Any] = pd.read_csv(options.rows).to_dict("records") if options.rows and options.rows.exists() else []
-    done = {row["learnt by"] for row in rows}
-    for trial in TRIALS:
-        if trial.name not in done:
-            rows.append(row_of(trial, params, paths))
-            if options.rows:
-                pd.DataFrame(rows).to_csv(options.rows, index=False)
-        write(rows)
+    trials = {trial.name: trial for trial in TRIALS}
+    keys = [{"learnt by": name} for name in trials]
+    fill(keys, lambda key: row_of(trials[key["learnt by"]], params, paths), options.rows, write)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pipeline.stages.evaluate import read_arms
 from pipeline.verdict import arms as tables
 from pipeline.verdict.attribution import attribute
 from pipeline.verdict.judging import in_words
-from pipeline.verdict.spending import SCRATCH
+from pipeline.verdict.spending import PARTS, SCRATCH
 
 TRACKS = ("run.seed", "rescaled.{name}", "transfers.{transfer}", "verdict")
 RESCALED = "rescaled"
@@ -30,7 +30,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     parts = attribute(tested, arms[last].probabilities, rescaled, arms[SCRATCH].probabilities, params.verdict, seed)
     with replacing_folder(paths.transfer(name).folder) as folder:
         out = TransferPaths(folder)
-        spent = {count: cost[count] for count in ("gflops", "forward_gflops", "backward_gflops")}
+        spent = {count: cost[count] for count in ("gflops", *PARTS)}
         spent["images_seen"] = sum(fold["images_seen"] for fold in cost["folds"])
         stopped = [fold["stopped_improving"] for fold in cost["folds"]]
         write_json(out.verdict, {"arm": last, **parts, **spent, "stopped_improving": stopped})

@@ -18,7 +18,7 @@ from pipeline.verdict.arms import Tested
 from pipeline.verdict.disagreements import disagreements, true_probabilities
 from pipeline.verdict.judging import in_words, judge
 from pipeline.verdict.ledger import cost_to_equal_quality, saving_curve
-from pipeline.verdict.metrics import Array
+from pipeline.verdict.metrics import METRICS, Array
 from pipeline.verdict.spending import (
     SCRATCH,
     Arm,
@@ -37,6 +37,7 @@ def verdict(
     examples: pd.DataFrame,
     arms: dict[str, Arm],
     extract: dict[str, Any],
+    saving: pd.DataFrame,
     settings: VerdictParams,
     seed: int,
 ) -> dict[str, Any]:
@@ -45,6 +46,8 @@ def verdict(
     last, scratch = list(transferred)[-1], arms[SCRATCH]
     within = tables.at_budget(scratch.trajectory, fold_budgets(extract, transferred))
     at_equal_compute = tables.aligned(within, examples, tested.classes)
+
+    quality = METRICS[settings.metric](tested.labels, scratch.probabilities, tested.weights)
 
     def judged(arm: Arm, baseline: Array) -> dict[str, Any]:
         return judge(tested, arm.probabilities, baseline, settings, seed)
@@ -57,7 +60,7 @@ def verdict(
         "stopped_improving": stopped_improving(arms),
         "folds": {name: arm.cost["folds"] for name, arm in arms.items()},
         "compute": transfer_compute(extract, arms),
-        "cost_to_equal_quality": cost_to_equal_quality(tested, examples, arms, extract, settings.metric),
+        "cost_to_equal_quality": cost_to_equal_quality(saving, quality, settings.metric),
         **tables.confusions(tested, {name: arm.probabilities for name, arm in arms.items()}),
     }
 
@@ -107,12 +110,14 @@ def run(params: Params, paths: Paths, name: str) -> str:
     tested = tables.tested_images(examples)
     arms = read_arms(transfer, name, paths, examples, tested.classes)
     extract = read_json(paths.features(name).cost)
-    result = verdict(tested, examples, arms, extract, params.verdict, seed_for(params.run.seed, "bootstrap", name))
+    saving = saving_curve(tested, examples, arms, extract, params.verdict.metric)
+    seed = seed_for(params.run.seed, "bootstrap", name)
+    result = verdict(tested, examples, arms, extract, saving, params.verdict, seed)
     if transfer.control:
         result["control"] = transfer.control
     predicted = {arm: content.probabilities for arm, content in arms.items()}
-    rows = tables.plot_tables(tested, predicted) | {"learning_curves": learning_curves(arms, extract)}
-    rows["saving"] = saving_curve(tested, examples, arms, extract, params.verdict.metric)
+    rows = tables.plot_tables(tested, predicted)
+    rows |= {"learning_curves": learning_curves(arms, extract), "saving": saving}
     images = read_npy(images_of(paths, transfer.target))
     sheet = contact(tested, predicted, result["arm"], images, examples["row"].to_numpy())
     with replacing_folder(paths.transfer(name).folder) as folder:

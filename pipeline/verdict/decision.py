@@ -166,10 +166,10 @@ def _evidence(verdict: Verdict) -> Verdict:
 def _could_have_shown(verdict: Verdict) -> Verdict:
     """Fill in, anew where it was told before, what gain could have been found and what the observed one would need."""
     level = verdict.alpha / verdict.family
-    detectable = alone = images = folds = None
+    detectable = images = folds = None
     reasons = [reason for reason in verdict.reasons if not reason.startswith((DETECTABLE, NEEDED))]
     if verdict.precision is not None:
-        detectable, alone = (smallest_detectable_gain(verdict.precision, alpha) for alpha in (level, verdict.alpha))
+        detectable = smallest_detectable_gain(verdict.precision, level)
         if detectable > METRICS[verdict.metric].span:
             reasons.append(f"{DETECTABLE}: more than {verdict.metric} can gain, so that nothing could have been shown")
     if verdict.precision is not None and verdict.gain is not None and verdict.evidence == "inconclusive":
@@ -181,7 +181,7 @@ def _could_have_shown(verdict: Verdict) -> Verdict:
     return replace(
         verdict,
         smallest_detectable_gain=detectable,
-        detectable_alone=alone,
+        detectable_alone=detectable if verdict.family == 1 else verdict.detectable_alone,
         images_needed=images,
         folds_needed=folds,
         reasons=tuple(reasons),

@@ -29,26 +29,54 @@ class Checkpoint:
     probabilities: Array
 
 
-def cost_to_equal_quality(
+def saving_curve(
     tested: Tested, examples: pd.DataFrame, arms: Mapping[str, Arm], extract: Mapping[str, Any], metric: str
-) -> dict[str, Any]:
-    """What it cost to reach, for the first time, the metric that the scratch arm ended with.
+) -> pd.DataFrame:
+    """How good the arms were, out of fold, for each budget that they could have had.
 
     Every arm left what it predicts of the tested images at each epoch that was the best so far on validation. All folds
     are given the same budget of GFLOPs, and the budget rises from 0: at each, every fold hands in its latest such epoch
-    within it, and the metric is taken over all tested images at once, as the verdict takes it. The first budget at
-    which it is no lower than scratch's final metric counts, and its cost is the sum over folds of what the epochs
-    handed in had cost. The transfer's budget goes to its share of the extraction, then to the head, then to tuning;
-    scratch is measured in the same way, so that an arm against itself has ratio 1.
+    within it, and the metric is taken over all tested images at once, as the verdict takes it. The transfer's budget
+    goes to its share of the extraction, then to the head, then to tuning.
+
+    The curve is a step function of what the handed-in epochs had cost: a row each time that some fold hands in a later
+    one, from where all folds have one, and for every arm a last row where it has spent all that its chosen settings
+    took. Until its last fold has gone on to the next arm, a row is the earlier arm's.
 
     Only chosen settings count: sweeps are told apart. Nothing is chosen on tested images here: the networks judged are
-    those that validation chose, and this only measures when, on their way, they were good enough.
+    those that validation chose, and this only measures how good they were on their way.
 
     Args:
         tested, examples: the target's tested images, in the same order.
         arms: of the transfer in the order in which they spend, and `scratch`.
-        extract: what the extraction cost, `gflops`, an equal share a fold.
-        metric: a key of METRICS; higher is better.
+        extract: what the extraction cost, `gflops`, an equal share a fold; {} for arms that begin from nothing.
+        metric: a key of METRICS.
+
+    Returns:
+        arm; gflops, summed over folds; value, the metric over all tested images at once; low and high, of the worst and
+        the best fold, nan where the metric is defined in none. No rows where it is undefined over all images.
+    """
+    position, rows = pd.Series(np.arange(len(examples)), index=examples["image_id"]), []
+    transferred = {name: arm for name, arm in arms.items() if name != SCRATCH}
+    for chain, before in ((transferred, extract), ({SCRATCH: arms[SCRATCH]}, {})):
+        steps = _checkpoints(chain, before, position, tested.classes)
+        states = [
+            {"arm": _slowest(handed_in, chain), "gflops": sum(step.gflops for step in handed_in.values()), **quality}
+            for handed_in, probabilities in _over_budgets(steps, tested)
+            if (quality := _quality(tested, probabilities, metric))
+        ]
+        rows += _to_the_end(states, sum(fold_budgets(before, chain).values()))
+    return pd.DataFrame(rows, columns=CURVE)
+
+
+def cost_to_equal_quality(curve: pd.DataFrame, quality: float | None, metric: str) -> dict[str, Any]:
+    """What it cost to reach, for the first time, the metric that the scratch arm ended with.
+
+    Both are read from the curve: the first budget at which what the folds hand in is no worse than what scratch ended
+    with, for the transfer's arms in a row and for scratch itself, so that an arm against itself has ratio 1.
+
+    Args:
+        curve: from `saving_curve`. quality: the metric, higher is better, of scratch's predictions; None: undefined.
 
     Returns:
         `gflops` of the transfer and `scratch_gflops`, summed over folds; `ratio` of the two; `reached`; `reason`.
@@ -56,72 +84,23 @@ def cost_to_equal_quality(
         bound. `ratio` is None, with a reason, where the untrained scratch network was already as good. All are None,
         with a reason, where the metric is undefined.
     """
-    transferred = {name: arm for name, arm in arms.items() if name != SCRATCH}
-    quality = METRICS[metric](tested.labels, arms[SCRATCH].probabilities, tested.weights)
     if quality is None:
-        return _undefined(f"{metric} of {SCRATCH} is undefined")
-    position = _positions(examples)
-    scratch = _checkpoints({SCRATCH: arms[SCRATCH]}, {}, position, tested.classes)
-    steps = _checkpoints(transferred, extract, position, tested.classes)
-    needed = gflops_to_reach(quality, scratch, tested, metric)
-    spent = gflops_to_reach(quality, steps, tested, metric)
-    if needed is None:
+        undefined = dict.fromkeys(("gflops", "scratch_gflops", "ratio", "reached"))
+        return {**undefined, "reason": f"{metric} of {SCRATCH} is undefined"}
+    of_scratch = curve["arm"] == SCRATCH
+    good = curve["value"] >= quality - ROUNDING
+    if not (of_scratch & good).any():
         raise ValueError("the trajectory of scratch does not end with its predictions")
-    gflops = sum(fold_budgets(extract, transferred).values()) if spent is None else spent
+    needed = float(curve["gflops"][of_scratch & good].iloc[0])
+    reached = curve["gflops"][~of_scratch & good]
+    gflops = float(reached.iloc[0] if len(reached) else curve["gflops"][~of_scratch].iloc[-1])
     return {
         "gflops": gflops,
         "scratch_gflops": needed,
         "ratio": gflops / needed if needed > 0 else None,
-        "reached": spent is not None,
+        "reached": len(reached) > 0,
         "reason": None if needed > 0 else f"{SCRATCH} ended no better in {metric} than it was before training",
     }
-
-
-def gflops_to_reach(quality: float, steps: Sequence[Checkpoint], tested: Tested, metric: str) -> float | None:
-    """The smallest cost, summed over folds, at which what the folds hand in reaches a quality; None if they never do.
-
-    Args:
-        quality: a value of the metric, higher is better.
-        steps: checkpoints of all folds, in any order.
-    """
-    for handed_in, probabilities in _over_budgets(steps, tested):
-        value = METRICS[metric](tested.labels, probabilities, tested.weights)
-        if value is not None and value >= quality - ROUNDING:
-            return _spent(handed_in)
-    return None
-
-
-def saving_curve(
-    tested: Tested, examples: pd.DataFrame, arms: Mapping[str, Arm], extract: Mapping[str, Any], metric: str
-) -> pd.DataFrame:
-    """What the folds could hand in for each budget: the way on which `cost_to_equal_quality` finds its figures.
-
-    A step function of what the handed-in epochs had cost: a row each time that some fold hands in a later one, from
-    where all folds have one, and for every arm a last row where it has spent all that its chosen settings took. The
-    transfer's arms spend one after the other, each where the one before it ended; until its last fold has gone on to
-    the next arm, a row is the earlier arm's. Nothing is chosen on tested images here: the networks judged are those
-    that validation chose, and this only measures how good they were on their way.
-
-    Args:
-        As of `cost_to_equal_quality`; `extract` may be empty, for arms that begin from nothing.
-
-    Returns:
-        arm; gflops, summed over folds; value, the metric over all tested images at once; low and high, of the worst and
-        the best fold, nan where the metric is defined in none. No rows where it is undefined over all images.
-    """
-    position, rows = _positions(examples), []
-    transferred = {name: arm for name, arm in arms.items() if name != SCRATCH}
-    for chain, before in ((transferred, extract), ({SCRATCH: arms[SCRATCH]}, {})):
-        steps = _checkpoints(chain, before, position, tested.classes)
-        states = [
-            {"arm": _slowest(handed_in, chain), "gflops": _spent(handed_in), **quality}
-            for handed_in, probabilities in _over_budgets(steps, tested)
-            if (quality := _quality(tested, probabilities, metric))
-        ]
-        folds = [fold for arm in chain.values() for fold in arm.cost["folds"]]
-        end = before.get("gflops", 0.0) + sum(fold["gflops_chosen"] for fold in folds)
-        rows += _to_the_end(states, end)
-    return pd.DataFrame(rows, columns=CURVE)
 
 
 def _quality(tested: Tested, probabilities: Array, metric: str) -> dict[str, float]:
@@ -164,21 +143,9 @@ def _over_budgets(steps: Sequence[Checkpoint], tested: Tested) -> Iterator[tuple
             yield handed_in, probabilities
 
 
-def _spent(handed_in: Mapping[int, Checkpoint]) -> float:
-    return float(sum(step.gflops for step in handed_in.values()))
-
-
 def _slowest(handed_in: Mapping[int, Checkpoint], arms: Mapping[str, Arm]) -> str:
     """The first arm in the row that a fold still hands in."""
     return min((step.arm for step in handed_in.values()), key=list(arms).index)
-
-
-def _undefined(reason: str) -> dict[str, Any]:
-    return {**dict.fromkeys(("gflops", "scratch_gflops", "ratio", "reached")), "reason": reason}
-
-
-def _positions(examples: pd.DataFrame) -> "pd.Series[int]":
-    return pd.Series(np.arange(len(examples)), index=examples["image_id"])
 
 
 def _checkpoints(

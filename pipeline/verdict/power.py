@@ -9,6 +9,7 @@ assurance (O'Hagan, Stevens & Campbell 2005) rather than a power at one assumed 
 (z_alpha/2 + z_power) standard errors (Bloom 1995). The chance of a conclusive gain of the wrong sign is left out.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,17 +66,9 @@ def folds_needed(gain: float, precision: Precision, alpha: float, power: float =
     def enough(folds: int) -> bool:
         return _assurance(abs(gain), *_planned(precision, folds, alpha), known) >= power
 
-    low = high = precision.spread.folds
-    while high < MOST_FOLDS:
-        low, high = high, min(2 * high, MOST_FOLDS)
-        if enough(high):
-            break
-    else:
-        return None
-    while high - low > 1:  # `low` is not enough, or is what was tested
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    more = range(precision.spread.folds + 1, MOST_FOLDS + 1)
+    first = bisect_left(more, True, key=enough)
+    return more[first] if first < len(more) else None
 
 
 def half_width(ratio: float, groups: float, unit: float, folds: int, alpha: float) -> float:

@@ -28,7 +28,6 @@ from pipeline.verdict.pairs import PairedPredictions, UndefinedGain
 CHUNK_CELLS = 2**21  # floats of the largest array in a chunk of resamples (16 MiB), whatever the number of images
 FOLD_RESAMPLES = 1_000  # enough for the variance explained by groups to 5 %
 MOST_UNDEFINED = 0.05  # share of resamples that may lack a class before the interval is withheld
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 Resampler = Callable[[Array], Array]  # counts of the units (r, units) -> values (r,), or (r, trainings) of several
 
@@ -39,11 +38,7 @@ class GainDistribution:
 
     Attributes:
         gain: of the pooled tested images. ci_low, ci_high: percentile interval of level 1 - alpha.
-        standard_error: of the normal distribution with an interval as wide. (The plain standard deviation of the
-            resamples hangs on a few draws: the posterior of the fold variance has a heavy tail.)
-        probability_positive: share of resamples with a gain above zero, ties counted half.
-        fold_gains: the gain inside each fold, None where undefined.
-        quantiles: of the resampled gains, by level. samples: (2 * resamples,) float64, sorted.
+        fold_gains: the gain inside each fold, None where undefined. samples: (2 * resamples,) float64, sorted.
         folds, units: how many folds, and how many groups (or images) were resampled.
         groups_variance: of the gain between resamples of groups, without the luck of training.
         spread: of the folds' gains, from which the luck of training was drawn; None where it was ignored.
@@ -53,16 +48,28 @@ class GainDistribution:
     gain: float
     ci_low: float
     ci_high: float
-    standard_error: float
-    probability_positive: float
+    alpha: float
     fold_gains: tuple[float | None, ...]
-    quantiles: dict[float, float]
     folds: int
     units: int
     groups_variance: float
     spread: FoldSpread | None
     notes: tuple[str, ...]
     samples: Array = field(repr=False, compare=False)
+
+    @property
+    def standard_error(self) -> float:
+        """That of the normal distribution with an interval as wide.
+
+        The plain standard deviation of the resamples hangs on a few draws: the posterior of the fold variance has a
+        heavy tail.
+        """
+        return (self.ci_high - self.ci_low) / (2 * float(norm.ppf(1 - self.alpha / 2)))
+
+    @property
+    def probability_positive(self) -> float:
+        """The share of resamples with a gain above zero, ties counted half."""
+        return float((self.samples > 0).mean() + (self.samples == 0).mean() / 2)
 
 
 def bootstrap_gain(
@@ -111,23 +118,22 @@ def bootstrap_gain(
         spread = fold_spread(np.array(per_fold)[defined], in_folds, share / share.sum())
         shift = draw_luck(spread, resamples, rng)
     span = METRICS[metric].span  # no luck of training makes a gain that the metric cannot have
-    low, high, samples, notes = _interval(
-        np.concatenate([gains + shift, gains - shift]).clip(-span, span), alpha, notes
-    )
+    samples, undefined = defined_rows(np.concatenate([gains + shift, gains - shift]).clip(-span, span))
+    if undefined:
+        notes = (*notes, f"{undefined:.1%} of the resamples lack a class and were left out")
+    low, high = np.quantile(samples, [alpha / 2, 1 - alpha / 2])
     return GainDistribution(
         gain=gain,
-        ci_low=low,
-        ci_high=high,
-        standard_error=(high - low) / (2 * float(norm.ppf(1 - alpha / 2))),
-        probability_positive=float((samples > 0).mean() + (samples == 0).mean() / 2),
+        ci_low=float(low),
+        ci_high=float(high),
+        alpha=alpha,
         fold_gains=tuple(None if np.isnan(value) else value for value in per_fold),
-        quantiles={level: float(np.quantile(samples, level)) for level in QUANTILES},
         folds=len(per_fold),
         units=len(strata),
         groups_variance=float(np.nanvar(gains)),
         spread=spread,
         notes=notes,
-        samples=samples,
+        samples=np.sort(samples),
     )
 
 
@@ -225,13 +231,3 @@ def defined_rows(samples: Array) -> tuple[Array, float]:
     if lacking.mean() > MOST_UNDEFINED:
         raise UndefinedGain(f"{lacking.mean():.0%} of the resamples lack a class: too few images of the rarest class")
     return samples[~lacking], float(lacking.mean())
-
-
-def _interval(samples: Array, alpha: float, notes: tuple[str, ...]) -> tuple[float, float, Array, tuple[str, ...]]:
-    """Give the percentile interval of level 1 - alpha, the defined samples, sorted, and the notes."""
-    samples, undefined = defined_rows(samples)
-    if undefined:
-        notes = (*notes, f"{undefined:.1%} of the resamples lack a class and were left out")
-    samples = np.sort(samples)
-    low, high = np.quantile(samples, [alpha / 2, 1 - alpha / 2])
-    return float(low), float(high), samples, notes

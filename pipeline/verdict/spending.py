@@ -25,7 +25,7 @@ class Arm:
 def fold_budgets(extract: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[int, float]:
     """GFLOPs that the transfer spent on each fold: its share of the extraction, then what its chosen fits took."""
     costs = [pd.DataFrame(arm.cost["folds"]).set_index("fold")["gflops_chosen"] for arm in arms.values()]
-    spent = sum(costs) + extract["gflops"] / len(costs[0])
+    spent = sum(costs) + extract.get("gflops", 0.0) / len(costs[0])
     return {int(str(fold)): float(gflops) for fold, gflops in spent.items()}
 
 

@@ -9,6 +9,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from pipeline.verdict import arms as tables
 from pipeline.verdict.ledger import cost_to_equal_quality, saving_curve
+from pipeline.verdict.metrics import METRICS
 from pipeline.verdict.spending import Arm
 
 FOLDS, IMAGES = 3, 36
@@ -56,8 +57,13 @@ def world(seed, ceiling=0.9):
     }
 
 
+def curve(arms, extract=EXTRACT, metric="balanced_accuracy", tested=TESTED, examples=EXAMPLES):
+    return saving_curve(tested, examples, arms, extract, metric)
+
+
 def costs(arms, extract=EXTRACT, metric="balanced_accuracy", tested=TESTED, examples=EXAMPLES):
-    return cost_to_equal_quality(tested, examples, arms, extract, metric)
+    quality = METRICS[metric](tested.labels, arms["scratch"].probabilities, tested.weights)
+    return cost_to_equal_quality(curve(arms, extract, metric, tested, examples), quality, metric)
 
 
 def every_budget(trajectory):
@@ -173,10 +179,6 @@ def test_a_dearer_scratch_makes_the_ratio_smaller_in_proportion(seed, factor):
 
 
 # ---- the saving as a curve -------------------------------------------------------------------------------------------
-
-
-def curve(arms, extract=EXTRACT, metric="balanced_accuracy", tested=TESTED, examples=EXAMPLES):
-    return saving_curve(tested, examples, arms, extract, metric)
 
 
 def without_ends(rows):

@@ -24,11 +24,13 @@ from pipeline.adaptation.choice import adapt_all
 from pipeline.adaptation.criteria import CRITERIA, Criterion, Trial, answered
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Adapted, Images, Labelled
-from pipeline.frame.io import read_parquet
-from pipeline.frame.params import Params, check_params, read_yaml
-from pipeline.frame.paths import Paths
-from pipeline.frame.seeds import seed_for
+from pipeline.config.loading import check_params
+from pipeline.config.params import Params
 from pipeline.stages import adapt, pretrain, split
+from pipeline.store.files import read_parquet
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
+from pipeline.store.yaml import read_yaml
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import fold_parts, images_of
 from pipeline.training.pooled import pooled_features

@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.flops import training_flops
 from pipeline.networks.freezing import cut_layer, set_trainable, split_at
-from pipeline.training.arms import build_head, with_head
+from pipeline.networks.heads import build_head, with_head
 
 SIZE, BATCH, STEPS, VIEWS = 80, 32, 30, 8
 UNFREEZE = (1, 3, 6, 11)  # blocks from the top

@@ -18,14 +18,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.rows import arguments, fill
-from pipeline.frame.device import use_device
-from pipeline.frame.io import read_json, read_parquet
-from pipeline.frame.params import Params, load_params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Baseline
-from pipeline.frame.seeds import seed_for
-from pipeline.training.baseline import baseline_specs
-from pipeline.training.train import train_fold
+from pipeline.arms.baseline import baseline_specs
+from pipeline.arms.train import train_fold
+from pipeline.config.loading import load_params
+from pipeline.config.params import Params
+from pipeline.config.schema import Baseline
+from pipeline.networks.device import use_device
+from pipeline.store.files import read_json, read_parquet
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 from pipeline.verdict.arms import aligned, arm_metrics, tested_images
 from pipeline.verdict.judging import judge
 

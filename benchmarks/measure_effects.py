@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.frame.io import read_parquet
-from pipeline.frame.outs import ArmPaths
-from pipeline.frame.params import load_params
-from pipeline.frame.paths import Paths
+from pipeline.config.loading import load_params
+from pipeline.store.files import read_parquet
+from pipeline.store.outs import ArmPaths
+from pipeline.store.paths import Paths
 from pipeline.verdict import arms as tables
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.pairs import PairedPredictions, pair

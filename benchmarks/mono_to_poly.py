@@ -20,9 +20,9 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from pipeline.adaptation.coral import recolouring, shrunk_covariance
+from pipeline.config.loading import load_params
 from pipeline.datasets.images import decode
 from pipeline.datasets.readers.elpv import read_elpv
-from pipeline.frame.params import load_params
 from pipeline.networks.published import load_published
 from pipeline.training.batches import as_rgb
 from pipeline.training.pooled import pooling

@@ -26,15 +26,16 @@ from sklearn.metrics import balanced_accuracy_score
 from benchmarks.rows import arguments, fill
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Labelled
-from pipeline.frame.io import read_parquet
-from pipeline.frame.params import Params, load_params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Pretrained, Target
-from pipeline.frame.seeds import seed_for
+from pipeline.config.loading import load_params
+from pipeline.config.params import Params
+from pipeline.config.schema import Pretrained, Target
 from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.representation import effective_rank
 from pipeline.pretraining.task import Task
 from pipeline.stages import pretrain, split
+from pipeline.store.files import read_parquet
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import fold_parts
 from pipeline.training.pooled import pooled_features, pooling

@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.warm import ask
+from pipeline.runner.warm import ask
 
 code = ask(sys.argv[1:])
 if code is None:

@@ -4,11 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline.frame.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
-from pipeline.frame.params import load_params
-from pipeline.frame.paths import Paths
-from pipeline.frame.stage import STAGES, run_stage
-from pipeline.warm import run_beside
+from pipeline.config.loading import load_params
+from pipeline.runner.stage import STAGES, run_stage
+from pipeline.runner.warm import run_beside
+from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
+from pipeline.store.paths import Paths
 
 
 def check_inputs(paths: Paths) -> None:
@@ -45,13 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         if parsed.command == "profile":
-            from pipeline.profiles import apply_profile
+            from pipeline.commands.profile import apply_profile
 
             apply_profile(parsed.name, parsed.into)
         elif parsed.command == "check":
             check_inputs(Paths())
         elif parsed.command == "doctor":
-            from pipeline.doctor import examine
+            from pipeline.commands.doctor import examine
 
             print(examine())
         elif parsed.command == "table":

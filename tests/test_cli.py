@@ -8,7 +8,7 @@ import sys
 import pytest
 import tiny_world
 
-from pipeline.frame.paths import Paths
+from pipeline.store.paths import Paths
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import pytest
 from dvc.utils.serialize import modify_yaml
 from PIL import Image
 
-from pipeline.frame.params import read_yaml
-from pipeline.frame.stage import STAGES
-from pipeline.profiles import apply_profile
+from pipeline.commands.profile import apply_profile
+from pipeline.runner.stage import STAGES
+from pipeline.store.yaml import read_yaml
 
 ROOT = Path(__file__).parents[1]
 TRANSFERS = ("type-to-defect", "cells-to-defect", "mono-to-poly")

@@ -42,7 +42,8 @@ def test_readme_names_the_targets_that_a_user_needs():
 def test_readme_params_example_is_valid():
     from ruamel.yaml import YAML
 
-    from pipeline.frame.params import check_params, read_yaml
+    from pipeline.config.loading import check_params
+    from pipeline.store.yaml import read_yaml
 
     example = YAML(typ="safe", pure=True).load(re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1])
     raw = read_yaml(ROOT / "params.yaml")

@@ -14,14 +14,14 @@ import pytest
 import tiny_world
 from PIL import Image
 
-from pipeline.frame import io
+from pipeline.store import files as io
 
 # for every line that it is given, starts a process that writes without end; tells its pid, and when it is gone
 WRITERS = """
 import os, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from pipeline.frame import io
+from pipeline.store import files as io
 
 def write(root, version):
     io.write_json(root / "file.json", {"version": version, "rest": ["x" * 99] * 99})
@@ -44,7 +44,7 @@ KILLS = 20
 STAGES = """
 import sys
 from pathlib import Path
-from pipeline.frame.stage import run_stage
+from pipeline.runner.stage import run_stage
 for stage, name in (("ingest", "toy"), ("split", "defect")):
     run_stage(stage, name, Path(sys.argv[1]))
 """

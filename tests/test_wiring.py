@@ -15,10 +15,11 @@ import pytest
 from dvc.repo import Repo
 from dvc.utils.serialize import dump_yaml
 
-from pipeline.frame.params import check_params, read_yaml
-from pipeline.frame.paths import Paths
-from pipeline.frame.stage import KERAS_STAGES, STAGES, tracked_keys
-from pipeline.profiles import ENTRIES
+from pipeline.commands.profile import ENTRIES
+from pipeline.config.loading import check_params
+from pipeline.runner.stage import KERAS_STAGES, STAGES, tracked_keys
+from pipeline.store.paths import Paths
+from pipeline.store.yaml import read_yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -176,6 +177,6 @@ def test_core_has_no_file_clock_or_environment():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [a.name for a in node.names] + [getattr(node, "module", "") or ""]
-                assert not {"os", "time", "pathlib", "keras", "pipeline.frame.io"} & set(names), file
+                assert not {"os", "time", "pathlib", "keras", "pipeline.store.files"} & set(names), file
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("open", "print"), file

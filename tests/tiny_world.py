@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from pipeline.frame import stage
-from pipeline.frame.io import replacing_folder, sha256_file, write_csv, write_json, write_npy, write_parquet
-from pipeline.frame.outs import DatasetPaths
-from pipeline.frame.params import Params, check_params
-from pipeline.frame.paths import Paths
+from pipeline.config.loading import check_params
+from pipeline.config.params import Params
+from pipeline.runner import stage
+from pipeline.store.files import replacing_folder, sha256_file, write_csv, write_json, write_npy, write_parquet
+from pipeline.store.outs import DatasetPaths
+from pipeline.store.paths import Paths
 
 SIZE, IMAGES = 32, 48
 BAD, GOOD = "<script>alert(1)</script> | $\\q$", "NA"

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 
 from pipeline.adaptation.problem import Adapted, Adapter, Images, Source, head_of
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Adapt
+from pipeline.config.schema import Adapt
 from pipeline.networks.flops import forward_flops
 from pipeline.networks.graph import flat_layers
+from pipeline.store.errors import InputError
 from pipeline.training.pooled import pooled_features
 
 GIGA = 1e9

@@ -13,7 +13,7 @@ from keras import ops
 
 from pipeline.adaptation.features import centre_and_spread
 from pipeline.adaptation.problem import Adapted, Adapter, Images, Source, normalised
-from pipeline.frame.schema import Adapt
+from pipeline.config.schema import Adapt
 
 GIGA = 1e9
 

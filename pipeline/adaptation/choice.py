@@ -10,8 +10,8 @@ import pandas as pd
 from pipeline.adaptation.criteria import CRITERIA, Criterion, Trial
 from pipeline.adaptation.methods import METHODS
 from pipeline.adaptation.problem import Adapted, Images, Source, as_it_is
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Adapt
+from pipeline.config.schema import Adapt
+from pipeline.store.errors import InputError
 
 SOURCE_ONLY = "source_only"  # the source as it is: no adaptation may be the best one
 

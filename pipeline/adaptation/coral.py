@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Adapted, Adapter, Images, Source
-from pipeline.frame.schema import Adapt
+from pipeline.config.schema import Adapt
 
 GIGA = 1e9
 

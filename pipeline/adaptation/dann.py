@@ -11,7 +11,7 @@ from keras import ops
 
 from pipeline.adaptation.alignment import Pair, prepare_with
 from pipeline.adaptation.problem import Adapter, Source
-from pipeline.frame.schema import Adapt
+from pipeline.config.schema import Adapt
 
 
 def reverse_gradient(x: Any, strength: Any) -> Any:

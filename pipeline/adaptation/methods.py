@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pipeline.adaptation import adabn, coral, dann, deep_coral, mcc, mmd, pseudo_labels
 from pipeline.adaptation.problem import Adapter, Source
-from pipeline.frame.schema import Adapt
+from pipeline.config.schema import Adapt
 
 
 class Method(NamedTuple):

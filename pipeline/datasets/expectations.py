@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.config.schema import Dataset, Run, Target
 from pipeline.datasets.selection import select
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Dataset, Run, Target
+from pipeline.store.errors import InputError
 
 MOSTLY = 0.99  # share of images whose brightness must lie within the bounds
 EXAMPLES = 5

@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 PARTS = 20  # that a dataset is cut into before they are dealt out to its pools: shares are met to about a twentieth
 

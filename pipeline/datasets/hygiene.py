@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets.manifest import close_pairs
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 
 def check_unseen(

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.datasets.grouping import assign_pools, units
 from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 # Correlation of textures from which two images with close hashes count as one scene. Solar cells all look alike: on
 # ELPV 613 pairs have hashes within 4 bits, 73 of them from files far apart. This second look leaves 280 pairs in 128

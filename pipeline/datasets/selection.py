@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 
 def select(manifest: pd.DataFrame, where: Mapping[str, str], pool: str | None, what: str) -> pd.DataFrame:

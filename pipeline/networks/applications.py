@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 # EfficientNetB0..B7 normalise inside the network with statistics that only the published weights bring along. A
 # network with random weights gets the same ones, or the two would not see the same pixels (keras.applications adds,

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import keras
 
-from pipeline.frame.errors import InputError
 from pipeline.networks import cifar_resnet, efficientnet_lite
 from pipeline.networks.applications import build_application
 from pipeline.networks.keras_files import read_keras_file, rebuilt
 from pipeline.networks.names import APPLICATIONS, BUILT_HERE, is_file, known_architecture
+from pipeline.store.errors import InputError
 
 
 class Architecture(NamedTuple):

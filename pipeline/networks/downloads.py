@@ -11,7 +11,7 @@ from typing import Any
 
 from keras.src.utils import file_utils  # the only place through which every keras.applications model fetches files
 
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 PROBE_SECONDS = 3.0
 

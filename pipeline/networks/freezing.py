@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import keras
 import numpy as np
 
-from pipeline.frame.errors import InputError
 from pipeline.networks.graph import Step, cut_positions, flat_layers, steps
+from pipeline.store.errors import InputError
 
 STEM, TOP, ALL = "stem", "top", "all"
 

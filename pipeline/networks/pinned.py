@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 
 def read_pinned(path: str | Path, sha256: str | None) -> bytes:

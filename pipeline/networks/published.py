@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from pipeline.frame.errors import InputError
 from pipeline.networks import lite0_weights
 from pipeline.networks.applications import build_application, describe, preprocessing_of
 from pipeline.networks.architectures import ARCHITECTURES, build_backbone, check_architecture
@@ -19,6 +18,7 @@ from pipeline.networks.names import allowed_weights, is_file
 from pipeline.networks.pinned import read_pinned
 from pipeline.networks.provenance import provenance_of
 from pipeline.networks.torch_legacy import read_state_dict
+from pipeline.store.errors import InputError
 
 Card = dict[str, Any]
 

@@ -11,7 +11,7 @@ than on average, and what must be positive (variances, mostly scales) positive, 
 import keras
 import numpy as np
 
-from pipeline.frame.seeds import seed_for
+from pipeline.store.seeds import seed_for
 
 
 def permuted(values: np.ndarray, seed: int) -> np.ndarray:

@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
-from pipeline.frame.progress import progress
 from pipeline.networks.flops import spending
 from pipeline.pretraining.task import Task
+from pipeline.store.progress import progress
 from pipeline.training.batches import Loader
 from pipeline.training.fit import Fit, fit
 from pipeline.training.folds import Part

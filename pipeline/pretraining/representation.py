@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 LEAST_VARIANCE = 1e-4  # random weights give 1e-2; float32 leaves 1e-8 of a constant
 

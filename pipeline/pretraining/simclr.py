@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from pipeline.frame.schema import SimCLR
+from pipeline.config.schema import SimCLR
 from pipeline.pretraining.task import Learnt, Task
 from pipeline.pretraining.two_views import learn_from_views
 

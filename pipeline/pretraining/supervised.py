@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from pipeline.networks.heads import build_head, with_head
 from pipeline.pretraining.classification import fit_classifier
 from pipeline.pretraining.task import Learnt, Task, prepare
-from pipeline.training.arms import build_head, with_head
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import fold_parts

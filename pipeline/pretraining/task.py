@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.frame.schema import PretrainFitting
+from pipeline.config.schema import PretrainFitting
 from pipeline.networks.graph import flat_layers
 from pipeline.training.fit import Plan
 

@@ -7,14 +7,14 @@ import keras
 import numpy as np
 from keras import layers
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import read_npy
-from pipeline.frame.progress import progress
-from pipeline.frame.schema import TwoViews
-from pipeline.frame.seeds import seed_for
+from pipeline.config.schema import TwoViews
 from pipeline.networks.flops import spending
 from pipeline.pretraining.task import Learnt, Task, prepare
 from pipeline.pretraining.views import random_views
+from pipeline.store.errors import InputError
+from pipeline.store.files import read_npy
+from pipeline.store.progress import progress
+from pipeline.store.seeds import seed_for
 from pipeline.training.batches import draw_epoch, epoch_shape
 from pipeline.training.fit import learning_rates
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.frame.params import Params
-from pipeline.frame.references import RESERVED
+from pipeline.config.params import Params
+from pipeline.config.schema import RESERVED
 from pipeline.reporting import figures
 from pipeline.reporting.sections import dataset_line, run_line, section, source_line
 from pipeline.reporting.sentences import controls_line, evidence_line, forecasts_line, sentence

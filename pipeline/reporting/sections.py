@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.frame.params import Params
+from pipeline.config.params import Params
 from pipeline.reporting.sentences import number, spaced, spending
 from pipeline.reporting.summary import ADAPTATION, REPEAT, TRANSFER
 from pipeline.reporting.tables import (

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.frame.params import Params
-from pipeline.frame.references import RESERVED
+from pipeline.config.params import Params
+from pipeline.config.schema import RESERVED
 from pipeline.verdict.controls import failures, held
 from pipeline.verdict.decision import Verdict, with_holm
 

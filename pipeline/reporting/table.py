@@ -9,9 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import read_json
-from pipeline.frame.paths import Paths
 from pipeline.reporting.sentences import (
     controls_line,
     evidence_line,
@@ -24,6 +21,9 @@ from pipeline.reporting.sentences import (
 from pipeline.reporting.studies import STUDIES, study_lines
 from pipeline.reporting.summary import ADAPTATION
 from pipeline.reporting.tables import held_in_words
+from pipeline.store.errors import InputError
+from pipeline.store.files import read_json
+from pipeline.store.paths import Paths
 from pipeline.verdict.controls import RULES
 
 STYLES = {"positive": "bold green", "negative": "bold red", "NO": "bold red", "failed": "bold red"}

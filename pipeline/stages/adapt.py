@@ -11,9 +11,15 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from pipeline.adaptation.choice import Chosen, Parts, choose, count_candidates
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Images, Labelled, Source
+from pipeline.arms.predictions import predictions_table
+from pipeline.config.params import Params
+from pipeline.config.schema import Adapt
 from pipeline.datasets.hygiene import check_unseen
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import (
+from pipeline.networks.flops import GIGA, forward_flops
+from pipeline.networks.heads import set_precision
+from pipeline.networks.saving import load_model
+from pipeline.store.errors import InputError
+from pipeline.store.files import (
     check_sealed,
     read_json,
     read_parquet,
@@ -23,19 +29,13 @@ from pipeline.frame.io import (
     write_json,
     write_parquet,
 )
-from pipeline.frame.outs import AdaptationPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.progress import progress
-from pipeline.frame.schema import Adapt
-from pipeline.frame.seeds import seed_for
-from pipeline.networks.flops import GIGA, forward_flops
-from pipeline.networks.saving import load_model
-from pipeline.training.arms import set_precision
+from pipeline.store.outs import AdaptationPaths
+from pipeline.store.paths import Paths
+from pipeline.store.progress import progress
+from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import Part, class_names, fold_parts, images_of
 from pipeline.training.pooled import pooled_features, pooling
-from pipeline.training.train import predictions_table
 
 TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "adaptations.{name}", "adapt")
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"

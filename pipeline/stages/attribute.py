@@ -1,11 +1,11 @@
 """attribute: the third reading of a transfer: how much of its gain is the scale of the weights, how much features."""
 
-from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_json
-from pipeline.frame.outs import ArmPaths, TransferPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.seeds import seed_for
+from pipeline.config.params import Params
 from pipeline.stages.evaluate import read_arms
+from pipeline.store.files import check_sealed, read_json, read_parquet, replacing_folder, write_json
+from pipeline.store.outs import ArmPaths, TransferPaths
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 from pipeline.verdict import arms as tables
 from pipeline.verdict.attribution import attribute
 from pipeline.verdict.judging import in_words

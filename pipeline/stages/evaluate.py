@@ -5,13 +5,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, replacing_folder, write_csv, write_json
-from pipeline.frame.outs import ArmPaths, TransferPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Transfer, VerdictParams
-from pipeline.frame.seeds import seed_for
+from pipeline.config.params import Params
+from pipeline.config.schema import Transfer, VerdictParams
 from pipeline.reporting.contact_sheet import MOST, Picture, contact_sheet
+from pipeline.store.files import (
+    check_sealed,
+    read_json,
+    read_npy,
+    read_parquet,
+    replacing_folder,
+    write_csv,
+    write_json,
+)
+from pipeline.store.outs import ArmPaths, TransferPaths
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 from pipeline.training.folds import images_of
 from pipeline.verdict import arms as tables
 from pipeline.verdict.arms import Tested

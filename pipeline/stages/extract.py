@@ -6,9 +6,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from pipeline.arms.specs import unfreeze_of
+from pipeline.config.params import Params
+from pipeline.config.schema import Transfer
 from pipeline.datasets.hygiene import check_unseen
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import (
+from pipeline.networks.flops import GIGA, forward_and_backward, forward_flops
+from pipeline.networks.freezing import cut_layer, split_at
+from pipeline.networks.heads import set_precision
+from pipeline.networks.saving import load_model
+from pipeline.store.errors import InputError
+from pipeline.store.files import (
     check_sealed,
     check_space,
     read_json,
@@ -17,20 +24,13 @@ from pipeline.frame.io import (
     write_json,
     write_npy,
 )
-from pipeline.frame.outs import FeaturePaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.progress import progress
-from pipeline.frame.schema import Transfer
-from pipeline.networks.flops import GIGA, forward_and_backward, forward_flops
-from pipeline.networks.freezing import cut_layer, split_at
-from pipeline.networks.saving import load_model
-from pipeline.training.arms import set_precision
+from pipeline.store.outs import FeaturePaths
+from pipeline.store.paths import Paths
+from pipeline.store.progress import progress
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import PREDICT_BATCH, Loader, pixel_loader, predict
 from pipeline.training.folds import images_of
 from pipeline.training.pooled import pooling
-from pipeline.training.specs import unfreeze_of
 
 TRACKS = (
     "run.augmentation",

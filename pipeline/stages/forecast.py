@@ -4,18 +4,18 @@ import keras
 import numpy as np
 import pandas as pd
 
+from pipeline.config.params import Params
 from pipeline.forecast.known import Known, standardised
 from pipeline.forecast.vote import RANDOM, SOURCE, forecast, z_scores
-from pipeline.frame.io import check_sealed, read_npy, read_parquet, replacing_folder, write_json
-from pipeline.frame.outs import ForecastPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.progress import progress
-from pipeline.frame.seeds import seed_for
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.flops import GIGA, forward_flops
+from pipeline.networks.heads import build_head, set_precision
 from pipeline.networks.saving import load_model
-from pipeline.training.arms import build_head, set_precision
+from pipeline.store.files import check_sealed, read_npy, read_parquet, replacing_folder, write_json
+from pipeline.store.outs import ForecastPaths
+from pipeline.store.paths import Paths
+from pipeline.store.progress import progress
+from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import class_names, fold_parts, images_of
 from pipeline.training.pooled import pooled_features, pooling

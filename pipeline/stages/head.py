@@ -1,12 +1,13 @@
 """head (steps 1 and 3, add and train the end): a linear probe on the cached features of the frozen backbone."""
 
-from pipeline.frame.io import check_sealed, read_npy, read_parquet
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.training.arms import HeadNetwork
+from pipeline.arms.many import train_arm
+from pipeline.arms.networks import HeadNetwork
+from pipeline.arms.spec import sweep
+from pipeline.arms.specs import fold_specs
+from pipeline.config.params import Params
+from pipeline.store.files import check_sealed, read_npy, read_parquet
+from pipeline.store.paths import Paths
 from pipeline.training.folds import class_names
-from pipeline.training.specs import fold_specs
-from pipeline.training.train import sweep, train_arm
 
 TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "transfers.{name}", "head")
 

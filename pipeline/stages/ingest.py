@@ -10,18 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.config.params import Params
+from pipeline.config.schema import Dataset
 from pipeline.datasets import manifest
 from pipeline.datasets.images import THUMBNAIL, Decoded, Quarantine, decode, right_extension
 from pipeline.datasets.readers import READERS
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_space, replacing_folder, sha256_file, write_csv, write_json, write_parquet
-from pipeline.frame.outs import DatasetPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.progress import progress
-from pipeline.frame.schema import Dataset
-from pipeline.frame.seeds import seed_for
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_space, replacing_folder, sha256_file, write_csv, write_json, write_parquet
+from pipeline.store.outs import DatasetPaths
+from pipeline.store.paths import Paths
+from pipeline.store.progress import progress
+from pipeline.store.seeds import seed_for
 
 TRACKS = ("run.seed", "run.image_size", "datasets.{name}")
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_csv, write_json
-from pipeline.frame.outs import ArmPaths, TransferPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import VerdictParams
-from pipeline.frame.seeds import seed_for
+from pipeline.config.params import Params
+from pipeline.config.schema import VerdictParams
+from pipeline.store.files import check_sealed, read_json, read_parquet, replacing_folder, write_csv, write_json
+from pipeline.store.outs import ArmPaths, TransferPaths
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 from pipeline.verdict import arms as tables
 from pipeline.verdict.arms import Tested
 from pipeline.verdict.judging import in_words, judge

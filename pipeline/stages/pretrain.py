@@ -9,10 +9,18 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit
 
+from pipeline.config.params import Params
+from pipeline.config.schema import Pretrained
 from pipeline.datasets.grouping import assign_folds
 from pipeline.datasets.selection import select
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import (
+from pipeline.networks.flops import forward_and_backward
+from pipeline.networks.heads import set_precision
+from pipeline.networks.saving import load_model, save_model
+from pipeline.pretraining.methods import METHODS
+from pipeline.pretraining.representation import Representation, check_not_collapsed, represent
+from pipeline.pretraining.task import Learnt, Task
+from pipeline.store.errors import InputError
+from pipeline.store.files import (
     check_sealed,
     read_json,
     read_npy,
@@ -23,17 +31,9 @@ from pipeline.frame.io import (
     write_json,
     write_parquet,
 )
-from pipeline.frame.outs import DatasetPaths, SourcePaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Pretrained
-from pipeline.frame.seeds import seed_for
-from pipeline.networks.flops import forward_and_backward
-from pipeline.networks.saving import load_model, save_model
-from pipeline.pretraining.methods import METHODS
-from pipeline.pretraining.representation import Representation, check_not_collapsed, represent
-from pipeline.pretraining.task import Learnt, Task
-from pipeline.training.arms import set_precision
+from pipeline.store.outs import DatasetPaths, SourcePaths
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.pooled import pooled_features, pooling
 

@@ -6,8 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import (
+from pipeline.config.params import Params
+from pipeline.reporting.figures import gain_figure
+from pipeline.reporting.pages import contact_figure, gain_rows, page, transfer_figures
+from pipeline.reporting.render import render
+from pipeline.reporting.studies import STUDIES
+from pipeline.reporting.summary import cells, controls_of, headlines, summarise
+from pipeline.store.errors import InputError
+from pipeline.store.files import (
     check_sealed,
     read_json,
     read_parquet,
@@ -17,14 +23,8 @@ from pipeline.frame.io import (
     write_json,
     write_text,
 )
-from pipeline.frame.outs import TransferPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.reporting.figures import gain_figure
-from pipeline.reporting.pages import contact_figure, gain_rows, page, transfer_figures
-from pipeline.reporting.render import render
-from pipeline.reporting.studies import STUDIES
-from pipeline.reporting.summary import cells, controls_of, headlines, summarise
+from pipeline.store.outs import TransferPaths
+from pipeline.store.paths import Paths
 
 TRACKS = (
     "run",

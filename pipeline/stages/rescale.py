@@ -1,9 +1,9 @@
 """rescale: as scratch, from random weights with the statistics of a source's: its scale without its features."""
 
-from pipeline.frame.io import check_sealed
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.training.baseline import train_baseline
+from pipeline.arms.baseline import train_baseline
+from pipeline.config.params import Params
+from pipeline.store.files import check_sealed
+from pipeline.store.paths import Paths
 
 TRACKS = (
     "run.seed",

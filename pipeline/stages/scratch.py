@@ -1,8 +1,8 @@
 """scratch (the baseline): the same network from random weights, on the same folds, with a larger budget of its own."""
 
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.training.baseline import train_baseline
+from pipeline.arms.baseline import train_baseline
+from pipeline.config.params import Params
+from pipeline.store.paths import Paths
 
 TRACKS = (
     "run.seed",

@@ -1,12 +1,12 @@
 """source: the backbone that knowledge comes from, with a card of what it is, whose it is and what it needs."""
 
-from pipeline.frame.io import replacing_folder, write_json
-from pipeline.frame.outs import SourcePaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.seeds import seed_for
+from pipeline.config.params import Params
 from pipeline.networks.published import load_published
 from pipeline.networks.saving import save_model
+from pipeline.store.files import replacing_folder, write_json
+from pipeline.store.outs import SourcePaths
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 
 TRACKS = ("run.seed", "run.image_size", "run.device", "sources.{name}")
 

@@ -6,10 +6,12 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from pipeline.config.params import Params
+from pipeline.config.schema import Target
 from pipeline.datasets.grouping import assign_folds
 from pipeline.datasets.selection import select
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import (
+from pipeline.store.errors import InputError
+from pipeline.store.files import (
     check_sealed,
     read_json,
     read_parquet,
@@ -18,11 +20,9 @@ from pipeline.frame.io import (
     write_json,
     write_parquet,
 )
-from pipeline.frame.outs import SplitPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Target
-from pipeline.frame.seeds import seed_for
+from pipeline.store.outs import SplitPaths
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 
 TRACKS = ("run.seed", "run.folds", "run.protocol", "run.validation_fraction", "targets.{name}")
 

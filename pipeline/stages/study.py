@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.frame.io import check_sealed, read_parquet, replacing_folder, write_csv, write_json
-from pipeline.frame.outs import TransferPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.seeds import seed_for
+from pipeline.config.params import Params
 from pipeline.stages.evaluate import read_arms
+from pipeline.store.files import check_sealed, read_parquet, replacing_folder, write_csv, write_json
+from pipeline.store.outs import TransferPaths
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 from pipeline.verdict.arms import Tested, tested_images
 from pipeline.verdict.judging import judge
 from pipeline.verdict.label_efficiency import efficiency

@@ -1,14 +1,15 @@
 """tune (steps 4 and 5, unfreeze and train jointly): some layers and the head, from activations cached at the cut."""
 
-from pipeline.frame.io import check_sealed, read_json, replacing_folder, write_json
-from pipeline.frame.outs import ArmPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
+from pipeline.arms.many import train_arm
+from pipeline.arms.networks import TunedNetwork
+from pipeline.arms.spec import sweep
+from pipeline.arms.specs import fold_specs, method_of, unfreeze_of
+from pipeline.config.params import Params
 from pipeline.networks.flops import forward_and_backward
-from pipeline.training.arms import TunedNetwork
+from pipeline.store.files import check_sealed, read_json, replacing_folder, write_json
+from pipeline.store.outs import ArmPaths
+from pipeline.store.paths import Paths
 from pipeline.training.folds import images_of
-from pipeline.training.specs import fold_specs, method_of, unfreeze_of
-from pipeline.training.train import sweep, train_arm
 
 TRACKS = (
     "run.seed",

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from pipeline.config.params import Params
+from pipeline.config.schema import Target
 from pipeline.datasets import expectations
-from pipeline.frame.io import check_sealed, read_parquet, write_json, write_text
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Target
+from pipeline.store.files import check_sealed, read_parquet, write_json, write_text
+from pipeline.store.paths import Paths
 
 TRACKS = ("run.folds", "run.protocol", "datasets.{name}", "targets")
 

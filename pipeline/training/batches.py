@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from pipeline.frame.io import read_npy
+from pipeline.store.files import read_npy
 from pipeline.training.augmentation import views
 
 PREDICT_BATCH = 64

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.seeds import seed_for
+from pipeline.store.errors import InputError
+from pipeline.store.seeds import seed_for
 from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict
 from pipeline.training.folds import Part
 from pipeline.training.methods import JOINT, Method

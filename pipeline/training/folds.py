@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_json, sha256_file
-from pipeline.frame.paths import Paths
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed, read_json, sha256_file
+from pipeline.store.paths import Paths
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.frame.schema import VerdictParams
+from pipeline.config.schema import VerdictParams
 from pipeline.verdict.arms import Tested
 from pipeline.verdict.judging import judge
 from pipeline.verdict.metrics import Array

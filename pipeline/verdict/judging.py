@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.frame.schema import VerdictParams
+from pipeline.config.schema import VerdictParams
 from pipeline.verdict.arms import Tested
 from pipeline.verdict.decision import decide
 from pipeline.verdict.metrics import Array

@@ -5,8 +5,8 @@ import numpy as np
 
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Images, Labelled, Source
-from pipeline.frame.schema import Adapt
-from pipeline.training.arms import build_head
+from pipeline.config.schema import Adapt
+from pipeline.networks.heads import build_head
 
 SETTINGS = Adapt(
     methods=["coral"],

@@ -7,8 +7,8 @@ from synthetic import SETTINGS, labelled
 
 from pipeline.adaptation import adabn
 from pipeline.adaptation.problem import Images, Source
-from pipeline.frame.errors import InputError
-from pipeline.training.arms import build_head
+from pipeline.networks.heads import build_head
+from pipeline.store.errors import InputError
 from pipeline.training.pooled import pooling
 
 

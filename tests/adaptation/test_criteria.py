@@ -15,7 +15,7 @@ from pipeline.adaptation.criteria import (
 )
 from pipeline.adaptation.methods import METHODS
 from pipeline.adaptation.problem import Adapted
-from pipeline.frame.schema import Adapt
+from pipeline.config.schema import Adapt
 
 SURE = np.array([[0.99, 0.01], [0.01, 0.99]] * 10)
 UNSURE = np.array([[0.6, 0.4], [0.4, 0.6]] * 10)

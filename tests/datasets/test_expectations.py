@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
+from pipeline.config.schema import Dataset, Run, Target
 from pipeline.datasets import expectations
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Dataset, Run, Target
+from pipeline.store.errors import InputError
 
 RUN = Run.model_construct(folds=3, protocol="grouped")
 DATASET = Dataset(

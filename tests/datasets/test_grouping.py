@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.datasets.grouping import assign_pools, units
 from pipeline.datasets.selection import select
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 
 def test_chains_of_clusters_and_groups_are_one_unit():

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pipeline.datasets.hygiene import check_unseen
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 EXAMPLES = pd.DataFrame(
     {

@@ -13,7 +13,7 @@ from pipeline.datasets import manifest
 from pipeline.datasets.images import perceptual_hash
 from pipeline.datasets.manifest import Facts
 from pipeline.datasets.readers.raw import RawDataset, RawImage
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 
 def listed(*labels: str) -> list[RawImage]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.elpv import read_elpv
 from pipeline.datasets.readers.raw import RawDataset
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Dataset
+from pipeline.store.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 LABELS = "images/1.png  0.0  mono\nimages/2.png  0.3333333333333333 mono\nimages/3.png  1.0  poly\n"

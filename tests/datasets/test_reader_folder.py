@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.folder import read_folder
 from pipeline.datasets.readers.raw import RawDataset, escaped
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Dataset
+from pipeline.store.errors import InputError
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.raw import RawDataset
 from pipeline.datasets.readers.table import read_table
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Dataset
+from pipeline.store.errors import InputError
 
 ROWS = {
     "path": ["a.png", "sub/b.png", "c d.png"],

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.frame.errors import InputError
 from pipeline.networks.applications import (
     IMAGENET_DEVIATION,
     IMAGENET_MEAN,
@@ -19,6 +18,7 @@ from pipeline.networks.applications import (
 from pipeline.networks.architectures import ARCHITECTURES, build_backbone
 from pipeline.networks.freezing import blocks
 from pipeline.networks.names import APPLICATIONS, BUILT_HERE, known_architecture
+from pipeline.store.errors import InputError
 
 FAMILIES = (
     *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionResNetV2", "InceptionV3"),

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.frame.errors import InputError
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.freezing import (
     assert_unmoved,
@@ -13,6 +12,7 @@ from pipeline.networks.freezing import (
     split_at,
 )
 from pipeline.networks.graph import cut_positions, steps
+from pipeline.store.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
-from pipeline.frame.errors import InputError
 from pipeline.networks import downloads, lite0_weights, names
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.pinned import read_pinned
 from pipeline.networks.provenance import FAMILIES, provenance_of
 from pipeline.networks.published import load_published
+from pipeline.store.errors import InputError
 
 REFERENCE = Path(__file__).parent / "reference" / "lite0_features.npz"  # its origin: make_lite0_reference.py beside it
 CARD = {

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from pipeline.frame.errors import InputError
 from pipeline.networks.torch_legacy import MAGIC, PROTOCOL, STORAGE_DTYPES, read_state_dict
+from pipeline.store.errors import InputError
 
 MACHINE = {"protocol_version": PROTOCOL, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
 

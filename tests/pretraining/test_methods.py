@@ -7,16 +7,16 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Pretraining
+from pipeline.config.schema import Pretraining
 from pipeline.networks.flops import backward_flops, training_flops
+from pipeline.networks.heads import build_head
 from pipeline.networks.saving import save_model
 from pipeline.pretraining import rotation
 from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.rotation import turned_loader, turned_part
 from pipeline.pretraining.task import Learnt, Task
 from pipeline.pretraining.two_views import two_views, with_projection
-from pipeline.training.arms import build_head
+from pipeline.store.errors import InputError
 from pipeline.training.batches import pixel_loader
 
 from .worlds import IMAGES, SETTINGS, task

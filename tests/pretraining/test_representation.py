@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.frame.errors import InputError
 from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.representation import (
     Representation,
@@ -12,6 +11,7 @@ from pipeline.pretraining.representation import (
     effective_rank,
     represent,
 )
+from pipeline.store.errors import InputError
 from pipeline.training.batches import pixel_loader
 from pipeline.training.pooled import pooled_features, pooling
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipeline.frame.io import write_npy
-from pipeline.frame.schema import PretrainFitting, SimCLR, VICReg
+from pipeline.config.schema import PretrainFitting, SimCLR, VICReg
 from pipeline.pretraining.task import Task
+from pipeline.store.files import write_npy
 
 SIZE, IMAGES = 16, 48
 FIT = {"learning_rate": 2e-2, "epochs": 4, "batch_size": 16, "warmup": 0.1, "weight_decay": 1e-4}

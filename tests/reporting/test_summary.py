@@ -10,7 +10,7 @@ from dvc.cli import main
 from dvc.repo import Repo
 from scmrepo.git import Git
 
-from pipeline.frame.params import check_params, load_params
+from pipeline.config.loading import check_params, load_params
 from pipeline.reporting.summary import amortised, cells, headlines, one_off
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import tiny_world
 
-from pipeline.frame.io import read_parquet, replacing_folder, write_csv, write_json, write_parquet
-from pipeline.frame.outs import AdaptationPaths, SourcePaths
-from pipeline.frame.paths import Paths
+from pipeline.store.files import read_parquet, replacing_folder, write_csv, write_json, write_parquet
+from pipeline.store.outs import AdaptationPaths, SourcePaths
+from pipeline.store.paths import Paths
 
 SOURCE, NAME = "kind-source", "kind-unlabelled"
 RIGHT = {"source_only": 0.55, "adapted": 0.8, "target_supervised": 0.95}  # share of images that an arm is right on

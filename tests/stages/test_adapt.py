@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import tiny_world
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import (
+from pipeline.store.errors import InputError
+from pipeline.store.files import (
     check_sealed,
     read_json,
     read_parquet,
@@ -17,8 +17,8 @@ from pipeline.frame.io import (
     write_npy,
     write_parquet,
 )
-from pipeline.frame.outs import DatasetPaths, SourcePaths
-from pipeline.frame.paths import Paths
+from pipeline.store.outs import DatasetPaths, SourcePaths
+from pipeline.store.paths import Paths
 
 SOURCE, NAME = "dark", "dark-to-defect"
 
@@ -27,8 +27,8 @@ def write_source(root, table):
     """A source that learnt `defect` on darker images: what `pretrain` leaves, its head fitted to its own features."""
     from pipeline.adaptation.linear import fit_linear
     from pipeline.adaptation.problem import Labelled
+    from pipeline.networks.heads import build_head
     from pipeline.networks.saving import load_model, save_model
-    from pipeline.training.arms import build_head
     from pipeline.training.batches import pixel_loader
     from pipeline.training.pooled import pooled_features, pooling
 
@@ -152,7 +152,7 @@ def test_a_second_run_leaves_the_same_bytes(root):
 def test_test_images_change_nothing_but_their_own_answers(root):
     """What is chosen for a fold does not move when its test images do."""
     from pipeline.adaptation.choice import choose
-    from pipeline.frame.params import load_params
+    from pipeline.config.loading import load_params
     from pipeline.stages import adapt
     from pipeline.training.batches import pixel_loader
 
@@ -175,7 +175,7 @@ def test_a_limit_of_labels_does_not_choose_what_is_adapted_to(root):
     from unittest import mock
 
     from pipeline.adaptation.problem import Images
-    from pipeline.frame.params import load_params
+    from pipeline.config.loading import load_params
     from pipeline.stages import adapt, split
 
     paths, params = Paths(root), load_params(Paths(root).params)
@@ -195,7 +195,7 @@ def test_a_limit_of_labels_does_not_choose_what_is_adapted_to(root):
 
 def test_every_candidate_of_every_fold_is_counted_twice(root):
     from pipeline.adaptation.choice import choose, count_candidates
-    from pipeline.frame.params import load_params
+    from pipeline.config.loading import load_params
     from pipeline.stages import adapt
 
     params, steps = load_params(Paths(root).params), []

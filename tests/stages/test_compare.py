@@ -6,9 +6,9 @@ import pytest
 import tiny_world
 from sklearn.metrics import balanced_accuracy_score
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import read_json, read_parquet, write_parquet
 from pipeline.stages.compare import candidates_over_folds, chosen_methods
+from pipeline.store.errors import InputError
+from pipeline.store.files import read_json, read_parquet, write_parquet
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_it_repeats_to_the_byte(paths, compared, copied):
 
 def test_an_arm_without_all_images_is_no_verdict(paths, copied):
     """A fault of ours, behind a seal that is whole."""
-    from pipeline.frame.io import seal
+    from pipeline.store.files import seal
 
     files = paths.adaptation(adapted.NAME)
     table = read_parquet(files.predictions)

@@ -9,10 +9,10 @@ import pytest
 import tiny_world
 from sklearn.metrics import balanced_accuracy_score
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_parquet
-from pipeline.frame.outs import ArmPaths
-from pipeline.frame.paths import Paths
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed, read_json, read_parquet, replacing_folder, write_parquet
+from pipeline.store.outs import ArmPaths
+from pipeline.store.paths import Paths
 from pipeline.verdict import arms as tables
 from pipeline.verdict.spending import Arm, fold_budgets, learning_curves, transfer_compute
 

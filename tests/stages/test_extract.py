@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tiny_world
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, seal, write_parquet
-from pipeline.frame.paths import Paths
+from pipeline.arms.networks import TunedNetwork
 from pipeline.networks.freezing import split_at
-from pipeline.training.arms import TunedNetwork
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, seal, write_parquet
+from pipeline.store.paths import Paths
 from pipeline.training.augmentation import view
 
 

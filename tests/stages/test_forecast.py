@@ -5,8 +5,8 @@ import pytest
 import tiny_world
 
 from pipeline.forecast.scores import SCORES
-from pipeline.frame.io import read_json, read_parquet
-from pipeline.frame.paths import Paths
+from pipeline.store.files import read_json, read_parquet
+from pipeline.store.paths import Paths
 
 
 @pytest.fixture

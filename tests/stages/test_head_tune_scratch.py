@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import tiny_world
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, sha256_file
-from pipeline.frame.paths import Paths
-from pipeline.training import train
+from pipeline.arms import train
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, sha256_file
+from pipeline.store.paths import Paths
 from pipeline.training.fit import fit
 
 ARMS = {"head": "to-defect", "tune": "to-defect", "scratch": "defect-tiny"}

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed
-from pipeline.frame.outs import DatasetPaths
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Dataset, Run
+from pipeline.config.params import Params
+from pipeline.config.schema import Dataset, Run
 from pipeline.stages import ingest
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed
+from pipeline.store.outs import DatasetPaths
+from pipeline.store.paths import Paths
 
 REPOSITORY = Path(__file__).parents[2]
 

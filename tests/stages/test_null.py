@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import tiny_world
 
-from pipeline.frame.io import check_sealed, read_json, read_parquet, replacing_folder, write_parquet
-from pipeline.frame.outs import ArmPaths
-from pipeline.frame.paths import Paths
+from pipeline.store.files import check_sealed, read_json, read_parquet, replacing_folder, write_parquet
+from pipeline.store.outs import ArmPaths
+from pipeline.store.paths import Paths
 
 NAME = "defect-null"
 

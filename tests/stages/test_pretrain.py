@@ -6,15 +6,15 @@ import pandas as pd
 import pytest
 import tiny_world
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet, sha256_file
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Pretrained
-from pipeline.frame.seeds import seed_for
+from pipeline.config.schema import Pretrained
 from pipeline.pretraining import methods
 from pipeline.pretraining.representation import Representation
 from pipeline.pretraining.task import Learnt
 from pipeline.stages import pretrain
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, sha256_file
+from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 
 FILES = {"backbone.keras", "card.json", "seen.parquet", "examples.parquet", "images.json", "history.csv", "sha256.json"}
 CARD = {

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import tiny_world
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import read_json, seal, sha256_file, write_json
-from pipeline.frame.paths import Paths
 from pipeline.reporting.sentences import equal_quality, interval, number
 from pipeline.reporting.summary import NO_SAVING, last_verdict
+from pipeline.store.errors import InputError
+from pipeline.store.files import read_json, seal, sha256_file, write_json
+from pipeline.store.paths import Paths
 from pipeline.verdict.difference import holm
 
 NUMBERS = {"gain", "ci_low", "ci_high", "p_holm"}

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tiny_world
 
-from pipeline.frame.errors import ParamsError
-from pipeline.frame.io import check_sealed, read_json, read_parquet
-from pipeline.frame.paths import Paths
+from pipeline.arms.networks import ScratchNetwork
 from pipeline.networks.saving import load_model
-from pipeline.training.arms import ScratchNetwork
+from pipeline.store.errors import ParamsError
+from pipeline.store.files import check_sealed, read_json, read_parquet
+from pipeline.store.paths import Paths
 
 NAME = "statistics"
 ENTRY = {"transfer": "to-defect", "source": "tiny", "target": "defect", "baseline": "defect-tiny"}

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tiny_world
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_json
-from pipeline.frame.paths import Paths
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed, read_json
+from pipeline.store.paths import Paths
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype("float32")
 

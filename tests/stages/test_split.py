@@ -7,14 +7,14 @@ import tiny_world
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from pipeline.config.loading import check_params
+from pipeline.config.schema import Target
 from pipeline.datasets.grouping import units
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import check_sealed, read_json, read_parquet, sha256_file
-from pipeline.frame.params import check_params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Target
 from pipeline.stages import split as stage
 from pipeline.stages.split import limited
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed, read_json, read_parquet, sha256_file
+from pipeline.store.paths import Paths
 
 few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import tiny_world
 
-from pipeline.frame.errors import ParamsError
-from pipeline.frame.io import check_sealed, read_json, read_parquet
-from pipeline.frame.params import check_params
-from pipeline.frame.paths import Paths
+from pipeline.config.loading import check_params
 from pipeline.reporting import studies, table
+from pipeline.store.errors import ParamsError
+from pipeline.store.files import check_sealed, read_json, read_parquet
+from pipeline.store.paths import Paths
 
 NAME, SHARES = "labels", {"half": 0.5, "whole": 1.0}
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.params import Params
-from pipeline.frame.paths import Paths
-from pipeline.frame.schema import Dataset, Run, Target
+from pipeline.config.params import Params
+from pipeline.config.schema import Dataset, Run, Target
 from pipeline.stages import ingest, validate
+from pipeline.store.errors import InputError
+from pipeline.store.paths import Paths
 
 
 def params(**changes: object) -> Params:

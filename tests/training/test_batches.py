@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.frame.io import write_npy
+from pipeline.store.files import write_npy
 from pipeline.training.batches import (
     PREDICT_BATCH,
     activation_loader,

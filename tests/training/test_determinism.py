@@ -11,7 +11,7 @@ import pytest
 
 TRAIN = """
 import hashlib, os, sys
-from pipeline.frame.device import choose_backend, use_device
+from pipeline.networks.device import choose_backend, use_device
 if "fork" in sys.argv:  # as a cell of `python -m pipeline warm` is
     choose_backend()
     import keras
@@ -20,7 +20,7 @@ if "fork" in sys.argv:  # as a cell of `python -m pipeline warm` is
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 use_device("cpu")
 import numpy as np
-from pipeline.training.arms import ScratchNetwork
+from pipeline.arms.networks import ScratchNetwork
 from pipeline.training.fit import Plan, compile_model, restarted_optimizer
 model, _, depth = ScratchNetwork("efficientnet_lite0", 96, 2, 0.9, None).build(dropout=0.2, l2=0.0, seed=1)
 plan = Plan(1e-3, 1, 1, 32, "constant", 0.0, 1e-4, 1)

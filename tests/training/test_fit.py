@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from pipeline.frame.errors import InputError
-from pipeline.training.arms import HeadNetwork
+from pipeline.arms.networks import HeadNetwork
+from pipeline.store.errors import InputError
 from pipeline.training.fit import Plan, fit, learning_rates, probabilities, stopped_improving
 from pipeline.training.folds import Part
 

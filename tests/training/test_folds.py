@@ -7,9 +7,9 @@ import tiny_world
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import write_npy
-from pipeline.frame.paths import Paths
+from pipeline.store.errors import InputError
+from pipeline.store.files import write_npy
+from pipeline.store.paths import Paths
 from pipeline.training.folds import class_names, fold_parts, images_of
 
 ROLES = ("train", "validation", "test")

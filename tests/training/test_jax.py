@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import tiny_world
 
-from pipeline.frame.io import check_sealed, read_json, read_npy, read_parquet
-from pipeline.frame.paths import Paths
+from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet
+from pipeline.store.paths import Paths
 
 ADAPT = ("adabn", "coral", "deep_coral")  # the last one trains
 CODE = """

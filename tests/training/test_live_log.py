@@ -8,9 +8,10 @@ import toy_fold
 from dvc.repo import Repo
 from scmrepo.git import Git
 
-from pipeline.frame.io import read_json
-from pipeline.frame.paths import Paths
-from pipeline.training.train import live_log, train_fold
+from pipeline.arms.train import train_fold
+from pipeline.store.files import read_json
+from pipeline.store.paths import Paths
+from pipeline.training.live_log import live_log
 
 
 def check_log(history, live):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.training.arms import build_head, with_head
+from pipeline.networks.heads import build_head, with_head
 from pipeline.training.fit import Plan, compile_model, fit
 from pipeline.training.folds import Part
 from pipeline.training.methods import METHODS, Method, variable_depths

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from pipeline.frame.schema import VerdictParams
+from pipeline.config.schema import VerdictParams
 from pipeline.verdict import arms as tables
 from pipeline.verdict.attribution import UNDEFINED, attribute
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from pipeline.frame.schema import Transfer
+from pipeline.config.schema import Transfer
 from pipeline.verdict.controls import RULES, by_sign_alone, failures, held, why_failed
 from pipeline.verdict.decision import Verdict
 

@@ -5,12 +5,11 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.schema import GROUPS, Dataset
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns, check_labels, inside
-from pipeline.frame.errors import InputError
-from pipeline.frame.io import sha256_file
-from pipeline.frame.params import read_yaml
-from pipeline.frame.references import GROUPS
-from pipeline.frame.schema import Dataset
+from pipeline.store.errors import InputError
+from pipeline.store.files import sha256_file
+from pipeline.store.yaml import read_yaml
 
 INSTALL = "pip install -c constraints.txt -e '.[demo]'"
 # labels.csv -> (defect, probability, confidence). An expert called each cell functional or defective, and himself sure

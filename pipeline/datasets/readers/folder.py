@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from pipeline.config.schema import GROUPS, Dataset
 from pipeline.datasets.readers.raw import (
     RawDataset,
     RawImage,
@@ -13,9 +14,7 @@ from pipeline.datasets.readers.raw import (
     inside,
     raw_folder,
 )
-from pipeline.frame.errors import InputError
-from pipeline.frame.references import GROUPS
-from pipeline.frame.schema import Dataset
+from pipeline.store.errors import InputError
 
 LABEL = "label"
 CONTENT = "one directory per class with its images (or set `reader`)"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.frame.errors import InputError
+from pipeline.store.errors import InputError
 
 SHOWN = 5  # examples in a message
 

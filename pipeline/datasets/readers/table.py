@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.raw import (
     SHOWN,
     RawDataset,
@@ -16,8 +17,7 @@ from pipeline.datasets.readers.raw import (
     inside,
     raw_folder,
 )
-from pipeline.frame.errors import InputError
-from pipeline.frame.schema import Dataset
+from pipeline.store.errors import InputError
 
 
 def read_table(dataset: Dataset, root: Path) -> RawDataset:

@@ -1,0 +1,95 @@
+"""The networks of the three arms: what is trained, and what is saved and used afterwards."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import keras
+import numpy as np
+
+from pipeline.networks.architectures import build_backbone
+from pipeline.networks.freezing import set_trainable, split_at
+from pipeline.networks.heads import build_head, set_precision, with_head
+from pipeline.networks.rescaling import take_statistics
+from pipeline.networks.saving import load_model
+from pipeline.training.methods import variable_depths
+
+
+class Trainee(NamedTuple):
+    """The network of an arm.
+
+    `trained` maps a loader's inputs to class probabilities; `whole`, of the same variables, is what is saved; `depth`
+    is how deep below the head each trainable variable of `trained` lies (see methods.py), int (variables,).
+    """
+
+    trained: keras.Model
+    whole: keras.Model
+    depth: np.ndarray
+
+
+class Network(Protocol):
+    """How to make the network of one arm; small and picklable, so that a fold can be sent elsewhere."""
+
+    def build(self, dropout: float, l2: float, seed: int) -> Trainee: ...
+
+
+@dataclass(frozen=True)
+class HeadNetwork:
+    """A linear probe on pooled features (n, features)."""
+
+    features: int
+    classes: int
+
+    def build(self, dropout: float, l2: float, seed: int) -> Trainee:
+        keras.utils.set_random_seed(seed)
+        head = build_head(self.features, self.classes, dropout, l2)
+        return Trainee(head, head, np.zeros(len(head.trainable_variables), "int64"))
+
+
+@dataclass(frozen=True)
+class TunedNetwork:
+    """The backbone behind `cut` and the head, trained jointly from activations at the cut (or from pixels)."""
+
+    backbone: Path
+    head: Path
+    cut: str
+    batch_norm: Literal["frozen", "train"]
+
+    def build(self, dropout: float, l2: float, seed: int) -> Trainee:
+        keras.utils.set_random_seed(seed)
+        backbone, trained_head = load_model(self.backbone), load_model(self.head)
+        set_precision(backbone)
+        features, classes = trained_head.input_shape[-1], trained_head.output_shape[-1]
+        head = build_head(features, classes, dropout, l2)
+        head.set_weights(trained_head.get_weights())
+        set_trainable(backbone, self.cut, self.batch_norm)
+        _, top = split_at(backbone, self.cut)
+        trained = with_head(top, head)
+        return Trainee(trained, with_head(backbone, head), variable_depths(trained, backbone))
+
+
+@dataclass(frozen=True)
+class ScratchNetwork:
+    """The same network from random weights, all of it trained from pixels.
+
+    `statistics_of`: a backbone's file of whose weights the random ones keep the statistics (see rescaling.py).
+    """
+
+    architecture: str
+    image_size: int
+    classes: int
+    batch_norm_momentum: float
+    sha256: str | None
+    statistics_of: Path | None = None
+
+    def build(self, dropout: float, l2: float, seed: int) -> Trainee:
+        source = load_model(self.statistics_of) if self.statistics_of else None  # before the seeds are set
+        backbone = build_backbone(self.architecture, self.image_size, seed, self.sha256)
+        if source is not None:
+            take_statistics(backbone, source, seed)
+        set_precision(backbone)
+        for layer in backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = self.batch_norm_momentum
+        whole = with_head(backbone, build_head(backbone.output_shape[-1], self.classes, dropout, l2))
+        return Trainee(whole, whole, variable_depths(whole, backbone))

@@ -1,0 +1,72 @@
+"""The whole of params.yaml, typed; `loading.py` reads it."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.config.schema import (
+    Adapt,
+    Adaptation,
+    Baseline,
+    Dataset,
+    Forecast,
+    Head,
+    Name,
+    Null,
+    Pretrained,
+    Pretraining,
+    Rescaled,
+    Run,
+    Scratch,
+    Section,
+    Source,
+    Study,
+    Target,
+    Transfer,
+    Tune,
+    VerdictParams,
+)
+
+
+class Params(Section):
+    """The whole of params.yaml, or (from `slice`) the part of it that a stage may see."""
+
+    run: Run
+    datasets: dict[Name, Dataset]
+    targets: dict[Name, Target]
+    sources: dict[Name, Source]
+    pretrained: dict[Name, Pretrained] = Field(default_factory=dict)
+    baselines: dict[Name, Baseline]
+    transfers: Annotated[dict[Name, Transfer], Field(min_length=1)]
+    rescaled: dict[Name, Rescaled] = Field(default_factory=dict)
+    studies: dict[Name, Study] = Field(default_factory=dict)
+    nulls: dict[Name, Null] = Field(default_factory=dict)
+    adaptations: dict[Name, Adaptation] = Field(default_factory=dict)
+    pretraining: Pretraining
+    forecast: Forecast
+    head: Head
+    tune: Tune
+    scratch: Scratch
+    adapt: Adapt
+    verdict: VerdictParams
+
+    def slice(self, keys: tuple[str, ...]) -> "Params":
+        """Keep only the given dotted keys; reading any other raises AttributeError or KeyError.
+
+        So a stage cannot depend on a param that dvc.yaml does not track for it.
+        """
+        parts: dict[str, Any] = {}
+        for key in keys:
+            section, _, field = key.partition(".")
+            value = getattr(self, section)
+            if not field:
+                parts[section] = value
+            else:
+                parts.setdefault(section, {})[field] = (
+                    value[field] if isinstance(value, dict) else getattr(value, field)
+                )
+        for section, part in parts.items():
+            model = type(getattr(self, section))
+            if isinstance(part, dict) and model is not dict:
+                parts[section] = model.model_construct(**part)
+        return Params.model_construct(**parts)

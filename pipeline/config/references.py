@@ -1,0 +1,153 @@
+"""What one section of params.yaml says of another: faults that no single key shows.
+
+Works on the raw mapping, so that a typo elsewhere does not hide them.
+"""
+
+from pipeline.config.comparisons import comparison_faults
+from pipeline.config.lookup import Raw, entries_of, entry_of, nearest, origin_of, shown
+from pipeline.config.schema import GROUPS, RESERVED
+from pipeline.networks.names import BUILT_HERE, allowed_weights, known_architecture
+
+# section, its field, the sections among whose entries the field names one
+REFERENCES = (
+    ("targets", "dataset", ("datasets",)),
+    ("pretrained", "dataset", ("datasets",)),
+    ("pretrained", "init", ("sources", "pretrained")),
+    ("baselines", "target", ("targets",)),
+    ("transfers", "source", ("sources", "pretrained")),
+    ("transfers", "target", ("targets",)),
+    ("transfers", "baseline", ("baselines",)),
+    ("nulls", "target", ("targets",)),
+    ("nulls", "baseline", ("baselines",)),
+    ("nulls", "again", ("baselines",)),
+    ("rescaled", "transfer", ("transfers",)),
+    ("adaptations", "source", ("pretrained",)),
+    ("adaptations", "target", ("targets",)),
+)
+# sections whose entries write to the same folder, so that no name may stand in two of them
+SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations", "rescaled", "studies"))
+
+
+def reference_faults(raw: Raw) -> list[str]:
+    """All faults of reference and comparison in a parsed params.yaml, one sentence each, dotted key first."""
+    faults = _dangling(raw)
+    faults += _shared_names(raw)
+    faults += _reserved_names(raw)
+    faults += _group_faults(raw)
+    faults += _column_faults(raw)
+    faults += _architecture_faults(raw)
+    faults += _pretraining_faults(raw)
+    faults += _limit_faults(raw)
+    return faults + comparison_faults(raw)
+
+
+def _dangling(raw: Raw) -> list[str]:
+    faults = []
+    for section, field, goals in REFERENCES:
+        allowed = [str(name) for goal in goals for name in entry_of(raw, goal)]
+        for name, entry in entries_of(raw, section):
+            value = entry.get(field)
+            if isinstance(value, str) and value not in allowed:
+                faults.append(
+                    f"{section}.{name}.{field}: no '{value}' in {' or '.join(goals)}{nearest(value, allowed)}; "
+                    f"there is {', '.join(allowed) or 'none'}"
+                )
+    return faults
+
+
+def _shared_names(raw: Raw) -> list[str]:
+    faults = []
+    for sections in SHARED_NAMES:
+        first: dict[str, str] = {}
+        for section in sections:
+            names = [str(name) for name in entry_of(raw, section)]
+            faults += [
+                f"{section}.{n}: {first[n]} has an entry of this name; choose another" for n in names if n in first
+            ]
+            first |= dict.fromkeys(names, section)
+    return faults
+
+
+def _reserved_names(raw: Raw) -> list[str]:
+    return [
+        f"{section}.{name}: this name is taken in reports/metrics.json; choose another"
+        for section in SHARED_NAMES[1]
+        for name in RESERVED
+        if name in entry_of(raw, section)
+    ]
+
+
+def _group_faults(raw: Raw) -> list[str]:
+    faults = []
+    for name, dataset in entries_of(raw, "datasets"):
+        reader, group = dataset.get("reader"), dataset.get("group")
+        allowed = GROUPS.get(reader) if isinstance(reader, str) else None
+        if allowed is not None and isinstance(group, str) and group and group not in allowed:
+            faults.append(
+                f"datasets.{name}.group: received {shown(group)}{nearest(group, list(allowed))}; allowed with reader "
+                f"{reader}: {', '.join((*allowed, 'null'))}; with reader table: a column of its table"
+            )
+    return faults
+
+
+def _column_faults(raw: Raw) -> list[str]:
+    faults = []
+    for section in ("targets", "pretrained"):
+        for name, entry in entries_of(raw, section):
+            dataset, at = entry_of(raw, "datasets", entry.get("dataset")), f"datasets.{entry.get('dataset')}"
+            asked = [("label", entry.get("label"), "labels"), ("weight", entry.get("weight"), "weights")]
+            asked += [(f"where.{column}", column, "labels") for column in entry_of(entry, "where")]
+            asked += [("pool", entry.get("pool"), "pools")]
+            for field, value, columns in asked:
+                allowed = [str(word) for word in dataset.get(columns) or []]
+                if dataset and value is not None and value not in allowed:
+                    faults.append(
+                        f"{section}.{name}.{field}: '{value}' is not among {at}.{columns}"
+                        f"{nearest(str(value), allowed)}; there is {', '.join(allowed) or 'none'}"
+                    )
+    return faults
+
+
+def _architecture_faults(raw: Raw) -> list[str]:
+    faults = []
+    for section in ("sources", "baselines"):
+        for name, entry in entries_of(raw, section):
+            architecture = entry.get("architecture")
+            if not isinstance(architecture, str):
+                continue
+            if not known_architecture(architecture):
+                faults.append(
+                    f"{section}.{name}.architecture: unknown '{architecture}'; allowed: {', '.join(BUILT_HERE)}, "
+                    "a model of keras.applications by its name (MobileNetV2, ...), or the path of a .keras file"
+                )
+            if architecture.endswith(".keras") and entry.get("sha256") is None:
+                faults.append(f"{section}.{name}.sha256: missing; a .keras file is pinned by its sha256")
+            allowed, weights = allowed_weights(architecture), entry.get("weights")
+            if section == "sources" and known_architecture(architecture) and weights not in allowed:
+                faults.append(
+                    f"sources.{name}.weights: received {shown(weights)}; {architecture} has {' or '.join(allowed)}"
+                )
+    return faults
+
+
+def _pretraining_faults(raw: Raw) -> list[str]:
+    faults = []
+    for name, entry in entries_of(raw, "pretrained"):
+        labelled = entry.get("pretrain") == "supervised"
+        if labelled and entry.get("label") is None:
+            faults.append(f"pretrained.{name}.label: missing; supervised pretraining learns one")
+        if not labelled and (entry.get("label") is not None or entry.get("permute_labels")):
+            faults.append(f"pretrained.{name}.label: '{entry.get('pretrain')}' learns without labels; remove it")
+        known = entry.get("init") in entry_of(raw, "sources") or entry.get("init") in entry_of(raw, "pretrained")
+        if known and origin_of(raw, name) is None:
+            faults.append(f"pretrained.{name}.init: '{entry.get('init')}' leads back to itself; begin with a source")
+    return faults
+
+
+def _limit_faults(raw: Raw) -> list[str]:
+    return [
+        f"targets.{name}.train_fraction: received {shown(entry['train_fraction'])} beside labels_per_class "
+        f"{shown(entry['labels_per_class'])}; a target limits its labels by one of the two, set the other to null"
+        for name, entry in entries_of(raw, "targets")
+        if None not in (entry.get("labels_per_class"), entry.get("train_fraction"))
+    ]

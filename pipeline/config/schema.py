@@ -1,0 +1,250 @@
+"""The sections of params.yaml, typed: what each key may be. `params.py` puts them together and reads the file."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # becomes part of a path
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Momentum = Annotated[float, Field(gt=0, lt=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+TuningMethod = Literal["joint", "gradual", "layerwise", "l2_sp"]
+
+RESERVED = ("run", "studies")  # the entries of reports/metrics.json that are no transfers
+# reader -> the groups that it knows; reader table takes any column of its table, which is not read here
+GROUPS: dict[str, tuple[str, ...]] = {"elpv": ("blocks",), "folder": ()}
+
+
+def _blocks(value: object) -> object:
+    """One fault in words, where pydantic tells one for the number and one for the text."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and value < 0):
+        raise PydanticCustomError("blocks", "input should be a number of blocks from 0 on, the name of a layer, or all")
+    return value
+
+
+def _parts(shares: dict[str, float]) -> dict[str, float]:
+    if shares and abs(sum(shares.values()) - 1) > 1e-9:
+        raise ValueError("the shares must sum to 1")
+    return shares
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise ValueError("the lower bound must be below the upper one")
+    return bounds
+
+
+class Section(BaseModel):
+    """Unknown keys, wrong types (also `'1e-3'` as text and true for 1), nan and infinity are faults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Run(Section):
+    seed: Annotated[int, Field(ge=0)]
+    image_size: Annotated[int, Field(ge=32, le=1024)]
+    folds: Annotated[int, Field(ge=2, le=20)]
+    protocol: Literal["grouped", "random"]
+    validation_fraction: Annotated[float, Field(ge=0.05, le=0.5)]
+    augmentation: Literal["none", "mirror", "flips", "dihedral"]
+    class_weight: Literal["none", "balanced"]
+    device: Literal["auto", "cpu", "gpu"]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+
+class Dataset(Section):
+    reader: Literal["elpv", "folder", "table"]
+    raw: str
+    table: str | None = None
+    path_column: str = "path"
+    labels: Annotated[list[str], Field(min_length=1)]
+    weights: list[str] = []
+    group: str | None = None
+    classes: dict[str, list[str]] = {}
+    limit: Annotated[int, Field(ge=2)] | None = None
+    quarantine_cap: Share = 0.01
+    near_duplicate_distance: Annotated[int, Field(ge=0, le=16)] | None = None
+    max_pixels: Count = 50_000_000
+    conflict_cap: Share = 0.01
+    pools: Annotated[dict[Name, Annotated[float, Field(gt=0, lt=1)]], AfterValidator(_parts)] = {}
+    min_side: Count = 16
+    brightness: Annotated[tuple[Share, Share], AfterValidator(_ascending)] | None = None
+
+
+class Target(Section):
+    dataset: str
+    label: str
+    where: dict[str, str] = {}
+    pool: str | None = None
+    weight: str | None = None
+    labels_per_class: Annotated[int, Field(ge=2)] | None = None
+    train_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class Source(Section):
+    """Weights that are there: published, in a file, or drawn at random."""
+
+    architecture: str
+    weights: Literal["imagenet", "file", "random"]
+    sha256: Sha256 | None = None
+
+
+class Pretrained(Section):
+    """Weights that the pipeline makes, on from those of `init`: a source, or another pretrained one."""
+
+    pretrain: Literal["supervised", "rotation", "simclr", "vicreg"]
+    init: str
+    dataset: str
+    label: str | None = None
+    where: dict[str, str] = {}
+    pool: str | None = None
+    permute_labels: bool = False
+
+
+class Baseline(Section):
+    target: str
+    architecture: str
+    sha256: Sha256 | None = None
+    repeat: Annotated[int, Field(ge=0)] = 0
+
+
+class Transfer(Section):
+    setting: Literal["inductive", "unsupervised", "transductive"]
+    source: str
+    target: str
+    baseline: str
+    unfreeze: Annotated[int | str, BeforeValidator(_blocks)] | None = None
+    method: TuningMethod | None = None
+    control: Literal["planted_negative", "planted_positive"] | None = None
+
+
+class Null(Section):
+    """The null control: one baseline against another of the same target, architecture and budget."""
+
+    target: str
+    baseline: str
+    again: str
+    control: Literal["null"] = "null"
+
+
+class Rescaled(Section):
+    """Random weights with the statistics of a transfer's source, to tell its gain by scaling from that by features."""
+
+    transfer: str
+    source: str
+    target: str
+    baseline: str
+
+
+class Study(Section):
+    """A study of labels: transfers whose targets differ in `train_fraction` alone."""
+
+    transfers: Annotated[list[str], Field(min_length=2)]
+
+
+class Adaptation(Section):
+    """A source with a head of its own, brought to a target whose labels it never sees."""
+
+    source: str
+    target: str
+
+
+class Fitting(Section):
+    """What the three arms' training has in common."""
+
+    learning_rate: Annotated[list[Positive], Field(min_length=1)]
+    epochs: Count
+    patience: Count
+    batch_size: Count
+    schedule: Literal["constant", "cosine"]
+    warmup: Share
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: NotNegative
+    min_steps: Count = 1
+    keep: Literal["best", "last"] = "best"
+
+
+class Head(Fitting):
+    l2: Annotated[list[NotNegative], Field(min_length=1)]
+
+
+class Tune(Fitting):
+    unfreeze: Annotated[int | str, BeforeValidator(_blocks)]
+    batch_norm: Literal["frozen", "train"]
+    method: TuningMethod
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    l2_sp: NotNegative
+
+
+class Scratch(Fitting):
+    batch_norm_momentum: Momentum
+
+
+class PretrainFitting(Section):
+    """What all ways of pretraining have in common."""
+
+    learning_rate: Positive
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    warmup: Share
+    weight_decay: NotNegative
+    batch_norm_momentum: Momentum
+
+
+class TwoViews(PretrainFitting):
+    """Learning from two random views of an image: how they are drawn, and the size of the projection."""
+
+    smallest_crop: Annotated[float, Field(gt=0, le=1)]
+    brightness: Share
+    projection: Count
+
+
+class SimCLR(TwoViews):
+    temperature: Positive
+
+
+class VICReg(TwoViews):
+    invariance: NotNegative
+    variance: NotNegative
+    covariance: NotNegative
+
+
+class Pretraining(Section):
+    """The settings of every way of pretraining."""
+
+    supervised: PretrainFitting
+    rotation: PretrainFitting
+    simclr: SimCLR
+    vicreg: VICReg
+
+
+class Adapt(Section):
+    """How a source is adapted to a target without labels: what is tried, and what chooses without labels."""
+
+    methods: Annotated[
+        list[Literal["adabn", "coral", "deep_coral", "mmd", "dann", "pseudo_labels", "mcc"]], Field(min_length=1)
+    ]
+    criterion: Literal["reverse_validation", "neighbourhood_density", "information", "entropy"]
+    strength: Annotated[list[Positive], Field(min_length=1)]
+    bottleneck: Count
+    learning_rate: Positive
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    weight_decay: NotNegative
+
+
+class Forecast(Section):
+    """How a transfer's sign is forecast."""
+
+    permutations: Annotated[int, Field(ge=20)]
+
+
+class VerdictParams(Section):
+    metric: Literal["balanced_accuracy", "accuracy", "macro_f1", "roc_auc"]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    margin: NotNegative
+    resamples: Annotated[int, Field(ge=100)]

@@ -1,0 +1,115 @@
+"""What the system may refuse while a stage runs (room, rights, memory), told as the user's to mend.
+
+Libraries are known by the names of their errors, so that none of them is imported here.
+"""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.config.params import Params
+from pipeline.store.errors import InputError
+
+# what to do about an error of the disk, by its number; {path}, {free} MB and {user} are filled in
+DISK = {
+    errno.ENOSPC: "{path}: the disk is full ({free:,} MB free). Make room, e.g. by `dvc gc --workspace`, and rerun.",
+    errno.EDQUOT: "{path}: your quota of the disk is used up. Make room, or have it raised, and run again.",
+    errno.EROFS: "{path}: the disk is read-only. Mount it for writing, or copy the project to one that is not.",
+    errno.EACCES: "{path}: user {user} may not read or write it. Correct its owner or mode (`ls -ld`), and run again.",
+    errno.EPERM: "{path}: user {user} may not change it. Correct its owner, mode or attributes, and run again.",
+}
+NO_SPACE = os.strerror(errno.ENOSPC)  # libraries put it into errors of their own
+SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")  # NumPy's words for a full disk, without a number
+# the setting that memory grows with; the stages that are not here hold tables alone
+MEMORY = {
+    "ingest": "run.image_size",
+    "source": "run.image_size",
+    "pretrain": "pretraining.{pretrain}.batch_size",
+    "extract": "run.image_size",
+    "forecast": "run.image_size",
+    "head": "head.batch_size",
+    "tune": "tune.batch_size",
+    "scratch": "scratch.batch_size",
+    "rescale": "scratch.batch_size",
+    "adapt": "adapt.batch_size",
+}
+OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError")  # TensorFlow, PyTorch
+MAY_SAY_SO = ("RuntimeError", "XlaRuntimeError", "JaxRuntimeError", "InternalError")  # with one of these words
+WORDS = re.compile(r"RESOURCE_EXHAUSTED|out.of.memory|can't allocate memory|failed to allocate|ALLOC_FAILED", re.I)
+
+
+@contextmanager
+def system_faults(root: Path, setting: str = "") -> Iterator[None]:
+    """Turn what the system refuses into a message; any other error passes.
+
+    Args:
+        root: named where an error knows no path.
+        setting: of `memory_setting`.
+
+    Raises:
+        InputError: no room on the disk, no right to write, or no memory left.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        for fault in _chain(error):
+            if message := disk_message(fault, root) or memory_message(fault, setting):
+                raise InputError(message) from error
+        raise
+
+
+def memory_setting(stage: str, params: Params, cell: str) -> str:
+    """The key of params.yaml that a cell's use of memory grows with, and its value; "" where there is none."""
+    if stage not in MEMORY:
+        return ""
+    key = MEMORY[stage].format(pretrain=params.pretrained[cell].pretrain if stage == "pretrain" else "")
+    value: object = params
+    for part in key.split("."):
+        value = getattr(value, part)
+    return f"`{key}` (now {value})"
+
+
+def disk_message(error: BaseException, root: Path) -> str:
+    """What to do about an error of the disk, or "" if it is none."""
+    number = error.errno if isinstance(error, OSError) else None
+    if SHORT_WRITE.match(str(error)) or NO_SPACE in str(error):
+        number = errno.ENOSPC
+    if number not in DISK:
+        return ""
+    path = Path(os.fsdecode(getattr(error, "filename", None) or root)).absolute()
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(there).free // 10**6
+    return DISK[number].format(path=path, free=free, user=os.getuid())
+
+
+def memory_message(error: BaseException, setting: str) -> str:
+    """What to do about an error of memory, or "" if it is none."""
+    name, text = type(error).__name__, str(error)
+    said = name in MAY_SAY_SO and WORDS.search(text)
+    system = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    if not (system or name in OUT_OF_MEMORY or said):
+        return ""
+    lower = f", or lower {setting}" if setting else ""
+    return f"out of memory ({shortened(text) or name}). Close what else uses memory{lower}, and run again."
+
+
+def shortened(text: str, most: int = 160) -> str:
+    """The first line of a message, cut after `most` characters."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= most else line[:most].rstrip() + "..."
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it came from: clean-up after a full disk fails too, with an error of its own."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__

@@ -1,0 +1,225 @@
+"""An interrupted arm: taken up to the same bytes, started afresh where anything that it depends on is another."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tiny_world
+import toy_fold
+from test_wiring import ROOT, imported_files
+
+from pipeline.arms import keeping, train
+from pipeline.arms.many import train_arm
+from pipeline.arms.networks import ScratchNetwork
+from pipeline.arms.spec import sweep
+from pipeline.arms.train import train_fold
+from pipeline.commands.profile import COPIED
+from pipeline.store.files import check_sealed, sha256_file, write_npy, write_parquet
+from pipeline.store.outs import ArmPaths, KeptPaths
+from pipeline.store.paths import Paths
+from pipeline.training import engine, folds
+from pipeline.training.methods import Method
+
+# the second fold of a baseline ends as by `kill -9`
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import tiny_world
+from pipeline.arms import train
+parts = train.fold_parts
+train.fold_parts = lambda table, fold, weight: (
+    os.kill(os.getpid(), signal.SIGKILL) if fold == 1 else parts(table, fold, weight)
+)
+tiny_world.run_cell(Path(sys.argv[1]), "scratch", "defect-tiny")
+"""
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(spec):
+    """As train_fold, but for all folds after the first."""
+    if spec.fold:
+        raise Interrupted
+    return train_fold(spec)
+
+
+def digests(folder):
+    check_sealed(folder)
+    return {path.name: sha256_file(path) for path in folder.iterdir()}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two folds of features."""
+    table = toy_fold.examples()
+    other = table["role_0"].map({"train": "train", "validation": "test", "test": "validation"})
+    return toy_fold.write_inputs(tmp_path / "inputs", table.assign(role_1=other), toy_fold.features(table))
+
+
+@pytest.fixture
+def kept(tmp_path):
+    return KeptPaths(tmp_path / ".resume" / "head" / "cells")
+
+
+def head_specs(folder):
+    return [toy_fold.head_spec(folder, fold=fold, dropout=0.5) for fold in (0, 1)]
+
+
+def scratch_specs(folder):
+    """The same folds from pixels, with batch normalization and mirrored views."""
+    sha256 = tiny_world.write_backbone(folder / "own.keras")
+    write_npy(folder / "inputs.npy", tiny_world.pixels(tiny_world.manifest()))
+    network = ScratchNetwork(str(folder / "own.keras"), tiny_world.SIZE, 2, 0.9, sha256)
+    changes = {"arm": "scratch", "kind": "pixels", "network": network, "augmentation": "mirror"}
+    return [replace(spec, settings=sweep([1e-2]), **changes) for spec in head_specs(folder)]
+
+
+@pytest.mark.parametrize("made", [head_specs, scratch_specs])
+def test_training_interrupted_resumes_to_the_bit(tmp_path, monkeypatch, capsys, folder, kept, made):
+    specs, trained = made(folder), []
+    with pytest.raises(Interrupted):
+        train_arm(specs, ArmPaths(tmp_path / "resumed"), kept, interrupt)
+    assert [path.name for path in kept.folder.iterdir()] == ["fold0"] and not (tmp_path / "resumed").exists()
+    monkeypatch.setattr(engine, "_compiled", {})  # as in a process of its own
+    train_arm(specs, ArmPaths(tmp_path / "resumed"), kept, lambda spec: trained.append(spec) or train_fold(spec))
+    assert trained == specs[1:]
+    assert capsys.readouterr().out == "head@cells: fold 0 taken up from an interrupted run\n"
+    line = train_arm(specs, ArmPaths(tmp_path / "whole"), KeptPaths(tmp_path / "other"))
+    assert line.startswith("2 folds") and capsys.readouterr().out == ""
+    assert digests(tmp_path / "resumed") == digests(tmp_path / "whole")
+    assert not kept.folder.exists()
+
+
+def test_a_stage_that_was_killed_resumes_to_the_bit(repository, world, world_copy, capsys):
+    """Its old out is whole meanwhile."""
+    copy, places = world_copy(), [str(repository), str(repository / "tests")]
+    out = Paths(copy.root).arm("scratch", "defect-tiny").folder
+    before = digests(out)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(copy.root)], env=environment, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr[-3000:]
+    assert digests(out) == before
+    tiny_world.run_cell(copy.root, "scratch", "defect-tiny")
+    assert capsys.readouterr().out.startswith("scratch@defect-tiny: fold 0 taken up from an interrupted run\n")
+    assert digests(out) == before
+    assert not Paths(copy.root).kept("scratch", "defect-tiny").folder.exists()
+
+
+def test_an_arm_whose_folds_are_all_kept_trains_none(tmp_path, folder, kept, capsys):
+    specs = head_specs(folder)
+    for fold in keeping.take_up(kept, specs):
+        fold.keep(train_fold(fold.spec))
+    train_arm(specs, ArmPaths(tmp_path / "out"), kept, interrupt)
+    assert capsys.readouterr().out == "head@cells: folds 0, 1 taken up from an interrupted run\n"
+
+
+# ---- a fresh start ---------------------------------------------------------------------------------------------------
+
+
+def other_plan(folder, specs, monkeypatch):
+    return [replace(spec, plan=replace(spec.plan, method=Method("joint", layer_decay=0.5))) for spec in specs]
+
+
+def other_examples(folder, specs, monkeypatch):
+    write_parquet(folder / "examples.parquet", toy_fold.examples().assign(role_1="train", weight=1.0))
+
+
+def other_inputs(folder, specs, monkeypatch):
+    write_npy(folder / "inputs.npy", np.zeros((48, 5), "float32"))
+
+
+def other_code(folder, specs, monkeypatch):
+    for part in keeping.CODE:
+        (folder / "pipeline" / part).mkdir(parents=True)
+    (folder / "pipeline" / "networks" / "new.py").write_text("")
+    monkeypatch.setattr(keeping, "PACKAGE", folder / "pipeline")
+
+
+def other_keras(folder, specs, monkeypatch):
+    monkeypatch.setattr(keras, "__version__", "2.99")
+
+
+def damage(folder, specs, monkeypatch):
+    (file,) = folder.parent.glob(".resume/head/cells/fold0/model.keras")
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+CHANGES = [other_plan, other_examples, other_inputs, other_code, other_keras, damage]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, capsys, folder, kept, change):
+    specs, trained = head_specs(folder), []
+    result = train_fold(specs[0])
+    (first, _) = keeping.take_up(kept, specs)
+    first.keep(result)
+    specs = change(folder, specs, monkeypatch) or specs
+    train_arm(specs, ArmPaths(tmp_path / "out"), kept, lambda spec: trained.append(spec.fold) or result)
+    assert trained == [0, 1]
+    said = "fold 0 of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
+    assert capsys.readouterr().out == f"head@cells: {said}\n"
+
+
+def test_a_fold_that_was_trained_before_another_forecast_is_not_taken_up(folder):
+    marks = []
+    for label in ("positive", "positive", "negative"):
+        (folder / "forecast.json").write_text(label)
+        marks += keeping.fingerprints([toy_fold.head_spec(folder, forecast=folder / "forecast.json")])
+    assert marks[0] == marks[1] != marks[2]
+
+
+def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, world, monkeypatch, capsys):
+    """Three folds, interrupted in the last one, then two: the arm of two is that of a run without any of it."""
+    copy = world_copy(run={"folds": 3})
+    tiny_world.run_cells(copy.root, "split", only="defect")
+
+    def parts(table, fold, weight):
+        if fold == 2:
+            raise Interrupted
+        return folds.fold_parts(table, fold, weight)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(train, "fold_parts", parts)
+        tiny_world.run_cell(copy.root, "head", "to-defect")
+    tiny_world.write_params(copy.root, world.raw)
+    tiny_world.run_cells(copy.root, "split", only="defect")
+    capsys.readouterr()
+    tiny_world.run_cell(copy.root, "head", "to-defect")
+    said = "folds 0, 1 of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
+    assert capsys.readouterr().out.splitlines()[0] == f"head@to-defect: {said}"
+    before, after = (digests(Paths(root).arm("head", "to-defect").folder) for root in (world.root, copy.root))
+    assert before == after
+
+
+def test_what_a_fold_is_built_from_is_in_its_fingerprint(folder, tmp_path):
+    (tmp_path / "weights.keras").write_bytes(b"one")
+    spec = toy_fold.head_spec(folder, network=ScratchNetwork("own", 32, 2, 0.9, None, tmp_path / "weights.keras"))
+    found = {keeping.fingerprints([spec])[0] for _ in range(2)}
+    (tmp_path / "weights.keras").write_bytes(b"two")
+    found.add(keeping.fingerprints([spec])[0])
+    found.add(keeping.fingerprints([replace(spec, live=tmp_path / "live")])[0])
+    found.add(keeping.fingerprints([replace(spec, fold=1)])[0])
+    assert len(found) == 4
+
+
+# ---- what stands outside this module ---------------------------------------------------------------------------------
+
+
+def test_all_code_that_training_imports_is_in_the_fingerprint():
+    imported = {file.relative_to(ROOT / "pipeline") for file in imported_files("pipeline.arms.train")}
+    assert {file.parts[0] for file in imported if file.name != "__init__.py"} == set(keeping.CODE)
+
+
+def test_neither_git_nor_dvc_sees_what_is_kept(repository):
+    """Nor does a profile's workspace, which takes the same .dvcignore."""
+    kept = Paths().kept("head", "cells").folder.parts[0]
+    assert f"{kept}/" in (repository / ".gitignore").read_text().splitlines()
+    assert kept in (repository / ".dvcignore").read_text().splitlines()
+    assert ".dvcignore" in COPIED

@@ -1,0 +1,366 @@
+"""params.yaml: every fault is refused, all of them in one message; a stage sees its slice only."""
+
+import copy
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.utils.serialize import parse_yaml
+
+from pipeline.config.loading import check_params, load_params
+from pipeline.runner.stage import STAGES, tracked_keys
+from pipeline.store.errors import ParamsError
+from pipeline.store.yaml import read_yaml
+
+
+@pytest.fixture(scope="module")
+def text(repository) -> str:
+    return (repository / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def raw(text) -> dict[str, Any]:
+    return parse_yaml(text, "params.yaml")
+
+
+def faults_of(raw: Any) -> list[str]:
+    with pytest.raises(ParamsError) as caught:
+        check_params(raw)
+    assert all(fault in str(caught.value) for fault in caught.value.faults)
+    return caught.value.faults
+
+
+def faults_of_text(tmp_path, text: str) -> list[str]:
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError) as caught:
+        load_params(tmp_path / "params.yaml")
+    return caught.value.faults
+
+
+def put(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def edit(raw: dict[str, Any]) -> None:
+        *path, last = key.split(".")
+        for part in path:
+            raw = raw[part]
+        raw[last] = value
+
+    return edit
+
+
+def drop(key: str) -> Callable[[dict[str, Any]], None]:
+    def edit(raw: dict[str, Any]) -> None:
+        *path, last = key.split(".")
+        for part in path:
+            raw = raw[part]
+        del raw[last]
+
+    return edit
+
+
+# name -> the edit that plants the fault, and words of the sentence that must tell it
+FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
+    "typo": (put("head.epoch", 3), ("head.epoch: unknown key", "did you mean 'epochs'?")),
+    "typo in an entry": (put("datasets.elpv.limitt", 3), ("datasets.elpv.limitt", "did you mean 'limit'?")),
+    "unknown key": (put("xyzzy", 3), ("xyzzy: unknown key", "allowed: run, datasets")),
+    "missing key": (drop("run.seed"), ("run.seed: missing",)),
+    "negative": (put("head.dropout", -0.5), ("head.dropout", "greater than or equal to 0", "-0.5")),
+    "negative learning rate": (put("scratch.learning_rate", [-0.001]), ("scratch.learning_rate.0", "-0.001")),
+    "nan": (put("head.weight_decay", float("nan")), ("head.weight_decay", "finite", "nan")),
+    "infinite": (put("verdict.margin", float("inf")), ("verdict.margin", "finite", "inf")),
+    "number as text": (put("tune.learning_rate", ["1e-3"]), ("tune.learning_rate.0", "valid number", "'1e-3'")),
+    "bool as int": (put("run.folds", True), ("run.folds", "valid integer", "True")),
+    "fraction as int": (put("scratch.epochs", 2.5), ("scratch.epochs", "2.5")),
+    "no blocks": (put("tune.unfreeze", -1), ("tune.unfreeze: ", "from 0 on", "-1")),
+    "empty list": (put("head.l2", []), ("head.l2", "at least 1")),
+    "not one of the choices": (put("run.protocol", "group"), ("run.protocol", "'grouped' or 'random'", "'group'")),
+    "too large": (put("run.image_size", 9999), ("run.image_size", "1024", "9999")),
+    "name that escapes": (put("targets.a/b", {"dataset": "elpv", "label": "type"}), ("targets.a/b", "pattern")),
+    "dangling dataset": (
+        put("targets.second", {"dataset": "elpw", "label": "type"}),
+        ("targets.second.dataset", "mean 'elpv'?"),
+    ),
+    "dangling source": (
+        put("transfers.imagenet-to-defect.source", "nowhere"),
+        ("'nowhere' in sources or pretrained", "imagenet"),
+    ),
+    "label not in the dataset": (
+        put("targets.cell-defect.label", "defects"),
+        ("targets.cell-defect.label", "'defect'"),
+    ),
+    "weight not in the dataset": (put("targets.cell-defect.weight", "sure"), ("targets.cell-defect.weight", "'sure'")),
+    "where not in the dataset": (put("targets.cell-defect.where", {"kind": "poly"}), ("where.kind", "probability")),
+    "unknown architecture": (put("sources.imagenet.architecture", "resnet"), ("sources.imagenet.architecture",)),
+    "taken name": (
+        lambda raw: raw["transfers"].update(run=raw["transfers"]["imagenet-to-defect"]),
+        ("transfers.run: this name is taken",),
+    ),
+    "unequal sweeps": (
+        put("scratch.learning_rate", [1e-3] * 7),
+        ("tune.learning_rate: 1 settings", "scratch.learning_rate has 7"),
+    ),
+    "more penalties than scratch has rates": (
+        put("head.l2", [0.0, 1e-3, 1e-2]),
+        ("head.learning_rate, head.l2: 1 x 3 = 3 settings", "scratch.learning_rate has 1"),
+    ),
+    "pools that are no whole": (put("datasets.elpv.pools", {"a": 0.5, "b": 0.4}), ("datasets.elpv.pools", "sum to 1")),
+    "a group that the package lacks": (put("datasets.elpv.group", "block"), ("datasets.elpv.group", "mean 'blocks'?")),
+    "a group of a folder": (
+        put("datasets.own", {"reader": "folder", "raw": "data/raw/own", "labels": ["label"], "group": "module"}),
+        ("datasets.own.group: received 'module'", "allowed with reader folder: null"),
+    ),
+    "unknown pool": (put("pretrained.cell-type.pool", "sauce"), ("pretrained.cell-type.pool", "mean 'source'?")),
+    "dangling init": (put("pretrained.cell-type.init", "rnadom"), ("'rnadom' in sources or pretrained", "'random'?")),
+    "init in a circle": (
+        lambda raw: raw["pretrained"].update(
+            egg={**raw["pretrained"]["cell-type"], "init": "hen"}, hen={**raw["pretrained"]["cell-type"], "init": "egg"}
+        ),
+        ("pretrained.egg.init", "leads back to itself"),
+    ),
+    "supervised without a label": (
+        put("pretrained.mono-defect.label", None),
+        ("pretrained.mono-defect.label: missing",),
+    ),
+    "a label for nothing": (put("pretrained.cells-simclr.label", "defect"), ("'simclr' learns without labels",)),
+    "a source and a pretrained one of one name": (
+        lambda raw: raw["pretrained"].update(imagenet=raw["pretrained"]["cell-type"]),
+        ("pretrained.imagenet: sources has an entry of this name",),
+    ),
+    "a null named as a transfer": (
+        lambda raw: raw["nulls"].update({"mono-to-poly": raw["nulls"]["scratch-again"]}),
+        ("nulls.mono-to-poly: transfers has an entry of this name",),
+    ),
+    "a null of one seed": (put("baselines.few-labels-resnet8-again.repeat", 0), ("give it another `repeat`",)),
+    "unsupervised from labels": (
+        put("transfers.planted-positive.setting", "unsupervised"),
+        ("transfers.planted-positive.setting", "learnt with labels"),
+    ),
+    "unsupervised from labels, two links before": (
+        lambda raw: raw["pretrained"].update(
+            {
+                "turned": {"pretrain": "rotation", "init": "cell-type", "dataset": "elpv"},
+                "cells-simclr": raw["pretrained"]["cells-simclr"] | {"init": "turned"},
+            }
+        ),
+        (
+            "transfers.cells-to-defect.setting",
+            "'cells-simclr' goes on from 'cell-type', which learnt with labels",
+        ),
+    ),
+    "a null control that says it is nothing": (
+        put("nulls.scratch-again.control", None),
+        ("nulls.scratch-again.control: input should be 'null'",),
+    ),
+    "transductive with another objective": (
+        put("transfers.type-to-defect.setting", "transductive"),
+        ("transfers.type-to-defect.setting", "the same objective on other data"),
+    ),
+    "adapted to another objective": (
+        put("adaptations.mono-to-poly-unlabelled.source", "cell-type"),
+        ("adaptations.mono-to-poly-unlabelled.source: 'cell-type' learnt 'type'",),
+    ),
+    "two limits of labels": (
+        put("targets.few-labels.train_fraction", 0.5),
+        ("targets.few-labels.train_fraction: received 0.5 beside labels_per_class 50", "one of the two"),
+    ),
+    "more than all labels": (put("targets.few-labels.train_fraction", 1.5), ("few-labels.train_fraction", "1.5")),
+    "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),
+    "no mapping": (put("run", None), ("run: ", "None")),
+}
+
+
+def test_the_repository_has_no_fault(raw):
+    check_params(raw)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_with_its_key_and_what_was_received(raw, name):
+    edit, words = FAULTS[name]
+    edit(raw)
+    found = faults_of(raw)
+    assert any(all(word in fault for word in words) for fault in found), found
+
+
+def test_one_mistake_is_one_fault(raw):
+    for value in (-1, True, 1.5, None):
+        put("tune.unfreeze", value)(raw)
+        assert len(faults_of(raw)) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "tune", "faulty"),  # rates and penalties of the head, and rates of tune, where scratch has two
+    [
+        ((2, 1), 2, ()),
+        ((1, 2), 2, ()),
+        ((2, 2), 2, ("head",)),
+        ((1, 1), 2, ("head",)),
+        ((2, 1), 3, ("tune",)),
+        ((3, 1), 1, ("head", "tune")),
+    ],
+)
+def test_arms_that_are_compared_try_the_same_number_of_settings(raw, head, tune, faulty):
+    raw["head"] |= {"learning_rate": [1e-3] * head[0], "l2": [0.0] * head[1]}
+    raw["tune"]["learning_rate"], raw["scratch"]["learning_rate"] = [1e-3] * tune, [1e-3] * 2
+    if faulty:
+        assert sorted(fault.partition(".")[0] for fault in faults_of(raw)) == list(faulty)
+    else:
+        check_params(raw)
+
+
+@pytest.mark.parametrize(("key", "value"), [("scratch.learning_rate", []), ("head.l2", 7)])
+def test_a_sweep_that_is_no_list_of_values_is_one_fault(raw, key, value):
+    put(key, value)(raw)
+    (fault,) = faults_of(raw)
+    assert fault.startswith(key)
+
+
+def test_a_sweep_that_is_no_list_does_not_hide_another(raw):
+    raw["head"]["l2"], raw["tune"]["learning_rate"] = [], [1e-3] * 2
+    assert {fault.partition(":")[0] for fault in faults_of(raw)} == {"head.l2", "tune.learning_rate"}
+
+
+def test_all_faults_are_told_at_once(raw):
+    # these overwrite what another fault edits
+    undone = ("two limits of labels", "no mapping", "no transfers", "unequal sweeps", "pools that are no whole")
+    undone += ("more penalties than scratch has rates",)
+    edits = [fault for name, fault in FAULTS.items() if name not in undone]
+    for edit, _ in edits:
+        edit(raw)
+    found = faults_of(raw)
+    lost = [words for _, words in edits if not any(all(word in fault for word in words) for fault in found)]
+    assert not lost
+    assert len(found) >= len(edits)
+
+
+def test_a_keras_file_needs_its_digest_and_weights_from_file(raw):
+    put("sources.imagenet.architecture", "models/own.keras")(raw)
+    put("baselines.cell-defect-lite0.architecture", "models/own.keras")(raw)
+    found = "\n".join(faults_of(raw))
+    assert "sources.imagenet.sha256: missing" in found
+    assert "baselines.cell-defect-lite0.sha256: missing" in found
+    assert "sources.imagenet.weights: received 'imagenet'" in found
+
+
+@pytest.mark.parametrize(
+    ("reader", "group"), [("elpv", "blocks"), ("elpv", None), ("folder", None), ("table", "module"), ("table", None)]
+)
+def test_a_group_that_the_reader_knows_is_no_fault(raw, reader, group):
+    own = {"reader": reader, "raw": "data/raw/own", "table": "own.csv", "labels": ["label"], "group": group}
+    put("datasets.own", own)(raw)
+    assert check_params(raw).datasets["own"].group == group
+
+
+def test_an_unknown_reader_is_one_fault(raw):
+    put("datasets.elpv.reader", ["folder"])(raw)
+    (fault,) = faults_of(raw)
+    assert fault.startswith("datasets.elpv.reader")
+
+
+@pytest.mark.parametrize(("field", "other"), [("architecture", "MobileNetV2"), ("target", "another")])
+def test_a_baseline_of_another_network_or_target_is_refused(raw, field, other):
+    raw["targets"]["another"] = copy.deepcopy(raw["targets"]["cell-defect"])
+    put(f"baselines.cell-defect-lite0.{field}", other)(raw)
+    (fault,) = faults_of(raw)
+    assert fault.startswith("transfers.imagenet-to-defect.baseline") and other in fault
+
+
+def test_a_duplicate_key_is_refused_with_its_line(tmp_path, text):
+    (fault,) = faults_of_text(tmp_path, text + "\nhead: {}\n")
+    line = text.count("\n") + 2
+    assert fault.startswith(f'line {line}, column 1: found duplicate key "head"; add its entries to the section')
+
+
+def test_what_is_no_yaml_is_told_with_its_line_and_what_it_usually_is(tmp_path):
+    (fault,) = faults_of_text(tmp_path, "run:\n  seed:7\n  folds: 3\n")
+    assert fault.startswith("line 3, column ") and "a colon and a space" in fault
+
+
+def test_a_number_in_place_of_a_list_is_shown_as_a_list(raw):
+    put("tune.learning_rate", 3e-4)(raw)
+    assert faults_of(raw) == ["tune.learning_rate: a list was expected, such as [0.0003]; received 0.0003"]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n", "7\n", "a: [1\n", "? [a, b]\n: 1\n", "a: \x00\n"])
+def test_what_is_no_mapping_of_sections_is_refused(tmp_path, text):
+    assert faults_of_text(tmp_path, text)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(b"run: \xff\xfe\n")
+    with pytest.raises(ParamsError):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_an_absent_file_is_refused(tmp_path):
+    with pytest.raises(ParamsError, match="does not exist"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+    (tmp_path / "params.yaml").mkdir()
+    with pytest.raises(ParamsError, match="cannot be read: is a directory; a file that you may read is needed there"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_file_without_the_right_to_read_it_is_refused(tmp_path, monkeypatch):
+    def refuse(path, **_):  # root may read any file, whatever its mode
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ParamsError, match=r"params\.yaml has 1 fault:\n  - cannot be read: permission denied"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_values_are_those_that_dvc_reads(repository, raw):
+    params = load_params(repository / "params.yaml")
+    assert read_yaml(repository / "params.yaml") == raw
+    typed = params.model_dump(exclude_unset=True, mode="json")
+    assert typed == raw
+
+
+def test_yaml_is_that_of_dvc(tmp_path):
+    text = "a: 1e-3\nb: no\nc: 0o17\nd: 1_000\n"
+    (tmp_path / "params.yaml").write_text(text)
+    assert read_yaml(tmp_path / "params.yaml") == parse_yaml(text, "params.yaml")
+    assert read_yaml(tmp_path / "params.yaml")["a"] == 0.001
+
+
+# ---- slices ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_slice_hides_what_is_not_tracked(raw):
+    part = check_params(raw).slice(("run.seed", "targets.cell-defect", "head"))
+    assert (part.run.seed, part.head.epochs) == (raw["run"]["seed"], raw["head"]["epochs"])
+    assert part.targets["cell-defect"].label == "defect"
+    for untracked in ("part.run.folds", "part.tune", "part.datasets", "part.targets['other']"):
+        with pytest.raises((AttributeError, KeyError)):
+            eval(untracked)
+
+
+def test_an_entry_beside_the_tracked_one_is_hidden(raw):
+    raw["transfers"]["second"] = copy.deepcopy(raw["transfers"]["imagenet-to-defect"])
+    part = check_params(raw).slice(("transfers.second",))
+    assert list(part.transfers) == ["second"]
+
+
+def test_params_cannot_be_changed(raw):
+    with pytest.raises(ValueError, match="frozen"):
+        check_params(raw).run.seed = 8
+
+
+@pytest.mark.parametrize("stage", ["split", "evaluate"])
+def test_tracked_keys_name_the_cell(raw, stage):
+    import importlib
+
+    module, params = importlib.import_module(f"pipeline.stages.{stage}"), check_params(raw)
+    cell = next(iter(raw[STAGES[stage]]))
+    assert f"{STAGES[stage]}.{cell}" in tracked_keys(module, params, cell)
+
+
+def test_a_source_without_labels_may_begin_with_published_weights(raw):
+    raw["pretrained"]["cells-simclr"]["init"] = "imagenet"
+    raw["transfers"]["cells-to-defect"]["baseline"] = "few-labels-lite0"
+    raw["baselines"]["few-labels-lite0"] = {"target": "few-labels", "architecture": "efficientnet_lite0"}
+    assert check_params(raw).transfers["cells-to-defect"].setting == "unsupervised"

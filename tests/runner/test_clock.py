@@ -1,0 +1,55 @@
+"""The device: a GPU that is there but unused is said in the log and in the clock."""
+
+import keras
+import pytest
+import tiny_world
+
+from pipeline.runner import clock
+from pipeline.runner.clock import gpu_memory_mb, idle_gpus
+from pipeline.store.files import read_json
+from pipeline.store.paths import Paths
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(clock, "gpu_names", lambda: {"gpu:0": "NVIDIA A", "gpu:1": "NVIDIA B"})
+
+
+def test_gpus_are_idle_while_keras_computes_on_the_cpu(two_gpus):
+    assert idle_gpus("cpu") == ["NVIDIA A", "NVIDIA B"]
+    assert idle_gpus("gpu:0") == []
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_gpus_that_the_user_hid_are_not_idle(two_gpus, monkeypatch, hidden):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert idle_gpus("cpu") == []
+
+
+def test_a_gpu_that_is_there_but_unused_is_said_in_the_log_and_in_the_clock(two_gpus, tmp_path, capsys):
+    raw = tiny_world.make(tmp_path)
+    raw["run"]["device"] = "auto"
+    tiny_world.write_params(tmp_path, raw)
+    tiny_world.run_cell(tmp_path, "source", "tiny")
+    clock = read_json(Paths(tmp_path).clock("source", "tiny"))
+    if clock["device"] != "cpu":
+        pytest.skip("Keras has a GPU here, and uses it")
+    assert clock["idle_gpus"] == ["NVIDIA A", "NVIDIA B"]
+    said = capsys.readouterr().out
+    assert " on cpu; NVIDIA A, NVIDIA B idle: " in said and said.count("\n") == 1
+
+
+def test_a_machine_without_gpus_is_silent(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(clock, "gpu_names", dict)
+    tiny_world.make(tmp_path)
+    tiny_world.run_cell(tmp_path, "source", "tiny")
+    assert read_json(Paths(tmp_path).clock("source", "tiny"))["idle_gpus"] == []
+    assert "idle" not in capsys.readouterr().out
+
+
+def test_memory_of_a_gpu_is_asked_of_the_backend(monkeypatch):
+    asked = []
+    monkeypatch.setitem(clock.PEAK_BYTES, keras.backend.backend(), lambda name: asked.append(name) or 3 * 2**20)
+    assert [gpu_memory_mb(name) for name in ("gpu:0", "cuda:1", "cpu", "tpu:0")] == [3.0, 3.0, None, None]
+    assert asked == ["gpu:0", "cuda:1"]

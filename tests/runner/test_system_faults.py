@@ -1,0 +1,168 @@
+"""What the system refuses: named, with what to do, without a traceback, and without a stump."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from unittest import mock
+
+import numpy as np
+import pytest
+import tiny_world
+
+from pipeline import cli
+from pipeline.config.loading import load_params
+from pipeline.runner.stage import STAGES
+from pipeline.runner.system_faults import MEMORY, memory_setting, system_faults
+from pipeline.store.errors import InputError
+from pipeline.store.files import write_json, write_npy, write_text
+
+CELLS = {"datasets": "toy", "targets": "defect", "sources": "tiny", "pretrained": "round-defect", None: ""}
+CELLS |= {
+    "transfers": "to-defect",
+    "baselines": "defect-tiny",
+    "adaptations": "round-to-square",
+    "nulls": "defect-null",
+}
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+@pytest.fixture
+def refused(toy, monkeypatch, capsys):
+    """Run a cell whose stage fails in the middle of its out; returns the message that the user sees."""
+
+    def run(error):
+        def failing(path, *content):
+            write_text(path.with_name("begun.txt"), "begun")
+            raise error
+
+        monkeypatch.chdir(toy)
+        with (
+            mock.patch("pipeline.runner.stage.die_with_parent"),
+            mock.patch("pipeline.stages.split.write_parquet", failing),
+        ):
+            assert cli.main(["split", "defect"]) == 2
+        out, said = capsys.readouterr()
+        assert out == "" and said.startswith("error: ") and "Traceback" not in said
+        assert [path.name for path in (toy / "data").iterdir() if path.name != "targets"] == ["datasets"]
+        assert list((toy / "data" / "targets").iterdir()) == []  # no stump
+        return said
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full ("),
+        (errno.EDQUOT, "your quota of the disk is used up"),
+        (errno.EROFS, "the disk is read-only"),
+        (errno.EACCES, "may not read or write it"),
+        (errno.EPERM, "may not change it"),
+    ],
+)
+def test_no_room_or_no_right_is_refused_by_the_path(refused, toy, number, words):
+    said = refused(OSError(number, os.strerror(number), "data/targets/defect/x"))
+    assert f"error: {toy}/data/targets/defect/x: " in said and words in said and said.rstrip().endswith(".")
+
+
+def test_a_full_disk_in_the_words_of_numpy_and_tensorflow(refused, toy):
+    assert f"error: {toy}: the disk is full" in refused(OSError("1000000 requested and 38384 written"))
+    exhausted = type("ResourceExhaustedError", (Exception,), {})
+    assert f"error: {toy}: the disk is full" in refused(exhausted("file.h5; No space left on device"))
+
+
+def test_a_full_disk_is_found_behind_the_clean_up_that_failed_after_it(refused):
+    error = ValueError("Can't close the ZIP file while there is an open writing handle on it")
+    error.__context__ = OSError(errno.ENOSPC, "No space left on device")
+    assert "the disk is full" in refused(error)
+
+
+class XlaRuntimeError(RuntimeError):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        np._core._exceptions._ArrayMemoryError((10**9, 10**9), np.dtype("float32")),
+        type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor with shape[64,80,80,32]"),
+        type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        XlaRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4000000000 bytes."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:114] . DefaultCPUAllocator: can't allocate memory: you tried"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_out_of_memory_is_refused_with_the_number_to_set(toy, error):
+    setting = memory_setting("tune", load_params(toy / "params.yaml"), "to-defect")
+    with pytest.raises(InputError, match=r"^out of memory \(.+\)\. .*, or lower `tune.batch_size` \(now 8\)"):
+        raise_within(toy, error, setting)
+    with pytest.raises(InputError, match=r"^out of memory \(.+\)\. Close what else uses memory, and run again\.$"):
+        raise_within(toy, error)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), KeyError("memory"), OSError("odd"), FileNotFoundError(2, "x")]
+)
+def test_a_fault_of_ours_stays_one(toy, error):
+    with pytest.raises(type(error)) as caught:
+        raise_within(toy, error)
+    assert caught.value is error
+
+
+def test_what_is_the_users_fault_already_stays_as_it_is(toy):
+    error = InputError("No space left on device is what the label says.")
+    with pytest.raises(InputError) as caught:
+        raise_within(toy, error)
+    assert caught.value is error
+
+
+def raise_within(root, error, setting=""):
+    with system_faults(root, setting):
+        raise error
+
+
+@pytest.mark.parametrize("stage", MEMORY)
+def test_the_number_to_set_is_there_for_every_stage(toy, repository, stage):
+    params = load_params((repository if stage == "rescale" else toy) / "params.yaml")
+    said = memory_setting(stage, params, CELLS.get(STAGES[stage], ""))
+    key, _, number = said.strip("`)").partition("` (now ")
+    assert key.endswith((".batch_size", "run.image_size")) and int(number) > 0
+
+
+def test_a_stage_of_tables_has_no_number_to_set(toy):
+    assert memory_setting("evaluate", load_params(toy / "params.yaml"), "to-defect") == ""
+
+
+@pytest.mark.parametrize("write", [lambda path: write_npy(path, np.zeros(9)), lambda path: write_json(path, {})])
+def test_a_full_disk_is_told_by_the_file_that_was_written(tmp_path, monkeypatch, write):
+    monkeypatch.setattr("os.fsync", mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(InputError, match=rf"{tmp_path}/file: the disk is full"), system_faults(tmp_path):
+        write(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", ["size=200k", "ro"], ids=["full", "read-only"])
+def test_a_disk_that_is_full_or_read_only_is_refused(repository, tmp_path, options):
+    """A file system of its own, as far as one may be mounted here."""
+    if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
+        pytest.skip("nothing may be mounted here")
+    tiny_world.make_without_keras(tmp_path)
+    disk = tmp_path / "data" / "targets"
+    disk.mkdir()
+    fill = f"; head -c 195k /dev/zero > {disk}/filler" if options != "ro" else ""
+    run = f"{sys.executable} -m pipeline split defect; code=$?; ls -A {disk}; exit $code"
+    done = subprocess.run(
+        [*NAMESPACE, "sh", "-c", f"mount -t tmpfs -o {options} none {disk}{fill}; {run}"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done
+    assert f"error: {disk}" in done.stderr and "Traceback" not in done.stderr
+    assert ("read-only" if options == "ro" else "the disk is full (") in done.stderr
+    assert done.stdout.split() == ([] if options == "ro" else ["filler"])

@@ -1,0 +1,118 @@
+"""The warm process: what a cell says, answers and leaves is what it would on its own, only sooner."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline.runner import warm
+from pipeline.store.paths import Paths
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the warm process is for Linux")
+PIPELINE = f"{sys.executable} -m pipeline"
+
+
+@pytest.fixture
+def beside(repository, toy, monkeypatch):
+    """Run a line of shell beside a warm process that imports next to nothing."""
+    code = (
+        "import sys; from pipeline.runner import warm; warm.HEAVY = ('json',); sys.exit(warm.run_beside(sys.argv[1:]))"
+    )
+
+    def run(line, **options):
+        environment = {**os.environ, "PYTHONPATH": str(repository)}
+        command = [sys.executable, "-c", code, "bash", "-c", line]
+        return subprocess.run(command, cwd=toy, env=environment, capture_output=True, text=True, timeout=120, **options)
+
+    return run
+
+
+def test_a_cell_runs_in_the_callers_folder_with_its_streams_and_exit_code(beside, toy):
+    done = beside(f"{PIPELINE} split defect && {PIPELINE} split nowhere")
+    assert done.stdout.startswith("split@defect: 48 images")
+    assert done.returncode == 2 and "error: Stage 'split' takes a name" in done.stderr
+    assert Paths(toy).target("defect").examples.exists()
+
+
+def test_a_cell_leaves_the_same_bytes_as_on_its_own(beside, repository, toy):
+    examples = Paths(toy).target("defect").examples
+    assert beside(f"{PIPELINE} split defect").returncode == 0
+    warmly = examples.read_bytes()
+    subprocess.run(
+        [sys.executable, "-m", "pipeline", "split", "defect"],
+        cwd=toy,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        check=True,
+    )
+    assert examples.read_bytes() == warmly
+
+
+def test_the_command_s_exit_code_is_returned(beside):
+    assert beside("exit 7").returncode == 7
+
+
+def test_without_a_warm_process_there_is_no_answer(monkeypatch):
+    monkeypatch.delenv(warm.ADDRESS, raising=False)
+    assert warm.ask(["check"]) is None
+    monkeypatch.setenv(warm.ADDRESS, "/nowhere/door")
+    assert warm.ask(["check"]) is None
+
+
+@pytest.mark.parametrize("shell", ["{}", "{}; true"], ids=["as it likes", "stays"])
+def test_a_cell_ends_when_dvc_is_killed(repository, toy, shell):
+    """From DVC by its shell to the one who asks, and by the warm process to the cell: `kill -9` ends all of them."""
+    cell = "lambda request: (print(os.getpid(), flush=True), time.sleep(60))"
+    code = f"import os, sys, time; from pipeline.runner import warm; warm.HEAVY, warm._run = ('json',), {cell}"
+    dvc = "import os, subprocess as s, sys; print(os.getpid(), flush=True); os.environ['DVC_STAGE'] = 'split@defect'; "
+    dvc = [sys.executable, "-c", dvc + "s.run(['sh', '-c', sys.argv[1]])", shell.format(f"{PIPELINE} split defect")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; sys.exit(warm.run_beside(sys.argv[1:]))", *dvc],
+        cwd=toy,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    dvc_pid, cell_pid = (int(process.stdout.readline()) for _ in range(2))
+    os.kill(cell_pid, 0)
+    os.kill(dvc_pid, signal.SIGKILL)
+    try:
+        out, said = process.communicate(timeout=20)  # the pipes are held until the last of them has ended
+    finally:
+        process.kill()
+    assert out == "" and "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(cell_pid, signal.SIGKILL)
+
+
+def test_a_cell_ends_when_the_one_who_asked_is_killed(tmp_path):
+    """`kill -9` of `dvc repro` must not leave a stage at work."""
+    import json
+    import socket
+    from unittest import mock
+
+    pid_file = tmp_path / "pid"
+
+    def long_cell(request):
+        pid_file.write_text(str(os.getpid()))
+        time.sleep(60)
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    request = json.dumps({"arguments": [], "folder": str(tmp_path), "environment": {}}).encode()
+    socket.send_fds(ours, [len(request).to_bytes(warm.SIZE, "big")], [0, 1, 2])
+    ours.sendall(request)
+    with mock.patch.object(warm, "_run", long_cell):
+        watcher = os.fork()
+        if watcher == 0:
+            ours.close()
+            warm._leave(warm._watch, theirs)
+    theirs.close()
+    while not (pid_file.exists() and pid_file.read_text()):
+        time.sleep(0.01)
+    ours.close()
+    os.waitpid(watcher, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), signal.SIGTERM)

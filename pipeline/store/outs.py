@@ -211,6 +211,31 @@ class AdaptationPaths:
 
 
 @dataclass(frozen=True)
+class QuestionPaths:
+    """Files of the output of `evaluate`."""
+
+    folder: Path
+
+    @property
+    def result(self) -> Path:
+        """A `results.result.Result`."""
+        return self.folder / "result.json"
+
+    @property
+    def predictions(self) -> Path:
+        """One row an arm and tested image: arm, image_id, label, fold, group, weight, p_<class>..."""
+        return self.folder / "predictions.parquet"
+
+    def plot(self, name: str) -> Path:
+        return self.folder / f"{name}.csv"
+
+    @property
+    def contact_sheet(self) -> Path:
+        """Images on which the judged arm and the other disagree; only of a transfer, and where there are any."""
+        return self.folder / "contact.webp"
+
+
+@dataclass(frozen=True)
 class TransferPaths:
     """The out of `evaluate`, `null`, `compare`, `attribute` and `study`."""
 

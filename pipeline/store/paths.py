@@ -10,6 +10,7 @@ from pipeline.store.outs import (
     FeaturePaths,
     ForecastPaths,
     KeptPaths,
+    QuestionPaths,
     SourcePaths,
     SplitPaths,
     TransferPaths,
@@ -62,6 +63,9 @@ class Paths:
     def transfer(self, name: str) -> TransferPaths:
         """name: a transfer, a null, an adaptation, or an entry of rescaled or studies: no two of them share a name."""
         return TransferPaths(self.root / "reports" / "transfers" / name)
+
+    def question(self, name: str) -> QuestionPaths:
+        return QuestionPaths(self.root / "reports" / "questions" / name)
 
     def adaptation(self, name: str) -> AdaptationPaths:
         return AdaptationPaths(self.root / "models" / "adaptations" / name)

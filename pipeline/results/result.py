@@ -1,0 +1,213 @@
+"""The result of a question, typed and versioned: written by evaluate, read by everything that reports.
+
+Numbers are finite or None; `reasons` says why a number is None. `run.py` has all results of a run.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.store.errors import InputError
+from pipeline.store.files import read_json, write_json
+from pipeline.verdict.decision import Evidence, Label, Verdict
+
+VERSION = 1
+Kind = Literal["transfer", "adaptation", "repeat", "rescaled"]
+
+
+class Model(BaseModel):
+    """Frozen; an unknown field, nan or infinity is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Interval(Model):
+    """A gain in units of the metric (more is better) with its interval of level 1 - alpha."""
+
+    gain: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+class Reading(Interval):
+    """A gain with its evidence: the fields of `decision.Verdict` that reports show (see there)."""
+
+    label: Label | None
+    evidence: Evidence
+    p: float | None
+    p_holm: float | None
+    p_equivalence: float | None
+    probability_of_improvement: float | None
+    smallest_detectable_gain: float | None
+    detectable_alone: float | None
+    images_needed: int | None
+    folds_needed: int | None
+    reasons: tuple[str, ...]
+
+
+class Spent(Model):
+    """What one arm spent over all folds and tried settings, in GFLOPs and images; None where it was not counted."""
+
+    gflops: float | None
+    forward_gflops: float | None = None
+    backward_gflops: float | None = None
+    sweep_gflops: float | None = None  # the part that went into settings that were not kept
+    images_seen: int | None = None
+
+
+class Pretraining(Model):
+    """What making a source took before, over all links of its chain; None (with a reason) where it is unknown."""
+
+    gflops: float | None
+    backward_gflops: float | None
+    images_seen: int | None
+    share_gflops: float | None  # of one user of the source: each link is divided by the transfers that rest on it
+    shared_by: int
+    reason: str | None
+
+
+class Compute(Model):
+    """What the arms of a question spent.
+
+    Attributes:
+        arms: by name. extract_gflops: of the frozen layers, once.
+        transfer_gflops, scratch_gflops: of both sides of a transfer. saved: the share of scratch's GFLOPs not spent.
+        saved_reason: why there is no such share. amortised_gflops, saved_amortised: the same with the share of
+            pretraining; None where what pretraining took is unknown.
+    """
+
+    arms: dict[str, Spent]
+    extract_gflops: float | None = None
+    transfer_gflops: float | None = None
+    scratch_gflops: float | None = None
+    saved: float | None = None
+    saved_reason: str | None = None
+    pretraining: Pretraining | None = None
+    amortised_gflops: float | None = None
+    saved_amortised: float | None = None
+
+
+class EqualQuality(Model):
+    """What reaching scratch's final quality took (see `ledger.cost_to_equal_quality`)."""
+
+    gflops: float | None
+    scratch_gflops: float | None
+    ratio: float | None
+    reached: bool | None
+    reason: str | None
+
+
+class Candidate(Model):
+    """A candidate of an adaptation: means over folds of its criterion and, measured after the choice, its quality."""
+
+    method: str
+    strength: float | None
+    criterion: float
+    accuracy: float | None
+    balanced_accuracy: float | None
+    folds_chosen: int
+
+
+class Ceiling(Interval):
+    """The gain of a linear probe with target labels; `reached`: the share of it that was reached without labels."""
+
+    arm: str
+    reached: float | None
+
+
+class Forecast(Model):
+    """The forecast of a transfer's sign; `correct` is None where the forecast or the verdict has no label."""
+
+    label: Label | None
+    positive_votes: int
+    votes: int
+    gflops: float
+    correct: bool | None
+
+
+class Details(Model):
+    """What the report shows of a question beyond metrics.json.
+
+    Attributes:
+        verdicts: of every arm over `against`. equal_compute: of the judged arm over what `against` had reached for the
+            same compute.
+        classes: in the order of the probabilities. confusion: arm -> weighted counts, rows are true classes.
+        stopped_improving: arm -> one a fold. folds: arm -> counts of each fold (cost.json).
+        labelled_images: of the target, mean over folds.
+    """
+
+    verdicts: dict[str, Verdict]
+    equal_compute: Verdict | None
+    classes: list[str]
+    confusion: dict[str, list[list[float]]]
+    stopped_improving: dict[str, list[bool]]
+    folds: dict[str, list[dict[str, Any]]]
+    labelled_images: float
+
+
+class Result(Reading):
+    """Two arms on one target: the reading of the judged arm over the other, further readings, and what they spent.
+
+    Attributes:
+        version: of this model. kind: what the judged arm is. control: what the question must show, if it is one.
+        part_of: the question that this one explains; then it is outside Holm's adjustment.
+        setting, source: of a transfer or an adaptation. baseline: what is compared with; again: the repeat of it.
+        arm, against: names of the two arms. arms: metric -> value, out of fold, of every arm read.
+        equal_compute: against what the other arm had reached when it had spent as much.
+        held: whether a control came out as it must. controls: "failed" where controls of the run failed.
+    """
+
+    version: Literal[1] = VERSION
+    kind: Kind
+    target: str
+    arm: str
+    against: str
+    arms: dict[str, dict[str, float | None]]
+    compute: Compute
+    control: str | None = None
+    part_of: str | None = None
+    setting: str | None = None
+    source: str | None = None
+    baseline: str | None = None
+    again: str | None = None
+    baseline_stopped_improving: bool | None = None
+    equal_compute: Reading | None = None
+    cost_to_equal_quality: EqualQuality | None = None
+    methods: dict[str, int] | None = None
+    candidates: list[Candidate] | None = None
+    ceiling: Ceiling | None = None
+    forecast: Forecast | None = None
+    held: bool | None = None
+    controls: Literal["failed"] | None = None
+    details: Details | None = None
+
+    def metrics(self) -> dict[str, Any]:
+        """The entry of metrics.json: no details, and no field that this kind of question does not have."""
+        absent = {name for name, field in Result.model_fields.items() if field.default is None}
+        absent = {name for name in absent if getattr(self, name) is None and not (name == "held" and self.control)}
+        return self.model_dump(mode="json", exclude={"details", *absent})
+
+
+def reading_fields(verdict: Verdict) -> dict[str, Any]:
+    """The fields of a verdict that a `Reading` has."""
+    return {name: getattr(verdict, name) for name in Reading.model_fields}
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write a question's result.json."""
+    write_json(path, result.model_dump(mode="json"))
+
+
+def read_result(path: Path) -> Result:
+    """Read a question's result.json.
+
+    Raises:
+        InputError: another version of this program wrote it.
+    """
+    content = read_json(path)
+    if content.get("version") != VERSION:
+        raise InputError(
+            f"{path} has version {content.get('version')}, expected {VERSION}. Run `dvc repro` to make it anew."
+        )
+    return Result.model_validate(content)

@@ -1,0 +1,90 @@
+"""All results of a run: what reports/metrics.json holds."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pipeline.results.result import VERSION, Interval, Model, Result
+
+RUN, STUDIES = "run", "studies"  # the entries of metrics.json that are no questions
+
+
+class Score(Model):
+    """How many forecasts were correct, of those that can be checked."""
+
+    correct: int
+    of: int
+
+
+class RunFacts(Model):
+    """What metrics.json says of the run as a whole; `controls` is None where it has none."""
+
+    version: Literal[1] = VERSION
+    metric: str
+    protocol: str
+    folds: int
+    image_size: int
+    controls: Literal["held", "failed"] | None
+    failed_controls: list[str]
+    forecasts: dict[str, Score]
+
+
+class Bound(Model):
+    """A number of times the labels; `side` says whether it is one, or a bound outside the measured shares."""
+
+    value: float
+    side: Literal["inside", "above", "below"]
+
+
+class Estimate(Model):
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+class Times(Model):
+    """How many times its labels scratch needs, with the interval."""
+
+    value: Bound
+    ci_low: Bound | None
+    ci_high: Bound | None
+
+
+class Study(Model):
+    """Labels saved: the same transfer at growing shares of the labels (see `label_efficiency.efficiency`).
+
+    Attributes:
+        questions: in the order of `fractions`. images: with labels, mean over folds, at each share.
+        curves, times, gains: arm -> one a share.
+    """
+
+    questions: list[str]
+    fractions: list[float]
+    images: list[float]
+    curves: dict[str, list[Estimate]]
+    times: dict[str, list[Times]]
+    gains: dict[str, list[Interval]]
+    reason: str | None
+    controls: Literal["failed"] | None = None
+
+
+class Run(Model):
+    """All results of a run, in the order of params."""
+
+    facts: RunFacts
+    results: dict[str, Result]
+    studies: dict[str, Study]
+
+    def metrics(self) -> dict[str, Any]:
+        """The content of reports/metrics.json."""
+        studies = {name: study.model_dump(mode="json") for name, study in self.studies.items()}
+        return {
+            **{name: result.metrics() for name, result in self.results.items()},
+            RUN: self.facts.model_dump(mode="json"),
+            **({STUDIES: studies} if studies else {}),
+        }
+
+    @classmethod
+    def from_metrics(cls, content: Mapping[str, Any]) -> "Run":
+        """Read the content of reports/metrics.json; results come without details."""
+        results = {name: entry for name, entry in content.items() if name not in (RUN, STUDIES)}
+        return cls.model_validate({"facts": content[RUN], "results": results, "studies": content.get(STUDIES, {})})

@@ -31,10 +31,8 @@ CELLS = (
     ("head", ("to-defect", "to-kind")),
     ("tune", ("to-defect", "to-kind")),
     ("scratch", ("defect-tiny", "defect-again", "kind-tiny")),
-    ("evaluate", ("to-defect", "to-kind")),
-    ("null", ("defect-null",)),
     ("adapt", ("round-to-square",)),
-    ("compare", ("round-to-square",)),
+    ("evaluate", ("to-defect", "to-kind", "round-to-square", "defect-null")),
     ("report", (None,)),
 )
 FIT = {"learning_rate": [1e-2], "epochs": 2, "patience": 2, "batch_size": 8, "schedule": "cosine", "warmup": 0.1}
@@ -67,8 +65,8 @@ RAW: dict[str, Any] = {
         "kind-tiny": {"target": "kind", "architecture": "backbone.keras", "sha256": None},
     },
     "transfers": {
-        "to-defect": {"setting": "inductive", "source": "tiny", "target": "defect", "baseline": "defect-tiny"},
-        "to-kind": {"setting": "inductive", "source": "tiny", "target": "kind", "baseline": "kind-tiny"},
+        "to-defect": {"setting": "inductive", "source": "tiny", "target": "defect"},
+        "to-kind": {"setting": "inductive", "source": "tiny", "target": "kind"},
     },
     "pretrained": {
         "round-defect": {
@@ -80,7 +78,21 @@ RAW: dict[str, Any] = {
         }
     },
     "adaptations": {"round-to-square": {"source": "round-defect", "target": "square-defect"}},
-    "nulls": {"defect-null": {"target": "defect", "baseline": "defect-tiny", "again": "defect-again"}},
+    "questions": {
+        "to-defect": {"target": "defect", "arm": "transfers/to-defect", "against": "baselines/defect-tiny"},
+        "to-kind": {"target": "kind", "arm": "transfers/to-kind", "against": "baselines/kind-tiny"},
+        "round-to-square": {
+            "target": "square-defect",
+            "arm": "adaptations/round-to-square",
+            "against": "unadapted/round-to-square",
+        },
+        "defect-null": {
+            "target": "defect",
+            "arm": "baselines/defect-again",
+            "against": "baselines/defect-tiny",
+            "control": "null",
+        },
+    },
     "pretraining": {
         "supervised": PRETRAIN,
         "rotation": PRETRAIN,

@@ -15,9 +15,17 @@ from pipeline.training.folds import class_names, images_of
 
 
 def train_baseline(
-    params: Params, paths: Paths, baseline: Baseline, *, stage: str, name: str, statistics_of: Path | None = None
+    params: Params,
+    paths: Paths,
+    baseline: Baseline,
+    *,
+    arm: str,
+    kind: str,
+    stage: str,
+    name: str,
+    statistics_of: Path | None = None,
 ) -> str:
-    """Train all layers on a baseline's target, with the budget of `scratch`, and write the out of `stage`.
+    """Train all layers on a baseline's target, with the budget of `scratch`, and write the arm to models/kind/name.
 
     Args:
         statistics_of: a backbone whose weights the initial ones are a random order of; None: those of Keras. All else,
@@ -31,7 +39,7 @@ def train_baseline(
         return paths.live(stage, name, fold)
 
     specs = baseline_specs(params, paths, baseline, live=live, statistics_of=statistics_of)
-    return train_arm(specs, paths.arm(stage, name), paths.kept(stage, name))
+    return train_arm(specs, arm, paths.trained(kind, name), paths.kept(stage, name), {"target": baseline.target})
 
 
 def baseline_specs(

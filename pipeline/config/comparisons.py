@@ -1,6 +1,7 @@
-"""Whether what is compared can be: baselines, nulls, studies, settings, and how much each arm tries."""
+"""Whether what is compared can be: questions, studies, settings, and the number of settings each arm tries."""
 
 import math
+from typing import Any, NamedTuple
 
 from pipeline.config.lookup import Raw, entries_of, entry_of, learns_labels, links_of, nearest, origin_of, shown
 
@@ -10,94 +11,150 @@ LABELLED_SOURCE = {"inductive": True, "unsupervised": False, "transductive": Tru
 SWEEPS = {"head": ("learning_rate", "l2"), "tune": ("learning_rate",), "scratch": ("learning_rate",)}
 
 
+# section of an arm -> the section that its entries stand in
+ARMS = {name: name for name in ("transfers", "baselines", "rescaled", "adaptations")} | {"unadapted": "adaptations"}
+
+
+class Side(NamedTuple):
+    """One side of a question: a trained arm, by what params say of it. None: params do not say."""
+
+    section: str
+    name: str
+    target: Any
+    architecture: Any
+
+
 def comparison_faults(raw: Raw) -> list[str]:
     """All faults of comparison in a parsed params.yaml, one sentence each, beginning with the dotted key."""
-    faults = _unmatched_baselines(raw)
-    faults += _unmatched_nulls(raw)
+    faults = _question_faults(raw)
+    faults += _unasked(raw)
     faults += _unmatched_rescaled(raw)
     faults += _study_faults(raw)
     faults += _setting_faults(raw)
     return faults + _unequal_tries(raw)
 
 
-def _unmatched_baselines(raw: Raw) -> list[str]:
+def _side(raw: Raw, reference: Any) -> Side | None:
+    """Look up `section/name`; None where it is no such text or leads nowhere."""
+    section, _, name = reference.partition("/") if isinstance(reference, str) else ("", "", "")
+    entry = entry_of(raw, ARMS[section], name) if section in ARMS else {}
+    if not entry:
+        return None
+    if section in ("transfers", "adaptations", "unadapted"):
+        architecture = (origin_of(raw, entry.get("source")) or {}).get("architecture")
+    elif section == "rescaled":
+        architecture = entry_of(raw, "baselines", entry.get("baseline")).get("architecture")
+    else:
+        architecture = entry.get("architecture")
+    return Side(section, name, entry.get("target"), architecture)
+
+
+def _question_faults(raw: Raw) -> list[str]:
+    """Arms that do not exist, or that cannot be compared."""
     faults = []
-    for name, transfer in entries_of(raw, "transfers"):
-        baseline = entry_of(raw, "baselines", transfer.get("baseline"))
-        source = origin_of(raw, transfer.get("source")) or {}
-        for field, mine in (("target", transfer.get("target")), ("architecture", source.get("architecture"))):
-            other = baseline.get(field)
-            if None not in (mine, other) and mine != other:
+    for name, question in entries_of(raw, "questions"):
+        sides = {}
+        for field in ("arm", "against"):
+            reference, side = question.get(field), _side(raw, question.get(field))
+            section, _, entry = reference.partition("/") if isinstance(reference, str) else ("", "", "")
+            if side is not None:
+                sides[field] = side
+            elif section in ARMS:
+                known = [str(word) for word in entry_of(raw, ARMS[section])]
                 faults.append(
-                    f"transfers.{name}.baseline: its {field} is '{other}', the transfer's is '{mine}'; "
-                    "a transfer is compared with the same network on the same target"
+                    f"questions.{name}.{field}: no '{entry}' in {ARMS[section]}{nearest(entry, known)}; there is "
+                    f"{', '.join(known) or 'none'}"
                 )
-    return faults
-
-
-def _unmatched_nulls(raw: Raw) -> list[str]:
-    faults = []
-    for name, null in entries_of(raw, "nulls"):
-        one, other = (entry_of(raw, "baselines", null.get(field)) for field in ("baseline", "again"))
         faults += [
-            f"nulls.{name}.again: its {field} is '{other[field]}', the baseline's is '{one[field]}'; "
-            "the null control compares a baseline with itself under another seed"
-            for field in ("target", "architecture")
-            if None not in (one.get(field), other.get(field)) and one[field] != other[field]
+            f"questions.{name}.{field}: its target is '{side.target}', the question's is '{question['target']}'"
+            for field, side in sides.items()
+            if None not in (side.target, question.get("target")) and side.target != question["target"]
         ]
-        if one and None not in (one.get("target"), null.get("target")) and one["target"] != null["target"]:
-            faults.append(f"nulls.{name}.target: received '{null['target']}', the baseline's is '{one['target']}'")
-        if one and other and one.get("repeat", 0) == other.get("repeat", 0):
-            faults.append(f"nulls.{name}.again: it repeats the baseline's seed; give it another `repeat`")
+        if len(sides) == 2:
+            faults += [f"questions.{name}.against: {fault}" for fault in _unmatched(raw, **sides)]
     return faults
+
+
+def _unmatched(raw: Raw, arm: Side, against: Side) -> list[str]:
+    """Why two arms cannot be compared: a question differs in one thing, how the network was trained."""
+    if (arm.section == "adaptations") != (against.section == "unadapted"):
+        return ["an adaptation is compared with its own source as it is (unadapted/NAME), and nothing else is"]
+    if arm.section == "adaptations":
+        other = f"'{against.name}' is another adaptation; compare with unadapted/{arm.name}"
+        return [] if arm.name == against.name else [other]
+    faults = []
+    if None not in (arm.architecture, against.architecture) and arm.architecture != against.architecture:
+        faults.append(
+            f"its architecture is '{against.architecture}', that of the arm is '{arm.architecture}'; a transfer is "
+            "compared with the same network on the same target"
+        )
+    if arm.section == against.section == "baselines":
+        one, other = (entry_of(raw, "baselines", side.name).get("repeat", 0) for side in (arm, against))
+        if one == other:
+            faults.append("both baselines repeat the same seed; give one another `repeat`")
+    return faults
+
+
+def _unasked(raw: Raw) -> list[str]:
+    """Trained for nothing: no question compares them."""
+    asked = {question.get("arm") for _, question in entries_of(raw, "questions")}
+    return [
+        f"{section}.{name}: no question compares it; add `questions.{name}: {{target: {entry.get('target')}, "
+        f"arm: {section}/{name}, against: {against}}}`"
+        for section, against in (("transfers", "baselines/..."), ("adaptations", "unadapted/..."))
+        for name, entry in entries_of(raw, section)
+        if f"{section}/{name}" not in asked
+    ]
 
 
 def _unmatched_rescaled(raw: Raw) -> list[str]:
-    """An entry repeats its transfer's source, target and baseline, from which DVC knows what it depends on."""
-    faults, transfers = [], [transfer for _, transfer in entries_of(raw, "rescaled")]
+    """A rescaled baseline is its baseline with the weights' statistics of a source of the same architecture."""
+    faults = []
     for name, entry in entries_of(raw, "rescaled"):
-        transfer = entry_of(raw, "transfers", entry.get("transfer"))
-        faults += [
-            f"rescaled.{name}.{field}: received {shown(entry.get(field))}, that of transfer '{entry['transfer']}' is "
-            f"'{transfer[field]}'; the two differ in the order of their first weights alone"
-            for field in ("source", "target", "baseline")
-            if field in entry and None is not transfer.get(field) != entry[field]
-        ]
-        if transfer and [other.get("transfer") for other in transfers].count(entry["transfer"]) > 1:
-            faults.append(f"rescaled.{name}.transfer: '{entry['transfer']}' has more than one such entry; keep one")
+        baseline = entry_of(raw, "baselines", entry.get("baseline"))
+        source = origin_of(raw, entry.get("source")) or {}
+        for field, mine in (("target", entry.get("target")), ("architecture", source.get("architecture"))):
+            other = baseline.get(field)
+            if None not in (mine, other) and mine != other:
+                faults.append(f"rescaled.{name}.baseline: its {field} is '{other}', here it is '{mine}'")
     return faults
 
 
 def _study_faults(raw: Raw) -> list[str]:
-    """A study's transfers must differ in the share of the labels and in nothing else."""
+    """A study's questions must differ in the share of the labels and in nothing else."""
     faults = []
     for name, study in entries_of(raw, "studies"):
-        listed, known = study.get("transfers"), [str(word) for word in entry_of(raw, "transfers")]
+        listed, known = study.get("questions"), [str(word) for word in entry_of(raw, "questions")]
         names = [word for word in listed if isinstance(word, str)] if isinstance(listed, list) else []
         faults += [
-            f"studies.{name}.transfers: no '{word}' in transfers{nearest(word, known)}; there is {', '.join(known)}"
+            f"studies.{name}.questions: no '{word}' in questions{nearest(word, known)}; there is {', '.join(known)}"
             for word in names
             if word not in known
         ]
-        transfers = [entry_of(raw, "transfers", word) for word in names if word in known]
+        sides = [_side(raw, entry_of(raw, "questions", word).get("arm")) for word in names if word in known]
+        transfers = [entry_of(raw, "transfers", side.name) for side in sides if side and side.section == "transfers"]
+        if len(transfers) < len(sides):
+            faults.append(f"studies.{name}.questions: all must be about transfers (arm: transfers/NAME)")
         targets = [entry_of(raw, "targets", transfer.get("target")) for transfer in transfers]
         shares = [target.get("train_fraction") for target in targets]
         if None in shares or len(set(map(str, shares))) < len(shares):
             faults.append(
-                f"studies.{name}.transfers: the targets' train_fraction are {shown(shares)}; each needs one of its own "
+                f"studies.{name}.questions: the targets' train_fraction are {shown(shares)}; each needs one of its own "
                 "(1.0 for all labels)"
             )
-        for what, entries, apart in (
-            ("transfers", transfers, ("target", "baseline")),
-            ("targets", targets, ("train_fraction",)),
-        ):
-            said = [{k: v for k, v in e.items() if k not in apart and v not in (None, {})} for e in entries]
-            if any(one != said[0] for one in said):
-                faults.append(
-                    f"studies.{name}.transfers: the {what} differ in more than {' and '.join(apart)}; a study varies "
-                    "the share of the labels alone"
-                )
+        faults += [
+            f"studies.{name}.questions: the {what} differ in more than {varied}; a study varies the share of the "
+            "labels alone"
+            for what, entries, varied in (("transfers", transfers, "target"), ("targets", targets, "train_fraction"))
+            if _differ(entries, varied)
+        ]
     return faults
+
+
+def _differ(entries: list[dict[str, Any]], varied: str) -> bool:
+    """Whether entries differ in more than one field."""
+    rest = [{k: v for k, v in entry.items() if k != varied and v not in (None, {})} for entry in entries]
+    return any(entry != rest[0] for entry in rest)
 
 
 def _setting_faults(raw: Raw) -> list[str]:

@@ -12,9 +12,9 @@ from pipeline.config.schema import (
     Forecast,
     Head,
     Name,
-    Null,
     Pretrained,
     Pretraining,
+    Question,
     Rescaled,
     Run,
     Scratch,
@@ -37,11 +37,11 @@ class Params(Section):
     sources: dict[Name, Source]
     pretrained: dict[Name, Pretrained] = Field(default_factory=dict)
     baselines: dict[Name, Baseline]
-    transfers: Annotated[dict[Name, Transfer], Field(min_length=1)]
+    transfers: dict[Name, Transfer] = Field(default_factory=dict)
     rescaled: dict[Name, Rescaled] = Field(default_factory=dict)
     studies: dict[Name, Study] = Field(default_factory=dict)
-    nulls: dict[Name, Null] = Field(default_factory=dict)
     adaptations: dict[Name, Adaptation] = Field(default_factory=dict)
+    questions: Annotated[dict[Name, Question], Field(min_length=1)]
     pretraining: Pretraining
     forecast: Forecast
     head: Head

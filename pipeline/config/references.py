@@ -16,16 +16,16 @@ REFERENCES = (
     ("baselines", "target", ("targets",)),
     ("transfers", "source", ("sources", "pretrained")),
     ("transfers", "target", ("targets",)),
-    ("transfers", "baseline", ("baselines",)),
-    ("nulls", "target", ("targets",)),
-    ("nulls", "baseline", ("baselines",)),
-    ("nulls", "again", ("baselines",)),
-    ("rescaled", "transfer", ("transfers",)),
+    ("rescaled", "source", ("sources", "pretrained")),
+    ("rescaled", "target", ("targets",)),
+    ("rescaled", "baseline", ("baselines",)),
     ("adaptations", "source", ("pretrained",)),
     ("adaptations", "target", ("targets",)),
+    ("questions", "target", ("targets",)),
+    ("questions", "part_of", ("questions",)),
 )
 # sections whose entries write to the same folder, so that no name may stand in two of them
-SHARED_NAMES = (("sources", "pretrained"), ("transfers", "nulls", "adaptations", "rescaled", "studies"))
+SHARED_NAMES = (("sources", "pretrained"),)
 
 
 def reference_faults(raw: Raw) -> list[str]:
@@ -70,10 +70,9 @@ def _shared_names(raw: Raw) -> list[str]:
 
 def _reserved_names(raw: Raw) -> list[str]:
     return [
-        f"{section}.{name}: this name is taken in reports/metrics.json; choose another"
-        for section in SHARED_NAMES[1]
+        f"questions.{name}: this name is taken in reports/metrics.json; choose another"
         for name in RESERVED
-        if name in entry_of(raw, section)
+        if name in entry_of(raw, "questions")
     ]
 
 

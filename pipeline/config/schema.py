@@ -26,6 +26,11 @@ def _blocks(value: object) -> object:
     return value
 
 
+def _reference(*sections: str) -> str:
+    """A pattern of `section/entry`."""
+    return rf"^({'|'.join(sections)})/[A-Za-z0-9][A-Za-z0-9_-]*$"
+
+
 def _parts(shares: dict[str, float]) -> dict[str, float]:
     if shares and abs(sum(shares.values()) - 1) > 1e-9:
         raise ValueError("the shares must sum to 1")
@@ -116,34 +121,39 @@ class Transfer(Section):
     setting: Literal["inductive", "unsupervised", "transductive"]
     source: str
     target: str
-    baseline: str
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)] | None = None
     method: TuningMethod | None = None
-    control: Literal["planted_negative", "planted_positive"] | None = None
 
 
-class Null(Section):
-    """The null control: one baseline against another of the same target, architecture and budget."""
+class Question(Section):
+    """Two arms on one target: is `arm` better than `against`?
+
+    Attributes:
+        arm: transfers/NAME, baselines/NAME (a repeat of `against`), rescaled/NAME or adaptations/NAME.
+        against: baselines/NAME, rescaled/NAME or unadapted/NAME (the source of an adaptation as it is).
+        control: what is expected of it, where its answer is known in advance.
+        part_of: the question that this one explains; it is outside Holm's adjustment.
+    """
 
     target: str
-    baseline: str
-    again: str
-    control: Literal["null"] = "null"
+    arm: Annotated[str, Field(pattern=_reference("transfers", "baselines", "rescaled", "adaptations"))]
+    against: Annotated[str, Field(pattern=_reference("baselines", "rescaled", "unadapted"))]
+    control: Literal["null", "planted_negative", "planted_positive"] | None = None
+    part_of: str | None = None
 
 
 class Rescaled(Section):
-    """Random weights with the statistics of a transfer's source, to tell its gain by scaling from that by features."""
+    """A baseline from random weights with the statistics of a source, to tell scaling from features."""
 
-    transfer: str
     source: str
     target: str
     baseline: str
 
 
 class Study(Section):
-    """A study of labels: transfers whose targets differ in `train_fraction` alone."""
+    """A study of labels: questions about one transfer whose targets differ in `train_fraction` alone."""
 
-    transfers: Annotated[list[str], Field(min_length=2)]
+    questions: Annotated[list[str], Field(min_length=2)]
 
 
 class Adaptation(Section):

@@ -43,8 +43,9 @@ def load_published(
 
     Returns:
         The backbone, raw pixels float32 (n, s, s, 3) of 0..255 to a feature map (n, h, w, c); and its card:
-        architecture, weights, origin, licence, sha256 (None for random weights), preprocessing, parameters (learnt
-        ones, without moving statistics), image_size, citation, and cost: what training it took, images_seen, gflops
+        architecture (and architecture_sha256 where it is a file), weights, origin, licence, sha256 (None for random
+        weights), preprocessing, parameters (learnt ones, without moving statistics), image_size, citation, and cost:
+        what training it took, images_seen, gflops
         and their parts forward_gflops and backward_gflops, which are None with a `reason` where nobody says; none of it
         was paid here, inherited_gflops is 0.
 
@@ -68,7 +69,9 @@ def load_published(
         backbone, facts = _lite0(image_size)
     else:
         backbone, facts = _application(architecture, image_size)
-    card = {"architecture": architecture, "weights": weights, "image_size": image_size} | facts
+    pinned = sha256 if is_file(architecture) else None
+    card: Card = {"architecture": architecture, "architecture_sha256": pinned, "weights": weights}
+    card |= {"image_size": image_size, **facts}
     unknown = NO_COST.get(weights)
     spent = {"images_seen": 0, **forward_and_backward(0.0, 0.0)}
     card["cost"] = {**(dict.fromkeys(spent) if unknown else spent), "inherited_gflops": 0.0, "reason": unknown}

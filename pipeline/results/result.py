@@ -4,7 +4,7 @@ Numbers are finite or None; `reasons` says why a number is None. `run.py` has al
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,7 @@ from pipeline.store.errors import InputError
 from pipeline.store.files import read_json, write_json
 from pipeline.verdict.decision import Evidence, Label, Verdict
 
-VERSION = 1
+VERSION: Final = 1
 Kind = Literal["transfer", "adaptation", "repeat", "rescaled"]
 
 

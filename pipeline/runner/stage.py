@@ -33,12 +33,8 @@ STAGES: dict[str, str | None] = {
     "tune": "transfers",
     "scratch": "baselines",
     "rescale": "rescaled",
-    "evaluate": "transfers",
-    "attribute": "rescaled",
-    "null": "nulls",
     "adapt": "adaptations",
-    "compare": "adaptations",
-    "study": "studies",
+    "evaluate": "questions",
     "report": None,
 }
 KERAS_STAGES = (

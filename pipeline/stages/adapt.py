@@ -29,7 +29,7 @@ from pipeline.store.files import (
     write_json,
     write_parquet,
 )
-from pipeline.store.outs import AdaptationPaths
+from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
@@ -39,6 +39,7 @@ from pipeline.training.pooled import pooled_features, pooling
 
 TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "adaptations.{name}", "adapt")
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
+NOTHING: dict[str, Any] = {"folds": [], "gflops": 0.0, "backward_gflops": 0.0}  # what an arm outside the count cost
 QUALITIES = {"accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score}  # told after the choice
 
 
@@ -155,6 +156,26 @@ def cost_of(chosen: list[Chosen], images: int, forward: float) -> dict[str, Any]
     return {"images": images, "folds": folds, "gflops": images * forward + gflops, "backward_gflops": backward}
 
 
+def write_arms(
+    out: TrainedPaths,
+    facts: dict[str, Any],
+    costs: dict[str, dict[str, Any]],
+    predictions: pd.DataFrame,
+    candidates: pd.DataFrame | None = None,
+) -> None:
+    """Write the arms that `costs` names, and beside them what was tried where that is given."""
+    with replacing_folder(out.folder) as folder:
+        written = TrainedPaths(folder)
+        for arm, cost in costs.items():
+            written.arm(arm).folder.mkdir()
+            table = predictions[predictions["arm"] == arm].drop(columns="arm")
+            write_parquet(written.arm(arm).predictions, table)
+            write_json(written.arm(arm).cost, cost | {"before_gflops": 0.0})
+        if candidates is not None:
+            write_csv(written.candidates, candidates)
+        write_json(written.facts, {**facts, "arms": list(costs), "judged": next(iter(costs))})
+
+
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read source and target, write the predictions of the three arms, the candidates and the cost."""
     adaptation = params.adaptations[name]
@@ -177,10 +198,9 @@ def run(params: Params, paths: Paths, name: str) -> str:
     predictions, candidates = tables(examples, images.features, chosen, params.run.class_weight)
     seen = len(source.train.labels) + len(source.validation.labels) + len(examples)
     cost = cost_of(chosen, seen, forward_flops(source.network) / GIGA)
-    with replacing_folder(paths.adaptation(name).folder) as folder:
-        written = AdaptationPaths(folder)
-        write_parquet(written.predictions, predictions)
-        write_csv(written.candidates, candidates)
-        write_json(written.cost, cost)
+    facts = {"setting": "transductive", "source": adaptation.source, "target": adaptation.target}
+    write_arms(paths.trained("unadapted", name), facts, {SOURCE_ONLY: NOTHING}, predictions)
+    costs = {ADAPTED: cost, CEILING: NOTHING}
+    write_arms(paths.trained("adaptations", name), facts, costs, predictions, candidates)
     methods = ", ".join(result.cost["method"] for result in chosen)
     return f"{len(folds)} folds, {len(candidates)} candidates, chosen by {settings.criterion}: {methods}"

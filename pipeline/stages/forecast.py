@@ -11,7 +11,7 @@ from pipeline.networks.architectures import build_backbone
 from pipeline.networks.flops import GIGA, forward_flops
 from pipeline.networks.heads import build_head, set_precision
 from pipeline.networks.saving import load_model
-from pipeline.store.files import check_sealed, read_npy, read_parquet, replacing_folder, write_json
+from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, replacing_folder, write_json
 from pipeline.store.outs import ForecastPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
@@ -27,7 +27,6 @@ TRACKS = (
     "run.device",
     "run.precision",
     "transfers.{name}",
-    "baselines.{baseline}",
     "forecast",
 )
 BATCH = 256
@@ -57,7 +56,6 @@ def fold_z(
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read the source's features and the training rows' labels, write the forecast."""
     transfer = params.transfers[name]
-    baseline = params.baselines[transfer.baseline]
     keras.config.set_dtype_policy(params.run.precision)
     source, features = paths.source(transfer.source), paths.features(name)
     for files in (source, features):
@@ -65,7 +63,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     images = images_of(paths, transfer.target)
     examples = read_parquet(paths.target(transfer.target).examples)
     seed = seed_for(params.run.seed, "forecast", name)
-    untrained = build_backbone(baseline.architecture, params.run.image_size, seed, baseline.sha256)
+    card = read_json(source.card)
+    untrained = build_backbone(card["architecture"], params.run.image_size, seed, card["architecture_sha256"])
     set_precision(untrained)
     load = pixel_loader(images, examples["row"].to_numpy(), "none")
     reference = pooled_features(pooling(untrained), load, np.arange(len(examples)))

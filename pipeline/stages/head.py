@@ -5,7 +5,7 @@ from pipeline.arms.networks import HeadNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs
 from pipeline.config.params import Params
-from pipeline.store.files import check_sealed, read_npy, read_parquet
+from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet
 from pipeline.store.paths import Paths
 from pipeline.training.folds import class_names
 
@@ -34,4 +34,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
         live=lambda fold: paths.live("head", name, fold),
         forecast=forecast.forecast,
     )
-    return train_arm(specs, paths.arm("head", name), paths.kept("head", name))
+    facts = params.transfers[name].model_dump(include={"setting", "source", "target"})
+    out, extracted = paths.trained("heads", name), read_json(features.cost)["gflops"]
+    return train_arm(specs, "head", out, paths.kept("head", name), facts, before_gflops=extracted)

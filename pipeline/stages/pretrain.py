@@ -132,6 +132,7 @@ def describe(
     learnt = [f"{init['dataset']}.{init['labels_used']}"] if init.get("labels_used") else []
     return {
         "architecture": init["architecture"],
+        "architecture_sha256": init["architecture_sha256"],
         "weights": "pretrained",
         "pretrain": entry.pretrain,
         "init": entry.init,

@@ -25,4 +25,13 @@ def run(params: Params, paths: Paths, name: str) -> str:
     source = paths.source(rescaled.source)
     check_sealed(source.folder)
     baseline = params.baselines[rescaled.baseline]
-    return train_baseline(params, paths, baseline, stage="rescale", name=name, statistics_of=source.backbone)
+    return train_baseline(
+        params,
+        paths,
+        baseline,
+        arm="rescaled",
+        kind="rescaled",
+        stage="rescale",
+        name=name,
+        statistics_of=source.backbone,
+    )

@@ -19,4 +19,6 @@ TRACKS = (
 
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read images and folds, write the network trained from scratch a fold and what head writes."""
-    return train_baseline(params, paths, params.baselines[name], stage="scratch", name=name)
+    return train_baseline(
+        params, paths, params.baselines[name], arm="scratch", kind="baselines", stage="scratch", name=name
+    )

@@ -1,13 +1,12 @@
 """tune (steps 4 and 5, unfreeze and train jointly): some layers and the head, from activations cached at the cut."""
 
-from pipeline.arms.many import train_arm
+from pipeline.arms.many import copy_arms, train_arm
 from pipeline.arms.networks import TunedNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs, method_of, unfreeze_of
 from pipeline.config.params import Params
-from pipeline.networks.flops import forward_and_backward
 from pipeline.store.files import check_sealed, read_json, replacing_folder, write_json
-from pipeline.store.outs import ArmPaths
+from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
 from pipeline.training.folds import images_of
 
@@ -24,18 +23,19 @@ TRACKS = (
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read activations (or images), backbone and heads, write the tuned network a fold and what head writes."""
-    out = paths.arm("tune", name)
-    if unfreeze_of(params, name) == 0:
-        with replacing_folder(out.folder) as folder:
-            write_json(ArmPaths(folder).cost, {"folds": [], **forward_and_backward(0.0, 0.0)})
-        return "nothing to unfreeze (unfreeze is 0): the transfer's last arm is head"
-    transfer = params.transfers[name]
-    features, heads = paths.features(name), paths.arm("head", name)
+    """Read activations (or images), backbone and heads, write the head and the tuned network as the transfer's arms."""
+    transfer, out = params.transfers[name], paths.trained("transfers", name)
+    features, heads = paths.features(name), paths.trained("heads", name)
     for files in (paths.target(transfer.target), paths.source(transfer.source), features, heads):
         check_sealed(files.folder)
+    if unfreeze_of(params, name) == 0:
+        with replacing_folder(out.folder) as folder:
+            copy_arms(heads, TrainedPaths(folder))
+            write_json(TrainedPaths(folder).facts, read_json(heads.facts))
+        return "nothing to unfreeze (unfreeze is 0): the transfer's last arm is head"
     cached = features.cut.exists()
     backbone, cut = paths.source(transfer.source).backbone, read_json(features.cost)["cut"]
+    head = heads.arm("head")
     specs = fold_specs(
         params.run,
         params.tune,
@@ -44,10 +44,11 @@ def run(params: Params, paths: Paths, name: str) -> str:
         kind="activations" if cached else "pixels",
         inputs=features.cut if cached else images_of(paths, transfer.target),
         networks=[
-            TunedNetwork(backbone, heads.model(fold), cut, params.tune.batch_norm) for fold in range(params.run.folds)
+            TunedNetwork(backbone, head.model(fold), cut, params.tune.batch_norm) for fold in range(params.run.folds)
         ],
         settings=sweep(params.tune.learning_rate),
         live=lambda fold: paths.live("tune", name, fold),
         method=method_of(params, name),
     )
-    return train_arm(specs, out, paths.kept("tune", name))
+    facts = transfer.model_dump(include={"setting", "source", "target"})
+    return train_arm(specs, "tuned", out, paths.kept("tune", name), facts, earlier=heads)

@@ -79,7 +79,7 @@ class ForecastPaths:
 
 @dataclass(frozen=True)
 class ArmPaths:
-    """The out of `head`, `tune`, `scratch` and `rescale`."""
+    """Files of one trained arm."""
 
     folder: Path
 
@@ -105,6 +105,26 @@ class ArmPaths:
     @property
     def cost(self) -> Path:
         return self.folder / "cost.json"
+
+
+@dataclass(frozen=True)
+class TrainedPaths:
+    """Output of `head`, `tune`, `scratch`, `rescale` and `adapt`: a folder an arm, in the order of their training."""
+
+    folder: Path
+
+    @property
+    def facts(self) -> Path:
+        """JSON: `arms` (names in order), `judged` (one of them), `target`; of a transfer also `setting`, `source`."""
+        return self.folder / "facts.json"
+
+    def arm(self, name: str) -> ArmPaths:
+        return ArmPaths(self.folder / name)
+
+    @property
+    def candidates(self) -> Path:
+        """Only of `adapt`. One row a fold, method and strength: the label-free criterion, and whether it was chosen."""
+        return self.folder / "candidates.csv"
 
 
 @dataclass(frozen=True)
@@ -190,27 +210,6 @@ class SourcePaths:
 
 
 @dataclass(frozen=True)
-class AdaptationPaths:
-    """The out of `adapt`."""
-
-    folder: Path
-
-    @property
-    def predictions(self) -> Path:
-        """arm, row, image_id, fold, label, p_<class>...; arms source_only, adapted, target_supervised."""
-        return self.folder / "predictions.parquet"
-
-    @property
-    def candidates(self) -> Path:
-        """One row a fold, method and strength: the label-free criterion, and whether it chose this one."""
-        return self.folder / "candidates.csv"
-
-    @property
-    def cost(self) -> Path:
-        return self.folder / "cost.json"
-
-
-@dataclass(frozen=True)
 class QuestionPaths:
     """Files of the output of `evaluate`."""
 
@@ -232,27 +231,4 @@ class QuestionPaths:
     @property
     def contact_sheet(self) -> Path:
         """Images on which the judged arm and the other disagree; only of a transfer, and where there are any."""
-        return self.folder / "contact.webp"
-
-
-@dataclass(frozen=True)
-class TransferPaths:
-    """The out of `evaluate`, `null`, `compare`, `attribute` and `study`."""
-
-    folder: Path
-
-    @property
-    def verdict(self) -> Path:
-        return self.folder / "verdict.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.folder / "metrics.json"
-
-    def plot(self, name: str) -> Path:
-        return self.folder / f"{name}.csv"
-
-    @property
-    def contact_sheet(self) -> Path:
-        """Images on which the last arm and scratch disagree; only of a transfer, and where there are any."""
         return self.folder / "contact.webp"

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.store.outs import (
-    AdaptationPaths,
-    ArmPaths,
     DatasetPaths,
     FeaturePaths,
     ForecastPaths,
@@ -13,8 +11,10 @@ from pipeline.store.outs import (
     QuestionPaths,
     SourcePaths,
     SplitPaths,
-    TransferPaths,
+    TrainedPaths,
 )
+
+TRAINED = ("heads", "transfers", "baselines", "rescaled", "adaptations", "unadapted")  # kinds of trained arms
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Paths:
     def forecast(self, transfer: str) -> ForecastPaths:
         return ForecastPaths(self.root / "data" / "forecasts" / transfer)
 
-    def arm(self, stage: str, name: str) -> ArmPaths:
-        """stage: head or tune (name: a transfer), scratch (name: a baseline), or rescale (name: an entry of it)."""
-        return ArmPaths(self.root / "models" / stage / name)
+    def trained(self, kind: str, name: str) -> TrainedPaths:
+        """kind: one of TRAINED; name: a transfer (heads, transfers), a baseline, a rescaled one, or an adaptation."""
+        return TrainedPaths(self.root / "models" / kind / name)
 
     def clock(self, stage: str, name: str) -> Path:
         """Seconds, memory and device of one run of a stage: the only file that differs when a stage runs twice.
@@ -60,15 +60,8 @@ class Paths:
         """
         return self.root / "data" / "clocks" / stage / f"{name}.json"
 
-    def transfer(self, name: str) -> TransferPaths:
-        """name: a transfer, a null, an adaptation, or an entry of rescaled or studies: no two of them share a name."""
-        return TransferPaths(self.root / "reports" / "transfers" / name)
-
     def question(self, name: str) -> QuestionPaths:
         return QuestionPaths(self.root / "reports" / "questions" / name)
-
-    def adaptation(self, name: str) -> AdaptationPaths:
-        return AdaptationPaths(self.root / "models" / "adaptations" / name)
 
     @property
     def report_metrics(self) -> Path:
@@ -121,9 +114,9 @@ class Paths:
         return sorted({folder for path in (*self._outs(), *files) for folder in self._there(path.parent)})
 
     def _outs(self) -> list[Path]:
-        kinds = (self.dataset, self.target, self.source, self.features, self.forecast, self.transfer, self.adaptation)
-        arms = (self.arm(stage, "*") for stage in ("head", "tune", "scratch", "rescale"))
-        return [self.plots, *(kind("*").folder for kind in kinds), *(arm.folder for arm in arms)]
+        kinds = (self.dataset, self.target, self.source, self.features, self.forecast, self.question)
+        trained = (self.trained(kind, "*") for kind in TRAINED)
+        return [self.plots, *(kind("*").folder for kind in kinds), *(arms.folder for arms in trained)]
 
     def _there(self, pattern: Path) -> list[Path]:
         return [path for path in self.root.glob(pattern.relative_to(self.root).as_posix()) if path.is_dir()]

@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.verdict.arms import Tested
 from pipeline.verdict.metrics import METRICS, Array
 from pipeline.verdict.pairs import ROUNDING
-from pipeline.verdict.spending import SCRATCH, Arm, fold_budgets
+from pipeline.verdict.spending import Arm, before_gflops, fold_budgets
 
 CURVE = ["arm", "gflops", "value", "low", "high"]
 
@@ -30,7 +30,7 @@ class Checkpoint:
 
 
 def saving_curve(
-    tested: Tested, examples: pd.DataFrame, arms: Mapping[str, Arm], extract: Mapping[str, Any], metric: str
+    tested: Tested, examples: pd.DataFrame, arms: Mapping[str, Arm], against: Mapping[str, Arm], metric: str
 ) -> pd.DataFrame:
     """How good the arms were, out of fold, for each budget that they could have had.
 
@@ -48,8 +48,7 @@ def saving_curve(
 
     Args:
         tested, examples: the target's tested images, in the same order.
-        arms: of the transfer in the order in which they spend, and `scratch`.
-        extract: what the extraction cost, `gflops`, an equal share a fold; {} for arms that begin from nothing.
+        arms: of the transfer, in the order in which they spend. against: the one arm that it is compared with.
         metric: a key of METRICS.
 
     Returns:
@@ -57,26 +56,28 @@ def saving_curve(
         the best fold, nan where the metric is defined in none. No rows where it is undefined over all images.
     """
     position, rows = pd.Series(np.arange(len(examples)), index=examples["image_id"]), []
-    transferred = {name: arm for name, arm in arms.items() if name != SCRATCH}
-    for chain, before in ((transferred, extract), ({SCRATCH: arms[SCRATCH]}, {})):
-        steps = _checkpoints(chain, before, position, tested.classes)
+    for chain in (arms, against):
+        steps = _checkpoints(chain, position, tested.classes)
         states = [
             {"arm": _slowest(handed_in, chain), "gflops": sum(step.gflops for step in handed_in.values()), **quality}
             for handed_in, probabilities in _over_budgets(steps, tested)
             if (quality := _quality(tested, probabilities, metric))
         ]
-        rows += _to_the_end(states, sum(fold_budgets(before, chain).values()))
+        rows += _to_the_end(states, sum(fold_budgets(chain).values()))
     return pd.DataFrame(rows, columns=CURVE)
 
 
-def cost_to_equal_quality(curve: pd.DataFrame, quality: float | None, metric: str) -> dict[str, Any]:
-    """What it cost to reach, for the first time, the metric that the scratch arm ended with.
+def cost_to_equal_quality(
+    curve: pd.DataFrame, quality: float | None, metric: str, against: str = "scratch"
+) -> dict[str, Any]:
+    """The cost to reach, for the first time, the metric that the arm compared with ended with.
 
     Both are read from the curve: the first budget at which what the folds hand in is no worse than what scratch ended
     with, for the transfer's arms in a row and for scratch itself, so that an arm against itself has ratio 1.
 
     Args:
         curve: from `saving_curve`. quality: the metric, higher is better, of scratch's predictions; None: undefined.
+        against: the name of the arm compared with (`scratch` in what follows).
 
     Returns:
         `gflops` of the transfer and `scratch_gflops`, summed over folds; `ratio` of the two; `reached`; `reason`.
@@ -86,8 +87,8 @@ def cost_to_equal_quality(curve: pd.DataFrame, quality: float | None, metric: st
     """
     if quality is None:
         undefined = dict.fromkeys(("gflops", "scratch_gflops", "ratio", "reached"))
-        return {**undefined, "reason": f"{metric} of {SCRATCH} is undefined"}
-    of_scratch = curve["arm"] == SCRATCH
+        return {**undefined, "reason": f"{metric} of {against} is undefined"}
+    of_scratch = curve["arm"] == against
     good = curve["value"] >= quality - ROUNDING
     if not (of_scratch & good).any():
         raise ValueError("the trajectory of scratch does not end with its predictions")
@@ -99,7 +100,7 @@ def cost_to_equal_quality(curve: pd.DataFrame, quality: float | None, metric: st
         "scratch_gflops": needed,
         "ratio": gflops / needed if needed > 0 else None,
         "reached": len(reached) > 0,
-        "reason": None if needed > 0 else f"{SCRATCH} ended no better in {metric} than it was before training",
+        "reason": None if needed > 0 else f"{against} ended no better in {metric} than it was before training",
     }
 
 
@@ -148,14 +149,14 @@ def _slowest(handed_in: Mapping[int, Checkpoint], arms: Mapping[str, Arm]) -> st
     return min((step.arm for step in handed_in.values()), key=list(arms).index)
 
 
-def _checkpoints(
-    arms: Mapping[str, Arm], extract: Mapping[str, Any], position: "pd.Series[int]", classes: Sequence[str]
-) -> list[Checkpoint]:
+def _checkpoints(arms: Mapping[str, Arm], position: "pd.Series[int]", classes: Sequence[str]) -> list[Checkpoint]:
     """The checkpoints of arms that spend one after the other; each begins when all that came before it was paid."""
     columns, found = [f"p_{name}" for name in classes], []
     before = dict.fromkeys((fold["fold"] for arm in arms.values() for fold in arm.cost["folds"]), 0.0)
-    before = {fold: extract.get("gflops", 0.0) / len(before) for fold in before}
+    before = {fold: before_gflops(arms) / len(before) for fold in before}
     for name, arm in arms.items():
+        if arm.trajectory is None:
+            raise ValueError(f"arm {name} has no trajectory")
         for _, table in arm.trajectory.groupby(["fold", "epoch"], sort=True):
             fold = int(table["fold"].iloc[0])
             probabilities = table[columns].to_numpy("float64")

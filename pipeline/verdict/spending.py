@@ -2,79 +2,107 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from pipeline.verdict.metrics import Array
 
 SCRATCH = "scratch"
-PARTS = ("forward_gflops", "backward_gflops")  # of an arm's GFLOPs
 
 
 @dataclass(frozen=True)
 class Arm:
-    """What a trained arm left: `probabilities` (n, k) in the order of the examples, and its tables."""
+    """A trained arm: `probabilities` (n, k) in the order of the examples, its tables, and its counts.
+
+    `cost` has `folds` (counts of each), their sums, and `before_gflops`: what had to be spent before its training, such
+    as the extraction of features. `trajectory` and `history` are None for an arm that was not trained epoch by epoch.
+    """
 
     probabilities: Array
-    trajectory: pd.DataFrame
-    history: pd.DataFrame
     cost: dict[str, Any]
+    trajectory: pd.DataFrame | None = None
+    history: pd.DataFrame | None = None
 
 
-def fold_budgets(extract: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[int, float]:
-    """GFLOPs that the transfer spent on each fold: its share of the extraction, then what its chosen fits took."""
-    costs = [pd.DataFrame(arm.cost["folds"]).set_index("fold")["gflops_chosen"] for arm in arms.values()]
-    spent = sum(costs) + extract.get("gflops", 0.0) / len(costs[0])
-    return {int(str(fold)): float(gflops) for fold, gflops in spent.items()}
+def before_gflops(arms: Mapping[str, Arm]) -> float:
+    """GFLOPs spent before the training of arms in a row: the extraction of features, or 0."""
+    return float(sum(arm.cost["before_gflops"] for arm in arms.values()))
 
 
-def gflops_and_images(arms: Mapping[str, Arm]) -> dict[str, Any]:
-    """What each arm spent over all folds and tried settings: <arm>_gflops, and images_seen an arm.
+def fold_budgets(arms: Mapping[str, Arm]) -> dict[int, float]:
+    """GFLOPs spent on each fold by arms in a row: its share of the extraction, then what the chosen settings took."""
+    costs = [{int(fold["fold"]): fold["gflops_chosen"] for fold in arm.cost["folds"]} for arm in arms.values()]
+    share = before_gflops(arms) / len(costs[0])
+    return {fold: float(sum(cost[fold] for cost in costs) + share) for fold in costs[0]}
 
-    `forward_gflops` and `backward_gflops` are the two parts of an arm's GFLOPs; validation passes are forward.
-    `sweep_gflops` is the part of an arm's GFLOPs that went into settings that were tried and not kept.
+
+def spent(arm: Arm) -> dict[str, Any]:
+    """What an arm spent over all folds and tried settings, as the fields of `results.result.Spent`.
+
+    Validation passes are forward. An arm without folds was not trained and has spent nothing.
     """
-    folds = {name: arm.cost["folds"] for name, arm in arms.items()}
+    folds = arm.cost["folds"]
+    counted = [fold["images_seen"] for fold in folds if "images_seen" in fold]
+    tried = [fold["gflops"] - fold["gflops_chosen"] for fold in folds if "gflops_chosen" in fold]
     return {
-        **{f"{name}_gflops": arm.cost["gflops"] for name, arm in arms.items()},
-        "images_seen": {name: sum(fold["images_seen"] for fold in of) for name, of in folds.items()},
-        **{part: {name: arm.cost[part] for name, arm in arms.items()} for part in PARTS},
-        "sweep_gflops": {name: sum(f["gflops"] - f["gflops_chosen"] for f in of) for name, of in folds.items()},
+        "gflops": arm.cost["gflops"],
+        "forward_gflops": arm.cost.get("forward_gflops"),
+        "backward_gflops": arm.cost["backward_gflops"],
+        "sweep_gflops": sum(tried) if tried else None,
+        "images_seen": sum(counted) if counted else None,
     }
 
 
-def transfer_compute(extract: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[str, Any]:
-    """What a transfer spent, extraction included; `saved` is the share of scratch's GFLOPs not spent.
+class Saving(NamedTuple):
+    """GFLOPs of both sides of a transfer; `saved` is the share of scratch's that was not spent."""
 
-    What pretraining cost is not in it: it was paid before, for any number of transfers, and is told beside it.
+    extract_gflops: float
+    transfer_gflops: float
+    scratch_gflops: float
+    saved: float
+
+
+def saving(arms: Mapping[str, Arm], scratch: Arm) -> Saving:
+    """What a transfer's arms and training from scratch spent, extraction included.
+
+    The cost of pretraining is excluded: it was paid before, for any number of transfers, and is reported beside it.
     """
-    spent = gflops_and_images(arms)
-    transfer = extract["gflops"] + sum(spent[f"{name}_gflops"] for name in arms if name != SCRATCH)
-    saved = 1 - transfer / spent["scratch_gflops"]
-    return {"extract_gflops": extract["gflops"], **spent, "transfer_gflops": transfer, "saved": saved}
+    extract = before_gflops(arms)
+    transfer = extract + sum(arm.cost["gflops"] for arm in arms.values())
+    of_scratch = scratch.cost["gflops"]
+    return Saving(extract, transfer, of_scratch, 1 - transfer / of_scratch)
 
 
 def stopped_improving(arms: Mapping[str, Arm]) -> dict[str, list[bool]]:
-    """Whether each fold of each arm ended because its validation no longer improved, not because its budget did."""
-    return {name: [fold["stopped_improving"] for fold in arm.cost["folds"]] for name, arm in arms.items()}
+    """Whether each fold of each trained arm ended because its validation no longer improved, not its budget."""
+    return {
+        name: [fold["stopped_improving"] for fold in arm.cost["folds"]]
+        for name, arm in arms.items()
+        if arm.history is not None
+    }
 
 
-def learning_curves(arms: Mapping[str, Arm], extract: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def learning_curves(arms: Mapping[str, Arm], scratch: Mapping[str, Arm]) -> pd.DataFrame:
     """Epochs of the chosen settings of all arms.
 
-    With `extract`, every arm but scratch is a step of one transfer and begins where the step before it ended; without,
-    each arm stands for itself.
+    Args:
+        arms: steps of one transfer; each begins where the one before it ended. scratch: the arm compared with.
     """
+    columns = ["arm", "fold", "epoch", "images_seen", "gflops", "loss", "val_loss", "val_balanced_accuracy"]
+    return pd.concat([*_in_a_row(arms), *_in_a_row(scratch)], ignore_index=True)[columns]
+
+
+def _in_a_row(arms: Mapping[str, Arm]) -> list[pd.DataFrame]:
     curves, begun = [], None
     for name, arm in arms.items():
+        if arm.history is None:
+            continue
         chosen = arm.history[arm.history["chosen"]].copy()
-        if extract is not None and name != SCRATCH:
-            folds = len(arm.cost["folds"])
-            begun = pd.Series(extract["gflops"] / folds, index=range(folds)) if begun is None else begun
-            ended = begun + chosen.groupby("fold")["gflops"].max()
-            chosen["gflops"] += chosen["fold"].map(begun)
-            begun = ended
+        folds = len(arm.cost["folds"])
+        begun = pd.Series(before_gflops(arms) / folds, index=range(folds)) if begun is None else begun
+        ended = begun + chosen.groupby("fold")["gflops"].max()
+        chosen["gflops"] += chosen["fold"].map(begun)
+        begun = ended
         curves.append(chosen.assign(arm=name))
-    columns = ["arm", "fold", "epoch", "images_seen", "gflops", "loss", "val_loss", "val_balanced_accuracy"]
-    return pd.concat(curves, ignore_index=True)[columns]
+    return curves

@@ -1,0 +1,186 @@
+"""From a comparison of two sides to its result."""
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config.schema import Question, VerdictParams
+from pipeline.results.result import (
+    Candidate,
+    Ceiling,
+    Compute,
+    Details,
+    EqualQuality,
+    Kind,
+    Reading,
+    Result,
+    Spent,
+    reading_fields,
+)
+from pipeline.verdict.arms import Tested, arm_metrics, confusion_counts
+from pipeline.verdict.comparison import Comparison, at_equal_compute, verdicts
+from pipeline.verdict.decision import Verdict
+from pipeline.verdict.ledger import cost_to_equal_quality
+from pipeline.verdict.metrics import METRICS
+from pipeline.verdict.spending import saving, spent, stopped_improving
+
+KINDS: dict[str, Kind] = {  # the section of params that the judged arm is an entry of -> the kind of the question
+    "transfers": "transfer",
+    "baselines": "repeat",
+    "rescaled": "rescaled",
+    "adaptations": "adaptation",
+}
+NO_SAVING: dict[Kind, str] = {  # why there is no share of compute saved
+    "adaptation": "an adaptation is compared with its source as it is, not with training from scratch",
+    "repeat": "both trainings began from scratch, with the same budget",
+    "rescaled": "both trainings began from random weights, with the same budget",
+}
+QUALITIES = ("accuracy", "balanced_accuracy")  # of candidates, measured after the choice
+
+
+def assemble(
+    question: Question,
+    compared: Comparison,
+    facts: dict[str, Any],
+    candidates: pd.DataFrame | None,
+    saving_rows: pd.DataFrame | None,
+    settings: VerdictParams,
+    seed: int,
+) -> Result:
+    """Judge a comparison and describe it.
+
+    Args:
+        facts: of the judged side (facts.json). candidates: of an adaptation, a row a fold and candidate.
+        saving_rows: from `ledger.saving_curve`, of arms that were trained epoch by epoch.
+        seed: of the bootstrap.
+    """
+    section, _, entry = question.arm.partition("/")
+    kind, baseline = KINDS[section], question.against.partition("/")[2]
+    judged = verdicts(compared, settings, seed)
+    equal = at_equal_compute(compared, settings, seed) if kind == "transfer" else None
+    stopped = stopped_improving(compared.all_arms)
+    fields: dict[str, Any] = {
+        **reading_fields(judged[compared.arm]),
+        **{key: facts[key] for key in ("setting", "source") if key in facts},
+        "kind": kind,
+        "target": question.target,
+        "control": question.control,
+        "part_of": question.part_of,
+        "arm": compared.arm,
+        "against": compared.other,
+        "arms": {name: arm_metrics(compared.tested, values) for name, values in compared.probabilities.items()},
+        "compute": compute(compared, kind),
+        "details": details(compared, judged, equal, stopped),
+    }
+    if kind != "adaptation":
+        fields |= {"baseline": baseline, "baseline_stopped_improving": all(stopped[compared.other])}
+    if kind == "repeat":
+        fields["again"] = entry
+    if equal is not None and saving_rows is not None:
+        fields |= {
+            "equal_compute": Reading(**reading_fields(equal)),
+            "cost_to_equal_quality": equal_quality(compared, saving_rows, settings.metric),
+        }
+    if candidates is not None:
+        fields |= {
+            "methods": chosen_methods(candidates),
+            "candidates": candidates_over_folds(candidates),
+            "ceiling": ceiling(compared, judged),
+        }
+    return Result(**fields)
+
+
+def compute(compared: Comparison, kind: Kind) -> Compute:
+    """What every trained arm spent, and the share that a transfer saved."""
+    arms = {name: Spent(**spent(arm)) for name, arm in compared.all_arms.items() if arm.cost["folds"]}
+    if kind == "transfer":
+        return Compute(arms=arms, **saving(compared.arms, compared.against[compared.other])._asdict())
+    return Compute(arms=arms, saved_reason=NO_SAVING[kind])
+
+
+def equal_quality(compared: Comparison, saving_rows: pd.DataFrame, metric: str) -> EqualQuality:
+    """What the transfer had spent when it first matched the final quality of the other side."""
+    tested, probabilities = compared.tested, compared.probabilities[compared.other]
+    quality = METRICS[metric](tested.labels, probabilities, tested.weights)
+    return EqualQuality(**cost_to_equal_quality(saving_rows, quality, metric, compared.other))
+
+
+def details(
+    compared: Comparison, judged: dict[str, Verdict], equal: Verdict | None, stopped: dict[str, list[bool]]
+) -> Details:
+    """What the report shows beyond metrics.json."""
+    tested = compared.tested
+    return Details(
+        verdicts=judged,
+        equal_compute=equal,
+        classes=tested.classes,
+        confusion={name: confusion_counts(tested, values) for name, values in compared.probabilities.items()},
+        stopped_improving=stopped,
+        folds={name: arm.cost["folds"] for name, arm in compared.all_arms.items() if arm.cost["folds"]},
+        labelled_images=labelled_images(compared.examples),
+    )
+
+
+def labelled_images(examples: pd.DataFrame) -> float:
+    """How many images of a target have labels to learn from, mean over the folds."""
+    roles = examples.filter(regex=r"^role_\d+$")
+    return float(roles.isin(["train", "validation"]).sum().mean())
+
+
+def chosen_methods(candidates: pd.DataFrame) -> dict[str, int]:
+    """Method -> the number of folds in which the criterion chose it, without a label of the target."""
+    counts = candidates[candidates["chosen"]].groupby("method").size()
+    return {str(method): int(folds) for method, folds in counts.items()}
+
+
+def candidates_over_folds(candidates: pd.DataFrame) -> list[Candidate]:
+    """One row a method and strength (None: it has none), in the order in which they were tried: means over folds.
+
+    The choice saw the criterion alone; the quality on test images was measured after it.
+    """
+    return [
+        Candidate(
+            method=str(rows["method"].iloc[0]),
+            strength=None if rows["strength"].isna().all() else float(rows["strength"].iloc[0]),
+            criterion=float(rows["criterion"].mean()),
+            folds_chosen=int(rows["chosen"].sum()),
+            **{name: float(rows[name].mean()) if name in rows else None for name in QUALITIES},
+        )
+        for _, rows in candidates.groupby(["method", "strength"], sort=False, dropna=False)
+    ]
+
+
+def ceiling(compared: Comparison, judged: dict[str, Verdict]) -> Ceiling:
+    """The gain of a linear probe with the target's labels, and the share of it that was reached without them.
+
+    The share is None where there was nothing to reach: labels did not help either, or a gain is undefined. It may be
+    above 1: the probe is not the best that could be done with the labels.
+    """
+    name = next(name for name in compared.arms if name != compared.arm)
+    gain, most = judged[compared.arm].gain, judged[name]
+    known = gain is not None and most.gain is not None and most.gain > 0
+    return Ceiling(
+        arm=name,
+        gain=most.gain,
+        ci_low=most.ci_low,
+        ci_high=most.ci_high,
+        reached=gain / most.gain if known and gain is not None and most.gain is not None else None,
+    )
+
+
+def predictions_table(tested: Tested, compared: Comparison) -> pd.DataFrame:
+    """The predictions of all arms: arm, image_id, label, fold, group, weight, p_<class>..., a row an arm and image."""
+    known = pd.DataFrame(
+        {
+            "image_id": compared.examples["image_id"].to_numpy(),
+            "label": compared.examples["label"].to_numpy(),
+            "fold": tested.fold,
+            "group": tested.group,
+            "weight": tested.weights,
+        }
+    )
+    parts = []
+    for name, values in compared.probabilities.items():
+        columns = {f"p_{label}": values[:, index] for index, label in enumerate(tested.classes)}
+        parts.append(pd.concat([known.assign(arm=name), pd.DataFrame(columns)], axis=1))
+    return pd.concat(parts, ignore_index=True)

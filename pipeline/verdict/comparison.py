@@ -1,0 +1,84 @@
+"""A question: two sides on the same tested images, and all readings of them."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline.config.schema import VerdictParams
+from pipeline.verdict.arms import Tested, aligned, at_budget
+from pipeline.verdict.decision import Verdict, decide
+from pipeline.verdict.metrics import Array
+from pipeline.verdict.pairs import pair
+from pipeline.verdict.spending import Arm, fold_budgets
+
+AGAIN = "again"  # the name of an arm that is compared with another of its own name
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides on one target.
+
+    Attributes:
+        arms: of the one side, in the order of their training; `arm` is the one that is judged.
+        against: the one arm of the other side, by name.
+    """
+
+    tested: Tested
+    examples: pd.DataFrame
+    arms: dict[str, Arm]
+    arm: str
+    against: dict[str, Arm]
+
+    @property
+    def other(self) -> str:
+        """The name of the arm compared with."""
+        return next(iter(self.against))
+
+    @property
+    def all_arms(self) -> dict[str, Arm]:
+        return self.arms | self.against
+
+    @property
+    def probabilities(self) -> dict[str, Array]:
+        """Of all arms (n, k), in the order of `tested`."""
+        return {name: arm.probabilities for name, arm in self.all_arms.items()}
+
+
+def compare(
+    tested: Tested, examples: pd.DataFrame, arms: dict[str, Arm], against: dict[str, Arm], judged: str
+) -> Comparison:
+    """Set the arm `judged` of one side against the last arm of the other; an arm of its name becomes AGAIN."""
+    other, reference = list(against.items())[-1]
+    named = {AGAIN if name == other else name: arm for name, arm in arms.items()}
+    return Comparison(tested, examples, named, AGAIN if judged == other else judged, {other: reference})
+
+
+def judge(tested: Tested, arm: Array, baseline: Array, settings: VerdictParams, seed: int) -> Verdict:
+    """The verdict on one arm over another, probabilities (n, k) in the order of `tested`."""
+    pairs = pair(tested.labels, arm, baseline, tested.fold, tested.group, tested.weights)
+    metric, alpha, margin, resamples = settings.metric, settings.alpha, settings.margin, settings.resamples
+    return decide(pairs, metric, seed=seed, alpha=alpha, margin=margin, resamples=resamples)
+
+
+def verdicts(question: Comparison, settings: VerdictParams, seed: int) -> dict[str, Verdict]:
+    """The verdict on every arm of the one side over the other."""
+    baseline = question.against[question.other].probabilities
+    return {
+        name: judge(question.tested, arm.probabilities, baseline, settings, seed) for name, arm in question.arms.items()
+    }
+
+
+def at_equal_compute(question: Comparison, settings: VerdictParams, seed: int) -> Verdict:
+    """The verdict on the judged arm over what the other had reached when it had spent as much."""
+    other = question.against[question.other]
+    if other.trajectory is None:
+        raise ValueError(f"arm {question.other} has no trajectory")
+    within = at_budget(other.trajectory, fold_budgets(question.arms))
+    reached = aligned(within, question.examples, question.tested.classes)
+    return judge(question.tested, question.arms[question.arm].probabilities, reached, settings, seed)
+
+
+def in_words(verdict: Verdict) -> str:
+    """A verdict as a line of a log."""
+    gain = "undefined" if verdict.gain is None else f"{verdict.gain:+.3f}"
+    return f"{verdict.label}, {verdict.evidence}, gain {gain} in {verdict.metric}"

@@ -28,7 +28,7 @@ from pipeline.store.files import read_json, read_parquet
 from pipeline.store.paths import Paths
 from pipeline.store.seeds import seed_for
 from pipeline.verdict.arms import aligned, arm_metrics, tested_images
-from pipeline.verdict.judging import judge
+from pipeline.verdict.comparison import judge
 
 TIMES = (2,)
 HEAD = """# Had training from scratch converged?
@@ -74,7 +74,7 @@ def kept_loss(history: pd.DataFrame, cost: dict[str, Any]) -> float:
 
 def row_of(name: str, times: int, params: Params, paths: Paths) -> dict[str, Any]:
     """One line of the table; `times` 1 is what the run itself has left."""
-    baseline, own = params.baselines[name], paths.arm("scratch", name)
+    baseline, own = params.baselines[name], paths.trained("baselines", name).arm("scratch")
     examples = read_parquet(paths.target(baseline.target).examples)
     tested = tested_images(examples)
     first = read_parquet(own.predictions)
@@ -95,7 +95,7 @@ def row_of(name: str, times: int, params: Params, paths: Paths) -> dict[str, Any
         against = aligned(first, examples, tested.classes)
         seed = seed_for(params.run.seed, "bootstrap", name)
         verdict = judge(tested, probabilities, against, params.verdict, seed)
-        row |= {key: verdict[key] for key in ("gain", "ci_low", "ci_high", "p")}
+        row |= {key: getattr(verdict, key) for key in ("gain", "ci_low", "ci_high", "p")}
     return row
 
 

@@ -5,15 +5,14 @@
 The simulation of benchmarks/simulate_verdict.py stands or falls with its worlds being like these.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline.config.loading import load_params
+from pipeline.results.result import read_result
 from pipeline.store.files import read_parquet
-from pipeline.store.outs import ArmPaths
 from pipeline.store.paths import Paths
 from pipeline.verdict import arms as tables
 from pipeline.verdict.metrics import Array
@@ -33,40 +32,24 @@ is what to expect where training has no luck.
 """
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """An arm against another on a target; each named by its stage and its cell."""
-
-    name: str
-    target: str
-    one: tuple[str, str]
-    other: tuple[str, str]
-
-
-def comparisons() -> list[Comparison]:
-    """All that params.yaml names."""
-    params = load_params(Paths(Path()).params)
-    found = []
-    for name, transfer in params.transfers.items():
-        stages = ["head", "tune"] if transfer.unfreeze != 0 else ["head"]
-        scratch = ("scratch", transfer.baseline)
-        found += [Comparison(f"{name}, {stage}", transfer.target, (stage, name), scratch) for stage in stages]
-    return found + [
-        Comparison(name, null.target, ("scratch", null.again), ("scratch", null.baseline))
-        for name, null in params.nulls.items()
-    ]
+def read_pairs(paths: Paths, question: str, arm: str, against: str) -> PairedPredictions:
+    """Two arms of a question on the target's tested images."""
+    table = read_parquet(paths.question(question).predictions)
+    one, other = (table[table["arm"] == name] for name in (arm, against))
+    tested = tables.tested_images(one)
+    probabilities = (side[[f"p_{name}" for name in tested.classes]].to_numpy() for side in (one, other))
+    return pair(tested.labels, *probabilities, tested.fold, tested.group, tested.weights)
 
 
-def read_pairs(comparison: Comparison) -> PairedPredictions:
-    """Both arms on the target's tested images."""
+def comparisons() -> list[tuple[str, PairedPredictions]]:
+    """Every arm of every question of params.yaml over the arm that it is compared with."""
     paths = Paths(Path())
-    examples = read_parquet(paths.target(comparison.target).examples)
-    tested = tables.tested_images(examples)
-    one, other = (
-        tables.aligned(read_parquet(ArmPaths(paths.arm(*arm).folder).predictions), examples, tested.classes)
-        for arm in (comparison.one, comparison.other)
-    )
-    return pair(tested.labels, one, other, tested.fold, tested.group, tested.weights)
+    found = []
+    for name in load_params(paths.params).questions:
+        result = read_result(paths.question(name).result)
+        arms = [arm for arm in result.arms if arm != result.against]
+        found += [(f"{name}, {arm}", read_pairs(paths, name, arm, result.against)) for arm in arms]
+    return found
 
 
 def intraclass_correlation(values: Array, group: Array) -> float:
@@ -80,13 +63,12 @@ def intraclass_correlation(values: Array, group: Array) -> float:
     return (between - within) / (between + (typical - 1) * within)
 
 
-def row(comparison: Comparison) -> list[str]:
-    """What one comparison shows, as cells."""
-    pairs = read_pairs(comparison)
+def row(name: str, pairs: PairedPredictions) -> list[str]:
+    """The row of one comparison, as cells."""
     right = [(arm.argmax(1) == pairs.labels).astype(float) for arm in pairs.arms()]
     found = bootstrap_gain(pairs, METRIC, seed=0, resamples=RESAMPLES)
     return [
-        comparison.name,
+        name,
         f"{len(pairs.labels):,}",
         str(len(np.unique(pairs.group))),
         f"{np.mean(right[0] != right[1]):.0%}",
@@ -103,7 +85,7 @@ def main() -> None:
     """Write measure_effects.md beside this file."""
     heads = ["comparison", "images", "groups", "discordant", "ICC right", "ICC difference", "folds"]
     heads += ["spread of folds", "by groups", "ratio"]
-    rows = [row(comparison) for comparison in comparisons()]
+    rows = [row(*comparison) for comparison in comparisons()]
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]
     text = "\n".join([HEAD, *lines]) + "\n"
     print(text)

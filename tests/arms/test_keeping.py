@@ -20,7 +20,7 @@ from pipeline.arms.spec import sweep
 from pipeline.arms.train import train_fold
 from pipeline.commands.profile import COPIED
 from pipeline.store.files import check_sealed, sha256_file, write_npy, write_parquet
-from pipeline.store.outs import ArmPaths, KeptPaths
+from pipeline.store.outs import KeptPaths, TrainedPaths
 from pipeline.store.paths import Paths
 from pipeline.training import engine, folds
 from pipeline.training.methods import Method
@@ -52,7 +52,11 @@ def interrupt(spec):
 
 def digests(folder):
     check_sealed(folder)
-    return {path.name: sha256_file(path) for path in folder.iterdir()}
+    return {path.name: sha256_file(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def trained_arm(specs, out, kept, **options):
+    return train_arm(specs, "head", out, kept, {"target": "cells"}, **options)
 
 
 @pytest.fixture
@@ -85,13 +89,15 @@ def scratch_specs(folder):
 def test_training_interrupted_resumes_to_the_bit(tmp_path, monkeypatch, capsys, folder, kept, made):
     specs, trained = made(folder), []
     with pytest.raises(Interrupted):
-        train_arm(specs, ArmPaths(tmp_path / "resumed"), kept, interrupt)
+        trained_arm(specs, TrainedPaths(tmp_path / "resumed"), kept, call=interrupt)
     assert [path.name for path in kept.folder.iterdir()] == ["fold0"] and not (tmp_path / "resumed").exists()
     monkeypatch.setattr(engine, "_compiled", {})  # as in a process of its own
-    train_arm(specs, ArmPaths(tmp_path / "resumed"), kept, lambda spec: trained.append(spec) or train_fold(spec))
+    trained_arm(
+        specs, TrainedPaths(tmp_path / "resumed"), kept, call=lambda spec: trained.append(spec) or train_fold(spec)
+    )
     assert trained == specs[1:]
     assert capsys.readouterr().out == "head@cells: fold 0 taken up from an interrupted run\n"
-    line = train_arm(specs, ArmPaths(tmp_path / "whole"), KeptPaths(tmp_path / "other"))
+    line = trained_arm(specs, TrainedPaths(tmp_path / "whole"), KeptPaths(tmp_path / "other"))
     assert line.startswith("2 folds") and capsys.readouterr().out == ""
     assert digests(tmp_path / "resumed") == digests(tmp_path / "whole")
     assert not kept.folder.exists()
@@ -100,7 +106,7 @@ def test_training_interrupted_resumes_to_the_bit(tmp_path, monkeypatch, capsys, 
 def test_a_stage_that_was_killed_resumes_to_the_bit(repository, world, world_copy, capsys):
     """Its old out is whole meanwhile."""
     copy, places = world_copy(), [str(repository), str(repository / "tests")]
-    out = Paths(copy.root).arm("scratch", "defect-tiny").folder
+    out = Paths(copy.root).trained("baselines", "defect-tiny").folder
     before = digests(out)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
     ended = subprocess.run([sys.executable, "-c", KILLED, str(copy.root)], env=environment, capture_output=True)
@@ -116,7 +122,7 @@ def test_an_arm_whose_folds_are_all_kept_trains_none(tmp_path, folder, kept, cap
     specs = head_specs(folder)
     for fold in keeping.take_up(kept, specs):
         fold.keep(train_fold(fold.spec))
-    train_arm(specs, ArmPaths(tmp_path / "out"), kept, interrupt)
+    trained_arm(specs, TrainedPaths(tmp_path / "out"), kept, call=interrupt)
     assert capsys.readouterr().out == "head@cells: folds 0, 1 taken up from an interrupted run\n"
 
 
@@ -161,7 +167,7 @@ def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, cap
     (first, _) = keeping.take_up(kept, specs)
     first.keep(result)
     specs = change(folder, specs, monkeypatch) or specs
-    train_arm(specs, ArmPaths(tmp_path / "out"), kept, lambda spec: trained.append(spec.fold) or result)
+    trained_arm(specs, TrainedPaths(tmp_path / "out"), kept, call=lambda spec: trained.append(spec.fold) or result)
     assert trained == [0, 1]
     said = "fold 0 of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
     assert capsys.readouterr().out == f"head@cells: {said}\n"
@@ -194,7 +200,7 @@ def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, worl
     tiny_world.run_cell(copy.root, "head", "to-defect")
     said = "folds 0, 1 of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
     assert capsys.readouterr().out.splitlines()[0] == f"head@to-defect: {said}"
-    before, after = (digests(Paths(root).arm("head", "to-defect").folder) for root in (world.root, copy.root))
+    before, after = (digests(Paths(root).trained("heads", "to-defect").folder) for root in (world.root, copy.root))
     assert before == after
 
 

@@ -18,9 +18,13 @@ from pipeline.arms.spec import Setting, sweep
 from pipeline.arms.train import train_fold
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, sha256_file
-from pipeline.store.outs import ArmPaths, KeptPaths
+from pipeline.store.outs import KeptPaths, TrainedPaths
 from pipeline.training import engine
 from pipeline.training.fit import compile_model
+
+
+def trained_arm(specs, out, kept, **options):
+    return train_arm(specs, "head", out, kept, {"target": "cells"}, **options)
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +154,10 @@ def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, 
     monkeypatch.setattr(engine, "_compiled", {})
     alone = train_fold(specs[1])
     assert_same_training(together[1], alone)
-    files = [ArmPaths(tmp_path / name) for name in ("together", "alone")]
+    files = [TrainedPaths(tmp_path / name) for name in ("together", "alone")]
     for result, out in zip((together[1], alone), files, strict=True):
-        train_arm(specs[1:], out, KeptPaths(tmp_path / "kept"), call=lambda spec, result=result: result)
-    assert sha256_file(files[0].model(1)) == sha256_file(files[1].model(1))
+        trained_arm(specs[1:], out, KeptPaths(tmp_path / "kept"), call=lambda spec, result=result: result)
+    assert sha256_file(files[0].arm("head").model(1)) == sha256_file(files[1].arm("head").model(1))
     assert together[0].cost["fold"] == 0  # what the first fold came to is still its own
     assert any(
         one.tobytes() != other.tobytes()
@@ -162,26 +166,25 @@ def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, 
 
 
 def test_a_saved_network_carries_no_optimizer(tmp_path, result):
-    out = ArmPaths(tmp_path / "out")
-    train_arm([head_spec(tmp_path)], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
-    model = keras.saving.load_model(out.model(0))
+    out = TrainedPaths(tmp_path / "out")
+    trained_arm([head_spec(tmp_path)], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
+    model = keras.saving.load_model(out.arm("head").model(0))
     assert not model.compiled
-    with zipfile.ZipFile(out.model(0)) as archive, archive.open("model.weights.h5") as file:
+    with zipfile.ZipFile(out.arm("head").model(0)) as archive, archive.open("model.weights.h5") as file:
         assert "optimizer" not in h5py.File(io.BytesIO(file.read()))
 
 
 def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, result):
     files = []
     for name in ("a", "b"):
-        out = ArmPaths(tmp_path / name)
+        out = TrainedPaths(tmp_path / name)
         spec = head_spec(tmp_path)
-        line = train_arm([spec], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
+        line = trained_arm([spec], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
         check_sealed(out.folder)
-        files.append({path.name: sha256_file(path) for path in out.folder.iterdir()})
+        files.append({path.name: sha256_file(path) for path in out.folder.rglob("*") if path.is_file()})
     assert files[0] == files[1]
-    assert set(files[0]) == {
-        "fold0.keras", "predictions.parquet", "trajectory.parquet", "history.csv", "cost.json", "sha256.json"
-    }  # fmt: skip
+    arm = {"fold0.keras", "predictions.parquet", "trajectory.parquet", "history.csv", "cost.json"}
+    assert set(files[0]) == {*arm, "facts.json", "sha256.json"}
     assert line.startswith("1 folds, epochs ")
 
 
@@ -194,7 +197,7 @@ def test_a_fold_that_fails_leaves_no_out(tmp_path, result):
         return result
 
     with pytest.raises(InputError):
-        train_arm(specs, ArmPaths(tmp_path / "out"), KeptPaths(tmp_path / "kept"), call)
+        trained_arm(specs, TrainedPaths(tmp_path / "out"), KeptPaths(tmp_path / "kept"), call=call)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 

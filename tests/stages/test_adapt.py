@@ -76,8 +76,8 @@ def root(tmp_path_factory):
 
 
 def predictions(root, arm):
-    table = read_parquet(Paths(root).adaptation(NAME).predictions)
-    return table[table["arm"] == arm].drop(columns="arm")
+    kind = "unadapted" if arm == "source_only" else "adaptations"
+    return read_parquet(Paths(root).trained(kind, NAME).arm(arm).predictions)
 
 
 ARMS = ["source_only", "adapted", "target_supervised"]
@@ -94,9 +94,9 @@ def test_every_image_is_predicted_once_in_its_fold(root, arm):
 
 
 def test_candidates_and_cost_agree(root):
-    files = Paths(root).adaptation(NAME)
+    files = Paths(root).trained("adaptations", NAME)
     check_sealed(files.folder)
-    candidates, cost = pd.read_csv(files.candidates), read_json(files.cost)
+    candidates, cost = pd.read_csv(files.candidates), read_json(files.arm("adapted").cost)
     columns = ["fold", "method", "strength", "criterion", "chosen", "accuracy", "balanced_accuracy"]
     assert list(candidates) == columns
     assert candidates["method"].tolist() == ["source_only", "adabn", "coral", "mmd"] * 2
@@ -122,7 +122,7 @@ def test_the_targets_labels_reach_the_ceiling_and_nothing_else(root):
     """Train, validation and test labels permuted: same adapted answers and choices, another ceiling."""
     before = {arm: predictions(root, arm) for arm in ARMS}
     choice = ["fold", "method", "strength", "criterion", "chosen"]
-    candidates = pd.read_csv(Paths(root).adaptation(NAME).candidates)[choice]
+    candidates = pd.read_csv(Paths(root).trained("adaptations", NAME).candidates)[choice]
     target = Paths(root).target("defect")
     examples = read_parquet(target.examples)
     permuted = examples.assign(label=np.random.default_rng(0).permutation(examples["label"]))
@@ -131,7 +131,9 @@ def test_the_targets_labels_reach_the_ceiling_and_nothing_else(root):
         seal(target.folder)
         tiny_world.run_cell(root, "adapt", NAME)
         after = {arm: predictions(root, arm) for arm in ARMS}
-        pd.testing.assert_frame_equal(pd.read_csv(Paths(root).adaptation(NAME).candidates)[choice], candidates)
+        pd.testing.assert_frame_equal(
+            pd.read_csv(Paths(root).trained("adaptations", NAME).candidates)[choice], candidates
+        )
     finally:
         write_parquet(target.examples, examples)
         seal(target.folder)
@@ -145,7 +147,9 @@ def test_a_second_run_leaves_the_same_bytes(root):
     digests = []
     for _ in range(2):
         tiny_world.run_cell(root, "adapt", NAME)
-        digests.append({file.name: sha256_file(file) for file in Paths(root).adaptation(NAME).folder.iterdir()})
+        folders = (Paths(root).trained(kind, NAME).folder for kind in ("adaptations", "unadapted"))
+        files = (file for folder in folders for file in folder.rglob("*") if file.is_file())
+        digests.append({file.relative_to(root): sha256_file(file) for file in files})
     assert digests[0] == digests[1]
 
 

@@ -1,7 +1,8 @@
-"""evaluate: the verdict rests on the arms' predictions, in pairs, and counts what was spent."""
+"""evaluate: every kind of question is judged on its arms' predictions, in pairs, and counts what was spent."""
 
 import copy
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,15 @@ import pytest
 import tiny_world
 from sklearn.metrics import balanced_accuracy_score
 
+from pipeline.results.assemble import candidates_over_folds, chosen_methods
+from pipeline.results.result import read_result
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, read_json, read_parquet, replacing_folder, write_parquet
-from pipeline.store.outs import ArmPaths
 from pipeline.store.paths import Paths
 from pipeline.verdict import arms as tables
-from pipeline.verdict.spending import Arm, fold_budgets, learning_curves, transfer_compute
+from pipeline.verdict.spending import Arm, fold_budgets, learning_curves, saving, spent
+
+TRANSFER, NULL, ADAPTED = "to-defect", "defect-null", "round-to-square"
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +27,17 @@ def paths(world):
 
 
 @pytest.fixture(scope="module")
-def verdict(paths):
-    check_sealed(paths.transfer("to-defect").folder)
-    return read_json(paths.transfer("to-defect").verdict)
+def result(paths):
+    check_sealed(paths.question(TRANSFER).folder)
+    return read_result(paths.question(TRANSFER).result)
+
+
+def tuned_of(paths):
+    return paths.trained("transfers", TRANSFER).arm("tuned")
+
+
+def scratch_of(paths, name="defect-tiny"):
+    return paths.trained("baselines", name).arm("scratch")
 
 
 def quality(predictions):
@@ -35,140 +47,252 @@ def quality(predictions):
     return balanced_accuracy_score(predictions["label"], named)
 
 
-def test_metrics_and_gains_are_those_of_the_predictions(paths, verdict):
-    arms = {"head": ("head", "to-defect"), "tuned": ("tune", "to-defect"), "scratch": ("scratch", "defect-tiny")}
-    reached = {arm: quality(read_parquet(paths.arm(*cell).predictions)) for arm, cell in arms.items()}
-    metrics = read_json(paths.transfer("to-defect").metrics)
-    assert {arm: values["balanced_accuracy"] for arm, values in metrics.items()} == pytest.approx(reached)
-    gains = {arm: judged["gain"] for arm, judged in verdict["verdicts"].items()}
+def rewritten(folder, file, change):
+    """Change one table of a sealed output and seal it again: a fault of ours, behind a seal that is whole."""
+    with replacing_folder(folder) as copy:
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
+        write_parquet(copy / file, change(read_parquet(copy / file)))
+
+
+# ---- a transfer ------------------------------------------------------------------------------------------------------
+
+
+def test_metrics_and_gains_are_those_of_the_predictions(paths, result):
+    transfer = paths.trained("transfers", TRANSFER)
+    arms = {"head": transfer.arm("head"), "tuned": transfer.arm("tuned"), "scratch": scratch_of(paths)}
+    reached = {name: quality(read_parquet(files.predictions)) for name, files in arms.items()}
+    assert {arm: values["balanced_accuracy"] for arm, values in result.arms.items()} == pytest.approx(reached)
+    gains = {arm: judged.gain for arm, judged in result.details.verdicts.items()}
     assert gains == pytest.approx({arm: reached[arm] - reached["scratch"] for arm in ("head", "tuned")})
-    for judged in verdict["verdicts"].values():
-        assert judged["label"] == ("positive" if judged["gain"] > 0 else "negative")
-        assert judged["images"] == tiny_world.IMAGES and judged["folds"] == 2
+    assert (result.arm, result.against, result.gain) == ("tuned", "scratch", gains["tuned"])
+    for judged in result.details.verdicts.values():
+        assert judged.label == ("positive" if judged.gain > 0 else "negative")
+        assert judged.images == tiny_world.IMAGES and judged.folds == 2
 
 
-def test_at_equal_compute_scratch_is_what_it_had_reached_for_what_the_transfer_spent(paths, verdict):
-    folds = {stage: read_json(paths.arm(stage, "to-defect").cost)["folds"] for stage in ("head", "tune")}
-    extracted = read_json(paths.features("to-defect").cost)["gflops"]
-    trajectory, parts = read_parquet(paths.arm("scratch", "defect-tiny").trajectory), []
+def test_it_says_what_was_asked(result):
+    assert (result.kind, result.setting, result.source, result.target) == ("transfer", "inductive", "tiny", "defect")
+    assert (result.baseline, result.control, result.part_of) == ("defect-tiny", None, None)
+
+
+def test_at_equal_compute_scratch_is_what_it_had_reached_for_what_the_transfer_spent(paths, result):
+    transfer = paths.trained("transfers", TRANSFER)
+    folds = {arm: read_json(transfer.arm(arm).cost)["folds"] for arm in ("head", "tuned")}
+    extracted = read_json(paths.features(TRANSFER).cost)["gflops"]
+    trajectory, parts = read_parquet(scratch_of(paths).trajectory), []
     for fold in range(2):
         budget = extracted / 2 + sum(costs[fold]["gflops_chosen"] for costs in folds.values())
         affordable = trajectory[(trajectory["fold"] == fold) & (trajectory["gflops"] <= budget)]
         parts.append(affordable[affordable["epoch"] == affordable["epoch"].max()])
-    within = pd.concat(parts)
-    tuned = quality(read_parquet(paths.arm("tune", "to-defect").predictions))
-    assert verdict["equal_compute"]["gain"] == pytest.approx(tuned - quality(within))
+    tuned = quality(read_parquet(tuned_of(paths).predictions))
+    assert result.equal_compute.gain == pytest.approx(tuned - quality(pd.concat(parts)))
 
 
-def test_compute_adds_up(paths, verdict):
-    spent = verdict["compute"]
-    assert spent["extract_gflops"] == read_json(paths.features("to-defect").cost)["gflops"]
-    parts = [spent[f"{part}_gflops"] for part in ("extract", "head", "tuned")]
-    assert spent["transfer_gflops"] == pytest.approx(sum(parts)) and min(parts) > 0
-    assert spent["saved"] == pytest.approx(1 - spent["transfer_gflops"] / spent["scratch_gflops"])
-    assert spent["images_seen"]["scratch"] == sum(fold["images_seen"] for fold in verdict["folds"]["scratch"])
+def test_compute_adds_up(paths, result):
+    spent = result.compute
+    assert spent.extract_gflops == read_json(paths.features(TRANSFER).cost)["gflops"]
+    parts = [spent.extract_gflops, spent.arms["head"].gflops, spent.arms["tuned"].gflops]
+    assert spent.transfer_gflops == pytest.approx(sum(parts)) and min(parts) > 0
+    assert spent.scratch_gflops == spent.arms["scratch"].gflops
+    assert spent.saved == pytest.approx(1 - spent.transfer_gflops / spent.scratch_gflops)
+    assert spent.arms["scratch"].images_seen == sum(fold["images_seen"] for fold in result.details.folds["scratch"])
 
 
-def test_cost_to_equal_quality_is_within_what_was_spent(verdict):
-    found, folds = verdict["cost_to_equal_quality"], verdict["folds"]
-    chosen = {arm: sum(fold["gflops_chosen"] for fold in of) for arm, of in folds.items()}
-    assert 0 <= found["scratch_gflops"] <= chosen["scratch"]
-    assert 0 < found["gflops"] <= verdict["compute"]["extract_gflops"] + chosen["head"] + chosen["tuned"]
+def test_cost_to_equal_quality_is_within_what_was_spent(result):
+    found, folds = result.cost_to_equal_quality, result.details.folds
+    chosen = {arm: sum(fold["gflops_chosen"] for fold in folds[arm]) for arm in folds}
+    assert 0 <= found.scratch_gflops <= chosen["scratch"]
+    assert 0 < found.gflops <= result.compute.extract_gflops + chosen["head"] + chosen["tuned"]
 
 
-def test_the_saving_ends_with_what_the_arms_ended_with_and_what_they_had_spent(paths, verdict):
-    rows = pd.read_csv(paths.transfer("to-defect").plot("saving"))
+def test_the_saving_ends_with_what_the_arms_ended_with_and_what_they_had_spent(paths, result):
+    rows = pd.read_csv(paths.question(TRANSFER).plot("saving"))
     assert rows["arm"].drop_duplicates().tolist() == ["head", "tuned", "scratch"]
-    ends, metrics = rows.groupby("arm").last(), read_json(paths.transfer("to-defect").metrics)
-    chosen = {arm: sum(fold["gflops_chosen"] for fold in of) for arm, of in verdict["folds"].items()}
-    spent = {"tuned": verdict["compute"]["extract_gflops"] + chosen["head"] + chosen["tuned"]}
+    ends, folds = rows.groupby("arm").last(), result.details.folds
+    chosen = {arm: sum(fold["gflops_chosen"] for fold in folds[arm]) for arm in folds}
+    spent = {"tuned": result.compute.extract_gflops + chosen["head"] + chosen["tuned"]}
     for arm, gflops in (spent | {"scratch": chosen["scratch"]}).items():
-        assert ends.loc[arm, "value"] == pytest.approx(metrics[arm]["balanced_accuracy"])
+        assert ends.loc[arm, "value"] == pytest.approx(result.arms[arm]["balanced_accuracy"])
         assert ends.loc[arm, "gflops"] == pytest.approx(gflops)
-    cost, own = verdict["cost_to_equal_quality"], rows[rows["arm"] != "scratch"]
-    reached = own[own["value"] >= metrics["scratch"]["balanced_accuracy"] - 1e-9]["gflops"]
-    assert cost["reached"] == (len(reached) > 0)
-    assert cost["gflops"] == pytest.approx(reached.iloc[0] if len(reached) else own["gflops"].iloc[-1])
+    cost, own = result.cost_to_equal_quality, rows[rows["arm"] != "scratch"]
+    reached = own[own["value"] >= result.arms["scratch"]["balanced_accuracy"] - 1e-9]["gflops"]
+    assert cost.reached == (len(reached) > 0)
+    assert cost.gflops == pytest.approx(reached.iloc[0] if len(reached) else own["gflops"].iloc[-1])
 
 
-def test_confusion_counts_every_image(verdict):
-    assert verdict["classes"] == sorted([tiny_world.BAD, tiny_world.GOOD])
-    for counts in verdict["confusion"].values():
+def test_confusion_counts_every_image(result):
+    assert result.details.classes == sorted([tiny_world.BAD, tiny_world.GOOD])
+    for counts in result.details.confusion.values():
         assert np.sum(counts, axis=1).tolist() == [24, 24]
 
 
 def test_plots_hold_labels_as_they_are(paths):
-    rows = pd.read_csv(paths.transfer("to-defect").plot("confusion"), dtype=str, keep_default_na=False)
+    rows = pd.read_csv(paths.question(TRANSFER).plot("confusion"), dtype=str, keep_default_na=False)
     assert len(rows) == 3 * tiny_world.IMAGES
     assert set(rows["actual"]) == {tiny_world.BAD, tiny_world.GOOD}
 
 
+def test_the_predictions_of_all_arms_stand_beside_the_result(paths):
+    table = read_parquet(paths.question(TRANSFER).predictions)
+    assert table.groupby("arm").size().to_dict() == dict.fromkeys(("head", "tuned", "scratch"), tiny_world.IMAGES)
+    rows = table[table["arm"] == "tuned"].set_index("image_id")
+    own = read_parquet(tuned_of(paths).predictions).set_index("image_id")
+    assert (rows["label"] == own["label"].reindex(rows.index)).all()
+    assert np.allclose(rows[f"p_{tiny_world.BAD}"], own[f"p_{tiny_world.BAD}"].reindex(rows.index), atol=1e-6)
+
+
 def test_only_finite_numbers_are_written(paths):
-    for file in (paths.transfer("to-defect").verdict, paths.transfer("to-defect").metrics):
-        json.loads(file.read_text(), parse_constant=pytest.fail)
+    json.loads(paths.question(TRANSFER).result.read_text(), parse_constant=pytest.fail)
 
 
-def test_the_verdict_repeats_and_its_gain_does_not_depend_on_the_bootstraps_seed(world_copy, verdict):
+def test_the_result_repeats_and_its_gain_does_not_depend_on_the_bootstraps_seed(world_copy, result):
     copied = world_copy()
-    tiny_world.run_cell(copied.root, "evaluate", "to-defect")
-    assert read_json(Paths(copied.root).transfer("to-defect").verdict) == verdict
+    tiny_world.run_cell(copied.root, "evaluate", TRANSFER)
+    file = Paths(copied.root).question(TRANSFER).result
+    assert read_result(file) == result
     copied.raw["run"]["seed"] += 1
     tiny_world.write_params(copied.root, copied.raw)
-    tiny_world.run_cell(copied.root, "evaluate", "to-defect")
-    other = read_json(Paths(copied.root).transfer("to-defect").verdict)
-    assert other["verdicts"]["tuned"]["gain"] == verdict["verdicts"]["tuned"]["gain"]
-    assert other != verdict
+    tiny_world.run_cell(copied.root, "evaluate", TRANSFER)
+    other = read_result(file)
+    assert other.details.verdicts["tuned"].gain == result.details.verdicts["tuned"].gain
+    assert other != result
 
 
-def test_without_anything_unfrozen_the_verdict_is_that_of_the_head(world_copy, verdict):
+def test_without_anything_unfrozen_the_result_is_that_of_the_head(world_copy, result):
     copied = world_copy(tune={"unfreeze": 0})
-    tiny_world.run_cells(copied.root, "extract", "tune", "evaluate", "report", only="to-defect")
+    tiny_world.run_cells(copied.root, "extract", "tune", "evaluate", "report", only=TRANSFER)
     files = Paths(copied.root)
-    result = read_json(files.transfer("to-defect").verdict)
-    assert result["arm"] == "head" and list(result["verdicts"]) == ["head"]
-    assert result["verdicts"]["head"]["gain"] == verdict["verdicts"]["head"]["gain"]
-    assert not files.features("to-defect").cut.exists()
-    entry = read_json(files.report_metrics)["to-defect"]
+    found = read_result(files.question(TRANSFER).result)
+    assert found.arm == "head" and list(found.details.verdicts) == ["head"]
+    assert found.details.verdicts["head"].gain == result.details.verdicts["head"].gain
+    assert not files.features(TRANSFER).cut.exists()
+    entry = read_json(files.report_metrics)[TRANSFER]
     assert entry["arm"] == "head" and set(entry["arms"]) == {"head", "scratch"}
 
 
-def test_a_planted_transfer_says_in_its_verdict_that_it_is_a_control(world_copy, verdict):
+def test_a_planted_question_is_flagged_as_a_control(world_copy, result):
     copied = world_copy()
-    copied.raw["transfers"]["to-defect"]["control"] = "planted_positive"
+    copied.raw["questions"][TRANSFER]["control"] = "planted_positive"
     tiny_world.write_params(copied.root, copied.raw)
-    tiny_world.run_cell(copied.root, "evaluate", "to-defect")
-    flagged = read_json(Paths(copied.root).transfer("to-defect").verdict)
-    assert flagged == verdict | {"control": "planted_positive"} and "control" not in verdict
+    tiny_world.run_cell(copied.root, "evaluate", TRANSFER)
+    flagged = read_result(Paths(copied.root).question(TRANSFER).result)
+    assert flagged == result.model_copy(update={"control": "planted_positive"}) and result.control is None
 
 
 def test_predictions_that_were_tampered_with_are_refused(world_copy):
     copied = world_copy()
-    file = Paths(copied.root).arm("scratch", "defect-tiny").predictions
+    file = scratch_of(Paths(copied.root)).predictions
     write_parquet(file, read_parquet(file).assign(fold=0))
     with pytest.raises(InputError, match=r"predictions\.parquet is damaged"):
-        tiny_world.run_cell(copied.root, "evaluate", "to-defect")
+        tiny_world.run_cell(copied.root, "evaluate", TRANSFER)
 
 
 @pytest.mark.parametrize("change", [lambda table: table.iloc[1:], lambda table: table.assign(fold=1 - table["fold"])])
 def test_arms_of_other_folds_cannot_be_paired(world_copy, change):
-    """A sealed arm that was trained on another split: a fault of ours, never a verdict."""
+    """A sealed arm that was trained on another split: a fault of ours, never a result."""
     copied = world_copy()
-    files = Paths(copied.root).arm("scratch", "defect-tiny")
-    table = change(read_parquet(files.predictions))
-    others = {path.name: path.read_bytes() for path in files.folder.iterdir()}
-    with replacing_folder(files.folder) as folder:
-        for name, content in others.items():
-            (folder / name).write_bytes(content)
-        write_parquet(ArmPaths(folder).predictions, table)
+    rewritten(Paths(copied.root).trained("baselines", "defect-tiny").folder, "scratch/predictions.parquet", change)
     with pytest.raises(ValueError, match=r"same images in the same folds|duplicate labels"):
-        tiny_world.run_cell(copied.root, "evaluate", "to-defect")
+        tiny_world.run_cell(copied.root, "evaluate", TRANSFER)
+
+
+# ---- the null control: a baseline against its repeat -----------------------------------------------------------------
+
+
+def test_a_repeat_is_judged_as_a_transfer_is(paths, result):
+    null = read_result(paths.question(NULL).result)
+    assert (null.kind, null.control, null.arm, null.against) == ("repeat", "null", "again", "scratch")
+    assert (null.baseline, null.again, null.setting) == ("defect-tiny", "defect-again", None)
+    assert list(null.details.verdicts) == ["again"] and null.equal_compute is None
+    assert null.arms["scratch"] == result.arms["scratch"]
+    assert null.compute.arms["again"].gflops == read_json(scratch_of(paths, "defect-again").cost)["gflops"]
+    assert null.compute.saved is None and null.compute.saved_reason
+
+
+def test_each_repeats_curve_begins_at_nothing(paths):
+    curves = pd.read_csv(paths.question(NULL).plot("learning_curves"))
+    assert set(curves["arm"]) == {"again", "scratch"}
+    assert (curves.groupby(["arm", "fold"])["images_seen"].min() == 0).all()
+    assert (curves[curves["images_seen"] == 0]["gflops"] < curves["gflops"].max() / 2).all()
+    saving_rows = pd.read_csv(paths.question(NULL).plot("saving"))
+    assert saving_rows.groupby("arm")["gflops"].min().to_dict() == {"again": 0, "scratch": 0}
+
+
+def test_a_difference_that_is_there_is_found(world_copy):
+    """Against an arm that is nearly always wrong: the instrument sees it, so a null that holds means something."""
+    copied = world_copy()
+
+    def mostly_wrong(table):
+        lucky = table["row"].to_numpy() % 8 == 0
+        right = {name: (table["label"] == name).to_numpy() for name in (tiny_world.BAD, tiny_world.GOOD)}
+        return table.assign(**{f"p_{name}": np.where(of == lucky, 0.9, 0.1) for name, of in right.items()})
+
+    files = Paths(copied.root)
+    rewritten(files.trained("baselines", "defect-again").folder, "scratch/predictions.parquet", mostly_wrong)
+    tiny_world.run_cell(copied.root, "evaluate", NULL)
+    null = read_result(files.question(NULL).result)
+    assert (null.label, null.evidence) == ("negative", "conclusive")
+    tiny_world.run_cell(copied.root, "report", None)
+    run = read_json(files.report_metrics)["run"]
+    assert run["controls"] == "failed" and run["failed_controls"] == [NULL]
+
+
+# ---- an adaptation: against its source as it is ----------------------------------------------------------------------
+
+
+def test_an_adaptation_is_judged_against_its_source_as_it_is(paths):
+    found = read_result(paths.question(ADAPTED).result)
+    files = paths.trained("adaptations", ADAPTED)
+    arms = {name: files.arm(name) for name in ("adapted", "target_supervised")}
+    arms["source_only"] = paths.trained("unadapted", ADAPTED).arm("source_only")
+    reached = {name: quality(read_parquet(arm.predictions)) for name, arm in arms.items()}
+    assert (found.kind, found.arm, found.against) == ("adaptation", "adapted", "source_only")
+    assert {name: values["balanced_accuracy"] for name, values in found.arms.items()} == pytest.approx(reached)
+    assert found.gain == pytest.approx(reached["adapted"] - reached["source_only"])
+    assert found.ceiling.arm == "target_supervised"
+    assert found.ceiling.gain == pytest.approx(reached["target_supervised"] - reached["source_only"])
+    assert found.ceiling.reached == pytest.approx(found.gain / found.ceiling.gain)
+    cost = read_json(files.arm("adapted").cost)
+    assert list(found.compute.arms) == ["adapted"] and found.compute.arms["adapted"].gflops == cost["gflops"]
+    assert found.baseline is None and found.cost_to_equal_quality is None
+    for plot in ("roc", "confusion", "calibration"):
+        assert set(pd.read_csv(paths.question(ADAPTED).plot(plot))["arm"]) == set(arms)
+
+
+CANDIDATES = pd.DataFrame(
+    {
+        "fold": [0, 0, 1, 1],
+        "method": ["source_only", "coral"] * 2,
+        "strength": [None, 1.0] * 2,
+        "criterion": [0.1, 0.2, 0.3, 0.2],
+        "chosen": [False, True, True, False],
+        "accuracy": [0.52, 0.73, 0.61, 0.49],
+        "balanced_accuracy": [0.5, 0.75, 0.625, 0.5],
+    }
+)
+
+
+def test_candidates_are_means_over_folds_in_the_order_in_which_they_were_tried():
+    expected = [("source_only", None, 0.2, 0.565, 0.5625, 1), ("coral", 1.0, 0.2, 0.61, 0.625, 1)]
+    keys = ("method", "strength", "criterion", "accuracy", "balanced_accuracy", "folds_chosen")
+    for found, row in zip(candidates_over_folds(CANDIDATES), expected, strict=True):
+        assert found.model_dump() == pytest.approx(dict(zip(keys, row, strict=True)))
+
+
+def test_a_quality_that_the_candidates_lack_is_none():
+    assert {row.accuracy for row in candidates_over_folds(CANDIDATES.drop(columns="accuracy"))} == {None}
+
+
+def test_methods_are_counted_by_the_folds_that_chose_them():
+    table = pd.DataFrame({"fold": [0, 1, 2, 2], "method": ["dann", "dann", "mcc", "dann"]})
+    assert chosen_methods(table.assign(chosen=[True, True, True, False])) == {"dann": 2, "mcc": 1}
 
 
 # ---- counts, on made-up costs ----------------------------------------------------------------------------------------
 
 
-def made_up(name, chosen, whole):
-    """An arm of two folds: GFLOPs of the chosen fit and of the whole sweep a fold."""
+def made_up(chosen, whole, before=0.0):
+    """An arm of two folds: GFLOPs of the chosen setting and of all tried ones a fold."""
     folds = [
         {"fold": fold, "gflops_chosen": gflops, "gflops": whole, "images_seen": 10}
         for fold, gflops in enumerate(chosen)
@@ -181,38 +305,43 @@ def made_up(name, chosen, whole):
     ]
     history = pd.DataFrame(rows).assign(loss=0.0, val_loss=0.0, val_balanced_accuracy=0.5)
     parts = {"gflops": 2 * whole, "forward_gflops": 0.75 * whole, "backward_gflops": 1.25 * whole}
-    return name, Arm(np.zeros((0, 2)), pd.DataFrame(), history, {"folds": folds, **parts})
+    return Arm(np.zeros((0, 2)), {"folds": folds, **parts, "before_gflops": before}, pd.DataFrame(), history)
 
 
-ARMS = dict([made_up("head", (1, 2), 6), made_up("tuned", (10, 20), 30), made_up("scratch", (100, 200), 300)])
-EXTRACT = {"gflops": 8.0}
+ARMS = {"head": made_up((1, 2), 6, before=8.0), "tuned": made_up((10, 20), 30)}
+SCRATCH = {"scratch": made_up((100, 200), 300)}
 
 
-def test_a_folds_budget_is_its_share_of_the_extraction_and_the_chosen_fits():
-    assert fold_budgets(EXTRACT, {arm: ARMS[arm] for arm in ("head", "tuned")}) == {0: 15.0, 1: 26.0}
+def test_a_folds_budget_is_its_share_of_the_extraction_and_the_chosen_settings():
+    assert fold_budgets(ARMS) == {0: 15.0, 1: 26.0}
 
 
 def test_what_was_spent_is_the_whole_sweep():
-    spent = transfer_compute(EXTRACT, ARMS)
-    assert (spent["transfer_gflops"], spent["scratch_gflops"]) == (8 + 12 + 60, 600)
-    assert spent["saved"] == pytest.approx(1 - 80 / 600)
-    assert spent["forward_gflops"] == {"head": 4.5, "tuned": 22.5, "scratch": 225}
-    assert spent["backward_gflops"] == {"head": 7.5, "tuned": 37.5, "scratch": 375}
-    assert spent["sweep_gflops"] == {"head": 12 - 3, "tuned": 60 - 30, "scratch": 600 - 300}
+    assert saving(ARMS, SCRATCH["scratch"]) == (8, 8 + 12 + 60, 600, pytest.approx(1 - 80 / 600))
+    found = {name: spent(arm) for name, arm in (ARMS | SCRATCH).items()}
+    assert {name: of["forward_gflops"] for name, of in found.items()} == {"head": 4.5, "tuned": 22.5, "scratch": 225}
+    assert {name: of["backward_gflops"] for name, of in found.items()} == {"head": 7.5, "tuned": 37.5, "scratch": 375}
+    assert {name: of["sweep_gflops"] for name, of in found.items()} == {"head": 9, "tuned": 30, "scratch": 300}
+    assert found["head"]["images_seen"] == 20
+
+
+def test_an_arm_that_was_not_trained_epoch_by_epoch_has_no_sweep():
+    found = spent(Arm(np.zeros((0, 2)), {"folds": [{"fold": 0}], "gflops": 5.0, "backward_gflops": 3.0}))
+    assert (found["gflops"], found["forward_gflops"], found["sweep_gflops"], found["images_seen"]) == (
+        5,
+        None,
+        None,
+        None,
+    )
 
 
 def test_learning_curves_of_a_transfer_begin_where_what_came_before_ended():
-    curves = learning_curves(copy.deepcopy(ARMS), EXTRACT)
+    curves = learning_curves(copy.deepcopy(ARMS), copy.deepcopy(SCRATCH))
     first = curves[curves["epoch"] == 0].set_index(["arm", "fold"])["gflops"].to_dict()
     assert first == {
         ("head", 0): 4, ("head", 1): 4, ("tuned", 0): 5, ("tuned", 1): 6, ("scratch", 0): 0, ("scratch", 1): 0
     }  # fmt: skip
     assert len(curves) == 3 * 2 * 3  # the chosen settings only
-
-
-def test_arms_that_stand_for_themselves_begin_at_nothing():
-    curves = learning_curves(copy.deepcopy(ARMS))
-    assert (curves[curves["epoch"] == 0]["gflops"] == 0).all()
 
 
 def test_every_class_has_its_own_roc_where_there_are_more_than_two():

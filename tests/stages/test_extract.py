@@ -48,12 +48,12 @@ def test_activations_at_the_cut_are_those_of_every_view(world, features, pixels)
 def test_training_from_the_cut_is_training_the_whole_network(world, features, pixels):
     paths = Paths(world.root)
     network = TunedNetwork(
-        paths.source("tiny").backbone, paths.arm("head", "to-defect").model(0), "block1_relu", "frozen"
+        paths.source("tiny").backbone, paths.trained("heads", "to-defect").arm("head").model(0), "block1_relu", "frozen"
     )
     trained, whole, _ = network.build(dropout=0.0, l2=0.0, seed=1)
     cached = trained.predict(np.asarray(read_npy(features.cut)[:, 1], "float32"), verbose=0)
     np.testing.assert_allclose(cached, whole.predict(view(pixels, "mirror", 1).astype("float32"), verbose=0), atol=2e-3)
-    head = keras.saving.load_model(paths.arm("head", "to-defect").model(0))
+    head = keras.saving.load_model(paths.trained("heads", "to-defect").arm("head").model(0))
     direct = head.predict(np.asarray(read_npy(features.pooled)), verbose=0)
     np.testing.assert_allclose(direct, whole.predict(pixels.astype("float32"), verbose=0), atol=1e-5)
 
@@ -83,8 +83,7 @@ def test_a_transfer_may_unfreeze_less_than_others(world_copy, world):
         tiny_world.run_cell(copy.root, stage, "to-defect")
     paths = Paths(copy.root)
     assert not paths.features("to-defect").cut.exists()
-    nothing = dict.fromkeys(("gflops", "forward_gflops", "backward_gflops"), 0.0)
-    assert read_json(paths.arm("tune", "to-defect").cost) == {"folds": []} | nothing
+    assert read_json(paths.trained("transfers", "to-defect").facts)["arms"] == ["head"]
     extracted = read_json(paths.features("to-defect").cost)
     assert extracted["forward_gflops"] == extracted["gflops"] > extracted["backward_gflops"] == 0
 

@@ -30,7 +30,8 @@ def examples(paths):
 
 
 def arm(paths, stage):
-    return paths.arm(stage, ARMS[stage])
+    kind, name = {"head": ("heads", "head"), "tune": ("transfers", "tuned"), "scratch": ("baselines", "scratch")}[stage]
+    return paths.trained(kind, ARMS[stage]).arm(name)
 
 
 # ---- the contract of an arm ------------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def layers(path):
 
 def moved(paths, fold):
     """Weights of the tuned network, as layer/weight, that are not the source's to the bit."""
-    source, tuned = layers(paths.source("tiny").backbone), layers(paths.arm("tune", "to-defect").model(fold))
+    source, tuned = layers(paths.source("tiny").backbone), layers(arm(paths, "tune").model(fold))
     assert source.keys() <= tuned.keys()
     return {
         f"{layer}/{name}"
@@ -194,7 +195,7 @@ def tune_by(world, own, seen):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "fit", watched)
         tiny_world.run_cell(world.root, "tune", "to-defect")
-    return digests(Paths(world.root).arm("tune", "to-defect").folder)
+    return digests(arm(Paths(world.root), "tune").folder)
 
 
 @pytest.fixture(scope="module")

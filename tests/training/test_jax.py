@@ -77,7 +77,7 @@ def test_a_source_is_pretrained(on_jax, on_tensorflow):
 
 
 def test_a_source_is_adapted(on_jax):
-    files = on_jax.adaptation("round-to-square")
+    files = on_jax.trained("adaptations", "round-to-square")
     check_sealed(files.folder)
     found = pd.read_csv(files.candidates).set_index(["fold", "method"])
     assert set(found.index) == {(fold, method) for fold in range(2) for method in ("source_only", *ADAPT)}

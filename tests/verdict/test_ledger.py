@@ -1,5 +1,7 @@
 """Cost to equal quality: a measurement on trajectories, held against brute force over every budget."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +25,7 @@ EXAMPLES = pd.DataFrame(
     }
 )
 TESTED = tables.tested_images(EXAMPLES)
-EXTRACT = {"gflops": 6.0}
+EXTRACT = 6.0
 
 
 def arm(rng, epochs, step, share_right):
@@ -45,7 +47,7 @@ def arm(rng, epochs, step, share_right):
     trajectory = pd.concat(rows, ignore_index=True)
     last = trajectory[trajectory["epoch"] == trajectory.groupby("fold")["epoch"].transform("max")]
     probabilities = tables.aligned(last.drop(columns=["epoch", "images_seen", "gflops"]), EXAMPLES, ["a", "b"])
-    return Arm(probabilities, trajectory, pd.DataFrame(), {"folds": costs})
+    return Arm(probabilities, {"folds": costs, "before_gflops": 0.0}, trajectory)
 
 
 def world(seed, ceiling=0.9):
@@ -58,7 +60,10 @@ def world(seed, ceiling=0.9):
 
 
 def curve(arms, extract=EXTRACT, metric="balanced_accuracy", tested=TESTED, examples=EXAMPLES):
-    return saving_curve(tested, examples, arms, extract, metric)
+    side = {name: of for name, of in arms.items() if name != "scratch"}
+    first = next(iter(side))
+    paid = side | {first: replace(side[first], cost=side[first].cost | {"before_gflops": extract})}
+    return saving_curve(tested, examples, paid, {"scratch": arms["scratch"]}, metric)
 
 
 def costs(arms, extract=EXTRACT, metric="balanced_accuracy", tested=TESTED, examples=EXAMPLES):
@@ -87,7 +92,7 @@ def brute_force(trajectory, quality):
 
 def in_a_row(arms, extract):
     """One trajectory of head and then tuned, each beginning where what came before it ended."""
-    parts, before = [], pd.Series(extract["gflops"] / FOLDS, index=range(FOLDS))
+    parts, before = [], pd.Series(extract / FOLDS, index=range(FOLDS))
     for number, name in enumerate(("head", "tuned")):
         table = arms[name].trajectory
         parts.append(
@@ -232,7 +237,7 @@ def test_every_arm_begins_where_the_one_before_it_ended_and_reaches_the_end_of_i
 
 def test_arms_that_begin_from_nothing_have_curves_too():
     arms = {"again": world(1)["scratch"], "scratch": world(2)["scratch"]}
-    rows = curve(arms, extract={})
+    rows = curve(arms, extract=0.0)
     assert rows.groupby("arm")["gflops"].min().tolist() == [0, 0]
 
 

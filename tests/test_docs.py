@@ -80,6 +80,7 @@ def parse_pipeline(arguments: list[str]) -> argparse.ArgumentParser:
         raise Parsed
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
         patch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
         with pytest.raises(Parsed):
             pipeline.cli.main(arguments)

@@ -1,28 +1,10 @@
-"""README and the committed reports say the same, and README leaves out no command and no profile."""
+"""README leaves out no command and no profile, and its example of params is valid."""
 
-import json
 import re
 from pathlib import Path
 
-import pytest
-
-from pipeline.reporting.sentences import sentence
-
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-METRICS = json.loads((ROOT / "reports" / "metrics.json").read_text(encoding="utf-8"))
-TRANSFERS = [name for name in METRICS if name != "run"]
-
-
-@pytest.mark.parametrize("name", TRANSFERS)
-def test_readme_holds_the_figures_of_the_committed_run(name):
-    assert sentence(name, METRICS[name], METRICS["run"]["metric"]) in " ".join(README.split())
-
-
-@pytest.mark.parametrize("name", TRANSFERS)
-def test_the_report_holds_the_figures_of_the_metrics(name):
-    html = (ROOT / "reports" / "report.html").read_text(encoding="utf-8")
-    assert sentence(name, METRICS[name], METRICS["run"]["metric"]) in html
 
 
 def test_readme_names_every_profile():
@@ -39,14 +21,14 @@ def test_readme_names_the_targets_that_a_user_needs():
     } & targets
 
 
-def test_readme_params_example_is_valid():
+def test_readme_params_example_is_valid(params_file):
     from ruamel.yaml import YAML
 
     from pipeline.config.loading import check_params
     from pipeline.store.yaml import read_yaml
 
     example = YAML(typ="safe", pure=True).load(re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1])
-    raw = read_yaml(ROOT / "params.yaml")
+    raw = read_yaml(params_file)
     for section, entries in example.items():
         raw[section] |= entries
     assert "imagenet-to-stripes" in check_params(raw).transfers

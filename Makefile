@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro table test smoke profile lint format clean
+.PHONY: repro table test test-slow smoke profile lint format clean
 
 repro: $(VENV)/installed  ## run the pipeline: only what changed is run again
 	python -m pipeline check
@@ -18,7 +18,10 @@ table: $(VENV)/installed  ## print the verdicts of the last run
 	python -m pipeline table
 
 test: $(VENV)/installed  ## run the tests
-	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_end_to_end.py tests  # the longest file first
+	python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/test_end_to_end.py tests  # longest first
+
+test-slow: $(VENV)/installed  ## the tests that take more than a minute each
+	python -m pytest -m slow
 
 smoke: $(VENV)/installed  ## the whole pipeline on the smoke profile, in its own workspace
 	$(MAKE) profile NAME=smoke FLAGS=--no-run-cache

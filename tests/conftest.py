@@ -31,6 +31,12 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture(scope="session")
+def params_file() -> Path:
+    """The params of the tests, with entries in every section; params.yaml of the repository is its user's."""
+    return REPOSITORY / "tests" / "params.yaml"
+
+
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
     """A folder with params and a dataset, no Keras."""

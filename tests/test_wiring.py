@@ -1,7 +1,4 @@
-"""dvc.yaml, params.yaml, paths.py and the imports of the stages say the same.
-
-Sections that are empty in params.yaml get their entries here from the profiles that fill them.
-"""
+"""dvc.yaml, params, paths.py and the imports of the stages say the same, with entries in every section."""
 
 import ast
 import contextlib
@@ -15,7 +12,6 @@ import pytest
 from dvc.repo import Repo
 from dvc.utils.serialize import dump_yaml
 
-from pipeline.commands.profile import ENTRIES
 from pipeline.config.loading import check_params
 from pipeline.runner.stage import KERAS_STAGES, STAGES, tracked_keys
 from pipeline.store.paths import Paths
@@ -24,18 +20,7 @@ from pipeline.store.yaml import read_yaml
 ROOT = Path(__file__).parents[1]
 
 
-def filled():
-    """params.yaml with the entries that profiles add."""
-    raw = read_yaml(ROOT / "params.yaml")
-    for profile in sorted((ROOT / "profiles").glob("*.yaml")):
-        for section, entries in read_yaml(profile).items():
-            if section in ENTRIES:
-                new = {name: entry for name, entry in entries.items() if entry and name not in raw[section]}
-                raw[section] |= new
-    return raw
-
-
-RAW = filled()
+RAW = read_yaml(ROOT / "tests" / "params.yaml")
 PARAMS = check_params(RAW)
 CELLS = [
     (stage, name) for stage, section in STAGES.items() for name in (getattr(PARAMS, section) if section else [None])

@@ -1,4 +1,8 @@
-"""Profiles: files of differences to params.yaml, for smaller and larger runs of the same code."""
+"""Profiles: smaller and larger runs of the same code, each a file of what differs from params.yaml.
+
+An entry section of a profile (datasets, targets, transfers, ...) replaces that of params.yaml whole, so that a profile
+gives the same questions whatever params.yaml asks. Its settings (run, head, tune, ...) merge key by key.
+"""
 
 import shutil
 import subprocess
@@ -9,63 +13,68 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.config.loading import check_params
+from pipeline.config.params import ENTRY_SECTIONS
 from pipeline.store.errors import InputError, ParamsError
 from pipeline.store.files import replacing, write_text
 from pipeline.store.yaml import read_yaml
 
-FOLDER = Path("profiles")
-COPIED = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline", "data/raw")  # what a run needs beside its params.yaml
-OPTIONAL = ("models/raw",)  # .keras files of the user's
-# the sections whose values are entries by name: a profile may add one to them, and remove one by `name: null`
-ENTRIES = (
-    "datasets",
-    "targets",
-    "sources",
-    "pretrained",
-    "baselines",
-    "transfers",
-    "rescaled",
-    "studies",
-    "nulls",
-    "adaptations",
-)
+FOLDER, PARAMS = Path("profiles"), Path("params.yaml")
+# what a run needs beside its params.yaml
+CODE = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline")
+DATA = ("data/raw", "models/raw")  # images, and .keras files of the user's
 
 
 def apply_profile(name: str, into: Path | None) -> None:
-    """Write params.yaml with a profile's differences: in place, or into a DVC workspace of its own at `into`.
+    """Write params.yaml with a profile applied: in place, or into a DVC workspace of its own at `into`.
 
-    A workspace keeps its cache and its outs from one run to the next, and leaves those of this folder alone.
+    In place, `dvc exp run` takes the profile as any other edit, and `git checkout params.yaml` brings back what was
+    committed.
 
     Raises:
-        InputError: there is no such profile, or what results is no valid params.yaml.
+        InputError: there is no such profile, what results is no valid params.yaml, or an edit of params.yaml that is
+            not committed would be lost.
     """
     profiles = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     if name not in profiles:
         raise InputError(f"No profile '{name}' in {FOLDER}/. There is {', '.join(profiles)}.")
     if into is None:
-        write_params(name, Path("params.yaml"))
-        return
-    into.mkdir(parents=True, exist_ok=True)
-    if not (into / ".dvc" / "config").exists():
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=into, check=True)
-        shutil.copy(Path(".dvc/config"), into / ".dvc" / "config")
-        write_text(into / ".dvc" / "config.local", "[core]\n    no_scm = true\n    autostage = false\n")
-    for item in (*COPIED, *(optional for optional in OPTIONAL if Path(optional).exists())):
-        _mirror(Path(item), into / item)
-    write_params(name, into / "params.yaml")
+        _refuse_to_lose_edits(name)
+        write_params(name, PARAMS)
+    else:
+        make_workspace(into, (*CODE, *(item for item in DATA if Path(item).exists())))
+        write_params(name, into / PARAMS)
+
+
+def make_workspace(folder: Path, items: tuple[str, ...]) -> None:
+    """Make a DVC workspace with copies of these files and folders; one that is there keeps its cache and outputs.
+
+    DVC does not look for Git there, so that a workspace may lie inside a clone and leaves that alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / ".dvc" / "config").exists():
+        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=folder, check=True)
+        shutil.copy(Path(".dvc/config"), folder / ".dvc" / "config")
+        write_text(folder / ".dvc" / "config.local", "[core]\n    no_scm = true\n    autostage = false\n")
+    for item in items:
+        _mirror(Path(item), folder / item)
 
 
 def write_params(profile: str, path: Path) -> None:
-    """Write this folder's params.yaml with the profile's differences to `path`; comments stay.
+    """Write this folder's params.yaml with the profile applied to `path`; comments stay with what they are about.
 
     Raises:
-        ParamsError: the differences name what does not exist, or what results is no valid params.yaml.
+        ParamsError: one of the two files is no mapping of sections, the profile has a section that params.yaml lacks,
+            or what results is no valid params.yaml.
     """
     yaml = YAML()
     yaml.width = 1000
-    params = yaml.load(Path("params.yaml").read_text(encoding="utf-8"))
-    source = FOLDER / f"{profile}.yaml"
-    faults = merge(params, read_yaml(source) or {})
+    source, loaded = FOLDER / f"{profile}.yaml", []
+    for one in (PARAMS, source):
+        if not isinstance(read_yaml(one), dict):
+            raise ParamsError(["a mapping of sections was expected"], str(one))
+        loaded.append(yaml.load(one.read_text(encoding="utf-8")))
+    params, differences = loaded
+    faults = merge(params, differences)
     if faults:
         raise ParamsError(faults, str(source))
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -74,27 +83,40 @@ def write_params(profile: str, path: Path) -> None:
         check_params(read_yaml(temporary), f"params.yaml with {source}")
 
 
-def merge(params: Any, differences: Any, at: str = "") -> list[str]:
-    """Put differences into params, in place.
+def merge(params: Any, profile: Any) -> list[str]:
+    """Apply a profile to params, in place: entry sections replace, settings merge key by key.
 
     Returns:
-        A fault for every section that params do not have, and for every entry to be removed that is not there.
+        A fault for every section that params do not have.
     """
-    faults, entries = [], at.removesuffix(".") in ENTRIES
-    for key, value in differences.items():
-        where = f"{at}{key}"
+    settings = {section: value for section, value in profile.items() if section not in ENTRY_SECTIONS}
+    params.update({section: value for section, value in profile.items() if section in ENTRY_SECTIONS})
+    return _merge_settings(params, settings)
+
+
+def _merge_settings(params: Any, settings: Any, at: str = "") -> list[str]:
+    faults = []
+    for key, value in settings.items():
         if isinstance(value, dict) and isinstance(params.get(key), dict):
-            faults += merge(params[key], value, f"{where}.")
-        elif entries and value is None:
-            if params.pop(key, None) is None:
-                faults.append(f"{where}: no such entry in params.yaml to remove; there is {', '.join(params)}")
-        elif entries and isinstance(value, dict):
-            params[key] = value
+            faults += _merge_settings(params[key], value, f"{at}{key}.")
         elif isinstance(value, dict):
-            faults.append(f"{where}: no such section in params.yaml")
+            faults.append(f"{at}{key}: no such section in params.yaml")
         else:
             params[key] = value
     return faults
+
+
+def _refuse_to_lose_edits(profile: str) -> None:
+    """Refuse where params.yaml differs from the last commit; without Git there is nothing to compare it with."""
+    if shutil.which("git") is None:
+        return
+    status = subprocess.run(["git", "status", "--porcelain", "--", PARAMS], capture_output=True, check=False)
+    if status.stdout.strip():  # empty outside a repository
+        raise InputError(
+            f"params.yaml has edits that are not committed, and profile '{profile}' in its place would overwrite them. "
+            "Commit them, drop them by `git checkout params.yaml`, or give the profile a workspace: "
+            f"`python -m pipeline profile {profile} --into runs/{profile}`."
+        )
 
 
 def _mirror(source: Path, copy: Path) -> None:

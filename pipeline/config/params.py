@@ -1,6 +1,6 @@
 """The whole of params.yaml, typed; `loading.py` reads it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 from pydantic import Field
 
@@ -70,3 +70,9 @@ class Params(Section):
             if isinstance(part, dict) and model is not dict:
                 parts[section] = model.model_construct(**part)
         return Params.model_construct(**parts)
+
+
+# the sections of entries by name: the data and the questions of a run; every other section holds settings
+ENTRY_SECTIONS = tuple(
+    section for section, field in Params.model_fields.items() if get_origin(field.annotation) is dict
+)

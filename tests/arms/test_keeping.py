@@ -18,7 +18,7 @@ from pipeline.arms.many import train_arm
 from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.train import train_fold
-from pipeline.commands.profile import COPIED
+from pipeline.commands.profile import CODE
 from pipeline.store.files import check_sealed, sha256_file, write_npy, write_parquet
 from pipeline.store.outs import KeptPaths, TrainedPaths
 from pipeline.store.paths import Paths
@@ -228,4 +228,4 @@ def test_neither_git_nor_dvc_sees_what_is_kept(repository):
     kept = Paths().kept("head", "cells").folder.parts[0]
     assert f"{kept}/" in (repository / ".gitignore").read_text().splitlines()
     assert kept in (repository / ".dvcignore").read_text().splitlines()
-    assert ".dvcignore" in COPIED
+    assert ".dvcignore" in CODE

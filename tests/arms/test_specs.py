@@ -51,8 +51,8 @@ def test_a_transfers_own_method_comes_before_that_of_tune_and_takes_its_settings
     assert method_of(params, "x") == Method(expected, 0.7, 0.2)
 
 
-def test_a_typo_in_a_transfers_method_is_one_fault(repository):
-    raw = read_yaml(repository / "params.yaml")
+def test_a_typo_in_a_transfers_method_is_one_fault(params_file):
+    raw = read_yaml(params_file)
     raw["transfers"]["imagenet-to-defect"]["method"] = "graduall"
     with pytest.raises(ParamsError) as caught:
         check_params(raw)

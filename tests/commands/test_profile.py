@@ -1,11 +1,13 @@
-"""Profiles: differences to params.yaml that give valid params, and leave comments and this folder alone."""
+"""Profiles: valid params whatever params.yaml asks; comments and the folder that they come from are left alone."""
 
 import shutil
+import subprocess
 
 import pytest
 
 from pipeline.commands import profile as profiles
 from pipeline.config.loading import load_params
+from pipeline.config.params import ENTRY_SECTIONS
 from pipeline.store.errors import InputError, ParamsError
 from pipeline.store.yaml import read_yaml
 
@@ -13,12 +15,17 @@ NAMES = ("gpu", "labels", "paper", "smoke")
 
 
 @pytest.fixture
-def folder(repository, tmp_path, monkeypatch):
-    """What `apply_profile` works on, alone in a folder."""
-    shutil.copy(repository / "params.yaml", tmp_path)
+def folder(repository, params_file, tmp_path, monkeypatch):
+    """A folder with a params.yaml that asks something else than any profile of the repository."""
+    shutil.copy(params_file, tmp_path / "params.yaml")
     shutil.copytree(repository / "profiles", tmp_path / "profiles")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def written(folder, text):
+    """Make `text` the smoke profile."""
+    (folder / "profiles" / "smoke.yaml").write_text(text)
 
 
 def test_all_profiles_are_tested(repository):
@@ -26,20 +33,49 @@ def test_all_profiles_are_tested(repository):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_profile_gives_valid_params_that_differ_as_it_says(folder, name):
-    before = read_yaml(folder / "params.yaml")
+def test_a_profile_gives_valid_params_whose_entries_are_its_own(folder, name):
+    before, profile = read_yaml(folder / "params.yaml"), read_yaml(folder / "profiles" / f"{name}.yaml")
     profiles.apply_profile(name, None)
-    after, differences = read_yaml(folder / "params.yaml"), read_yaml(folder / "profiles" / f"{name}.yaml")
+    after = read_yaml(folder / "params.yaml")
     load_params(folder / "params.yaml")
-    assert profiles.merge(before, differences) == []
-    assert after == before
+    for section in ENTRY_SECTIONS:
+        assert after[section] == (before if name == "gpu" else profile)[section]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_changes_the_settings_that_it_names_and_no_others(folder, name):
+    before, profile = read_yaml(folder / "params.yaml"), read_yaml(folder / "profiles" / f"{name}.yaml")
+    profiles.apply_profile(name, None)
+    after = read_yaml(folder / "params.yaml")
+    for section in (section for section in before if section not in (*ENTRY_SECTIONS, "pretraining")):
+        assert after[section] == before[section] | profile.get(section, {})
+    for method, settings in before["pretraining"].items():
+        assert after["pretraining"][method] == settings | profile.get("pretraining", {}).get(method, {})
+
+
+@pytest.mark.parametrize("name", ["labels", "paper", "smoke"])
+def test_a_profile_works_for_a_user_who_tries_more_settings(folder, name):
+    """Arms must try equally many: what a profile sets of that, it sets whole."""
+    params = (folder / "params.yaml").read_text()
+    for one, two in (
+        ("[1e-2]", "[1e-2, 1e-3]"),
+        ("[3e-4]", "[3e-4, 1e-4]"),
+        ("learning_rate: [1e-3]", "learning_rate: [1e-3, 1e-4]"),
+    ):
+        assert one in params
+        params = params.replace(one, two)
+    (folder / "params.yaml").write_text(params)
+    load_params(folder / "params.yaml")
+    profiles.apply_profile(name, None)
+    load_params(folder / "params.yaml")
 
 
 def test_comments_stay(folder):
-    comments = [line.partition("#")[2] for line in (folder / "params.yaml").read_text().splitlines() if "#" in line]
-    profiles.apply_profile("gpu", None)  # which removes nothing
-    kept = [line.partition("#")[2] for line in (folder / "params.yaml").read_text().splitlines() if "#" in line]
-    assert kept == comments
+    commented = "run:  # how a run is made\n  seed: 7  # of all randomness\n"
+    text = (folder / "params.yaml").read_text().replace("run:\n  seed: 7\n", commented)
+    (folder / "params.yaml").write_text(text)
+    profiles.apply_profile("smoke", None)
+    assert commented in (folder / "params.yaml").read_text()
 
 
 def test_an_unknown_profile_is_refused_with_those_there_are(folder):
@@ -49,7 +85,7 @@ def test_an_unknown_profile_is_refused_with_those_there_are(folder):
 
 def test_a_profile_that_breaks_params_changes_nothing(folder):
     before = (folder / "params.yaml").read_bytes()
-    (folder / "profiles" / "smoke.yaml").write_text("run: {folds: -1}\nhead: {learning_rat: [1.0]}\n")
+    written(folder, "run: {folds: -1}\nhead: {learning_rat: [1.0]}\n")
     with pytest.raises(ParamsError) as caught:
         profiles.apply_profile("smoke", None)
     assert len(caught.value.faults) == 2
@@ -59,41 +95,51 @@ def test_a_profile_that_breaks_params_changes_nothing(folder):
 
 @pytest.mark.parametrize("differences", ["headd: {epochs: 3}", "run: {more: {epochs: 3}}"])
 def test_a_section_that_params_do_not_have_is_refused(folder, differences):
-    (folder / "profiles" / "smoke.yaml").write_text(differences)
+    written(folder, differences)
     with pytest.raises(ParamsError, match=r"(headd|run\.more): no such section"):
         profiles.apply_profile("smoke", None)
 
 
-def test_a_profile_adds_and_removes_entries(folder):
+@pytest.mark.parametrize("file", ["params.yaml", "profiles/smoke.yaml"])
+def test_a_file_that_is_no_mapping_is_refused_by_its_name(folder, file):
+    (folder / file).write_text("- run\n")
+    with pytest.raises(ParamsError, match=rf"{file} has 1 fault:\n  - a mapping of sections was expected"):
+        profiles.apply_profile("smoke", None)
+
+
+def test_an_entry_section_replaces_that_of_params_whole(folder):
     before = read_yaml(folder / "params.yaml")
-    added = "{dataset: elpv, label: defect, pool: target}"
-    (folder / "profiles" / "smoke.yaml").write_text(f"targets: {{half: {added}}}\nnulls: {{scratch-again: null}}\n")
+    written(folder, "nulls: {}\nstudies: {}\nadaptations:\n  other: {source: mono-defect, target: poly-defect}\n")
     profiles.apply_profile("smoke", None)
     after = read_yaml(folder / "params.yaml")
-    assert load_params(folder / "params.yaml").targets["half"].pool == "target"
-    assert (after["nulls"], list(after["targets"])) == ({}, [*before["targets"], "half"])
+    assert (after["nulls"], after["studies"], list(after["adaptations"])) == ({}, {}, ["other"])
     assert after["transfers"] == before["transfers"]
 
 
-def test_removing_what_is_not_there_is_refused_with_what_there_is(folder):
-    (folder / "profiles" / "smoke.yaml").write_text("nulls: {scratch-agian: null}\n")
-    with pytest.raises(ParamsError, match=r"nulls\.scratch-agian: no such entry.*scratch-again"):
+def test_null_removes_nothing(folder):
+    written(folder, "nulls: {scratch-again: null}\n")
+    with pytest.raises(ParamsError, match=r"nulls\.scratch-again: "):
         profiles.apply_profile("smoke", None)
 
 
-def test_null_inside_an_entry_is_a_value(folder):
-    (folder / "profiles" / "smoke.yaml").write_text("targets: {few-labels: {labels_per_class: null}}\n")
+def test_what_an_entry_that_is_left_out_is_needed_for_is_reported(folder):
+    written(folder, "baselines:\n  few-labels-resnet8: {target: few-labels, architecture: cifar_resnet8}\n")
+    with pytest.raises(ParamsError, match=r"transfers\.mono-to-poly\.baseline: no 'poly-defect-resnet8'"):
+        profiles.apply_profile("smoke", None)
+
+
+def test_edits_that_are_not_committed_are_not_overwritten(folder):
+    def git(*arguments):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+    git("init")
+    git("add", "params.yaml")
+    git("commit", "-m", "params")
     profiles.apply_profile("smoke", None)
-    assert load_params(folder / "params.yaml").targets["few-labels"].labels_per_class is None
-
-
-def test_what_an_entry_to_be_removed_is_needed_for_is_told(folder):
-    (folder / "profiles" / "smoke.yaml").write_text("baselines: {poly-defect-resnet8: null}\n")
-    with pytest.raises(ParamsError, match=r"transfers\.mono-to-poly\.baseline"):
-        profiles.apply_profile("smoke", None)
-
-
-def test_a_new_entry_with_a_typo_is_told(folder):
-    (folder / "profiles" / "smoke.yaml").write_text("datasets: {elpw: {limit: 3}}\n")
-    with pytest.raises(ParamsError, match=r"datasets\.elpw\.reader: missing"):
-        profiles.apply_profile("smoke", None)
+    edited = (folder / "params.yaml").read_bytes()
+    with pytest.raises(InputError, match="edits that are not committed"):
+        profiles.apply_profile("labels", None)
+    assert (folder / "params.yaml").read_bytes() == edited
+    git("checkout", "params.yaml")
+    profiles.apply_profile("labels", None)

@@ -11,14 +11,15 @@ import pytest
 from dvc.utils.serialize import parse_yaml
 
 from pipeline.config.loading import check_params, load_params
+from pipeline.config.params import ENTRY_SECTIONS
 from pipeline.runner.stage import STAGES, tracked_keys
 from pipeline.store.errors import ParamsError
 from pipeline.store.yaml import read_yaml
 
 
 @pytest.fixture(scope="module")
-def text(repository) -> str:
-    return (repository / "params.yaml").read_text(encoding="utf-8")
+def text(params_file) -> str:
+    return params_file.read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def drop(key: str) -> Callable[[dict[str, Any]], None]:
 # name -> the edit that plants the fault, and words of the sentence that must tell it
 FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "typo": (put("head.epoch", 3), ("head.epoch: unknown key", "did you mean 'epochs'?")),
-    "typo in an entry": (put("datasets.elpv.limitt", 3), ("datasets.elpv.limitt", "did you mean 'limit'?")),
+    "typo in an entry": (put("datasets.panels.limitt", 3), ("datasets.panels.limitt", "did you mean 'limit'?")),
     "unknown key": (put("xyzzy", 3), ("xyzzy: unknown key", "allowed: run, datasets")),
     "missing key": (drop("run.seed"), ("run.seed: missing",)),
     "negative": (put("head.dropout", -0.5), ("head.dropout", "greater than or equal to 0", "-0.5")),
@@ -77,10 +78,10 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "empty list": (put("head.l2", []), ("head.l2", "at least 1")),
     "not one of the choices": (put("run.protocol", "group"), ("run.protocol", "'grouped' or 'random'", "'group'")),
     "too large": (put("run.image_size", 9999), ("run.image_size", "1024", "9999")),
-    "name that escapes": (put("targets.a/b", {"dataset": "elpv", "label": "type"}), ("targets.a/b", "pattern")),
+    "name that escapes": (put("targets.a/b", {"dataset": "panels", "label": "type"}), ("targets.a/b", "pattern")),
     "dangling dataset": (
-        put("targets.second", {"dataset": "elpw", "label": "type"}),
-        ("targets.second.dataset", "mean 'elpv'?"),
+        put("targets.second", {"dataset": "panls", "label": "type"}),
+        ("targets.second.dataset", "mean 'panels'?"),
     ),
     "dangling source": (
         put("transfers.imagenet-to-defect.source", "nowhere"),
@@ -91,7 +92,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         ("targets.cell-defect.label", "'defect'"),
     ),
     "weight not in the dataset": (put("targets.cell-defect.weight", "sure"), ("targets.cell-defect.weight", "'sure'")),
-    "where not in the dataset": (put("targets.cell-defect.where", {"kind": "poly"}), ("where.kind", "probability")),
+    "where not in the dataset": (put("targets.cell-defect.where", {"kind": "poly"}), ("where.kind", "defect, type")),
     "unknown architecture": (put("sources.imagenet.architecture", "resnet"), ("sources.imagenet.architecture",)),
     "taken name": (
         lambda raw: raw["transfers"].update(run=raw["transfers"]["imagenet-to-defect"]),
@@ -105,8 +106,14 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         put("head.l2", [0.0, 1e-3, 1e-2]),
         ("head.learning_rate, head.l2: 1 x 3 = 3 settings", "scratch.learning_rate has 1"),
     ),
-    "pools that are no whole": (put("datasets.elpv.pools", {"a": 0.5, "b": 0.4}), ("datasets.elpv.pools", "sum to 1")),
-    "a group that the package lacks": (put("datasets.elpv.group", "block"), ("datasets.elpv.group", "mean 'blocks'?")),
+    "pools that are no whole": (
+        put("datasets.panels.pools", {"a": 0.5, "b": 0.4}),
+        ("datasets.panels.pools", "sum to 1"),
+    ),
+    "a group that the package lacks": (
+        put("datasets.cells", {"reader": "elpv", "raw": "elpv.yaml", "labels": ["defect"], "group": "block"}),
+        ("datasets.cells.group", "mean 'blocks'?"),
+    ),
     "a group of a folder": (
         put("datasets.own", {"reader": "folder", "raw": "data/raw/own", "labels": ["label"], "group": "module"}),
         ("datasets.own.group: received 'module'", "allowed with reader folder: null"),
@@ -140,7 +147,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "unsupervised from labels, two links before": (
         lambda raw: raw["pretrained"].update(
             {
-                "turned": {"pretrain": "rotation", "init": "cell-type", "dataset": "elpv"},
+                "turned": {"pretrain": "rotation", "init": "cell-type", "dataset": "panels"},
                 "cells-simclr": raw["pretrained"]["cells-simclr"] | {"init": "turned"},
             }
         ),
@@ -163,7 +170,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     ),
     "two limits of labels": (
         put("targets.few-labels.train_fraction", 0.5),
-        ("targets.few-labels.train_fraction: received 0.5 beside labels_per_class 50", "one of the two"),
+        ("targets.few-labels.train_fraction: received 0.5 beside labels_per_class 12", "one of the two"),
     ),
     "more than all labels": (put("targets.few-labels.train_fraction", 1.5), ("few-labels.train_fraction", "1.5")),
     "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),
@@ -171,8 +178,13 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
 }
 
 
-def test_the_repository_has_no_fault(raw):
+def test_params_without_a_fault_are_taken(raw):
     check_params(raw)
+
+
+def test_every_section_of_entries_is_filled_here(raw):
+    """What the tests of params and of wiring hold for is all that params.yaml can ask."""
+    assert [section for section in ENTRY_SECTIONS if not raw[section]] == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -253,9 +265,9 @@ def test_a_group_that_the_reader_knows_is_no_fault(raw, reader, group):
 
 
 def test_an_unknown_reader_is_one_fault(raw):
-    put("datasets.elpv.reader", ["folder"])(raw)
+    put("datasets.panels.reader", ["folder"])(raw)
     (fault,) = faults_of(raw)
-    assert fault.startswith("datasets.elpv.reader")
+    assert fault.startswith("datasets.panels.reader")
 
 
 @pytest.mark.parametrize(("field", "other"), [("architecture", "MobileNetV2"), ("target", "another")])
@@ -313,9 +325,9 @@ def test_a_file_without_the_right_to_read_it_is_refused(tmp_path, monkeypatch):
         load_params(tmp_path / "params.yaml")
 
 
-def test_values_are_those_that_dvc_reads(repository, raw):
-    params = load_params(repository / "params.yaml")
-    assert read_yaml(repository / "params.yaml") == raw
+def test_values_are_those_that_dvc_reads(params_file, raw):
+    params = load_params(params_file)
+    assert read_yaml(params_file) == raw
     typed = params.model_dump(exclude_unset=True, mode="json")
     assert typed == raw
 
@@ -360,7 +372,7 @@ def test_tracked_keys_name_the_cell(raw, stage):
 
 
 def test_a_source_without_labels_may_begin_with_published_weights(raw):
-    raw["pretrained"]["cells-simclr"]["init"] = "imagenet"
-    raw["transfers"]["cells-to-defect"]["baseline"] = "few-labels-lite0"
+    raw["pretrained"]["from-imagenet"] = raw["pretrained"]["cells-simclr"] | {"init": "imagenet"}
+    raw["transfers"]["cells-to-defect"] |= {"source": "from-imagenet", "baseline": "few-labels-lite0"}
     raw["baselines"]["few-labels-lite0"] = {"target": "few-labels", "architecture": "efficientnet_lite0"}
     assert check_params(raw).transfers["cells-to-defect"].setting == "unsupervised"

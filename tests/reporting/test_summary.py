@@ -114,10 +114,10 @@ def test_verdicts_json_is_label_evidence_gain_and_compute_saved():
     }
 
 
-def test_dvc_metrics_diff_shows_every_flip_of_the_default_run_on_one_screen(repository, tmp_path, capsys):
-    """The names are those of the committed params; everything changes that can."""
+def test_dvc_metrics_diff_shows_every_flip_of_a_run_on_one_screen(params_file, tmp_path, capsys):
+    """As many entries as the default run has, or more; everything changes that can."""
     file = tmp_path / "verdicts.json"
-    names = cells(load_params(repository / "params.yaml"))
+    names = cells(load_params(params_file))
     with contextlib.chdir(tmp_path):
         git = Git.init(".")
         Repo.init(".")

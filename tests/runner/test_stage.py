@@ -57,8 +57,8 @@ def test_locks_of_other_cells_do_not_matter(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def params(repository):
-    return load_params(repository / "params.yaml")
+def params(params_file):
+    return load_params(params_file)
 
 
 @pytest.mark.parametrize(

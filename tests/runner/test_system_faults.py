@@ -126,8 +126,8 @@ def raise_within(root, error, setting=""):
 
 
 @pytest.mark.parametrize("stage", MEMORY)
-def test_the_number_to_set_is_there_for_every_stage(toy, repository, stage):
-    params = load_params((repository if stage == "rescale" else toy) / "params.yaml")
+def test_the_number_to_set_is_there_for_every_stage(toy, params_file, stage):
+    params = load_params(params_file if stage == "rescale" else toy / "params.yaml")
     said = memory_setting(stage, params, CELLS.get(STAGES[stage], ""))
     key, _, number = said.strip("`)").partition("` (now ")
     assert key.endswith((".batch_size", "run.image_size")) and int(number) > 0

@@ -32,6 +32,7 @@ ADDED = {  # name -> setting; None: a control that has none
     "stripes-again": None,
 }
 PUBLISHED = (("sources", "imagenet"), ("baselines", "cell-defect-lite0"), ("transfers", "imagenet-to-defect"))
+PUBLISHED += (("questions", "imagenet-to-defect"),)
 SECONDS_FOR_NOTHING = 30  # on an idle machine 5; the bound only tells a full rerun from none
 
 
@@ -87,6 +88,10 @@ def test_a_fresh_workspace_ends_with_a_label_for_every_setting_and_the_controls(
     assert (workspace / "reports" / "report.html").stat().st_size > 10_000
 
 
+def asks(target, arm, against):
+    return {"target": target, "arm": arm, "against": against}
+
+
 def committed(workspace):
     """What a user commits: path -> bytes."""
     reports = workspace / "reports"
@@ -105,7 +110,7 @@ def test_a_head_param_reruns_head_and_what_follows_and_nothing_before(workspace)
     with modify_yaml(str(workspace / "params.yaml")) as params:
         params["head"]["learning_rate"] = [0.02]
     ran = repro(workspace)
-    assert {stage.split("@")[0] for stage in ran} == {"head", "tune", "evaluate", "attribute", "study", "report"}
+    assert {stage.split("@")[0] for stage in ran} == {"head", "tune", "evaluate", "report"}
 
 
 def test_a_folder_dataset_and_a_transfer_of_each_setting_are_an_edit_of_params_alone(workspace):
@@ -121,7 +126,7 @@ def test_a_folder_dataset_and_a_transfer_of_each_setting_are_an_edit_of_params_a
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
     learnt = {"init": "random", "dataset": "shapes", "pool": "source"}
-    asked = {"target": "stripes", "baseline": "stripes-resnet8", "unfreeze": 0}
+    asked = {"target": "stripes", "unfreeze": 0}
     network = {"target": "stripes", "architecture": "cifar_resnet8"}
     with modify_yaml(str(workspace / "params.yaml")) as params:
         params["datasets"]["shapes"] = {
@@ -147,17 +152,18 @@ def test_a_folder_dataset_and_a_transfer_of_each_setting_are_an_edit_of_params_a
                 "setting": "inductive",
                 "source": "same-defect",
                 "target": "cell-kind",
-                "baseline": "cell-kind",
                 "unfreeze": 0,
             },
             "turned-to-stripes": {**asked, "setting": "unsupervised", "source": "shapes-turned"},
             "labelled-to-stripes": {**asked, "setting": "transductive", "source": "shapes-labelled"},
         }
         params["adaptations"]["unlabelled-stripes"] = {"source": "shapes-labelled", "target": "stripes"}
-        params["nulls"]["stripes-again"] = {
-            "target": "stripes",
-            "baseline": "stripes-resnet8",
-            "again": "stripes-resnet8-again",
+        params["questions"] |= {
+            "defect-to-type": asks("cell-kind", "transfers/defect-to-type", "baselines/cell-kind"),
+            "turned-to-stripes": asks("stripes", "transfers/turned-to-stripes", "baselines/stripes-resnet8"),
+            "labelled-to-stripes": asks("stripes", "transfers/labelled-to-stripes", "baselines/stripes-resnet8"),
+            "unlabelled-stripes": asks("stripes", "adaptations/unlabelled-stripes", "unadapted/unlabelled-stripes"),
+            "stripes-again": asks("stripes", "baselines/stripes-resnet8-again", "baselines/stripes-resnet8"),
         }
     ran = repro(workspace)
     new = (*ADDED, "shapes", "stripes", "cell-kind", "shapes-turned", "shapes-labelled")
@@ -185,7 +191,7 @@ def test_a_source_that_has_seen_the_target_is_refused(workspace):
 
 def test_what_is_removed_leaves_every_report(workspace):
     with modify_yaml(str(workspace / "params.yaml")) as params:
-        for section in ("transfers", "adaptations", "nulls"):
+        for section in ("transfers", "adaptations", "questions"):
             for name in ADDED:
                 params[section].pop(name, None)
     repro(workspace)

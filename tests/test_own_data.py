@@ -28,7 +28,13 @@ OWN = {
             "setting": "inductive",
             "source": "random",
             "target": "stripes",
-            "baseline": "stripes-resnet8",
+        }
+    },
+    "questions": {
+        "random-to-stripes": {
+            "target": "stripes",
+            "arm": "transfers/random-to-stripes",
+            "against": "baselines/stripes-resnet8",
         }
     },
 }

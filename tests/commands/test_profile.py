@@ -12,6 +12,12 @@ from pipeline.store.errors import InputError, ParamsError
 from pipeline.store.yaml import read_yaml
 
 NAMES = ("gpu", "labels", "paper", "smoke")
+TRANSFERS = """transfers:
+  mono-to-poly: {setting: transductive, source: mono-defect, target: poly-defect}
+adaptations: {}
+questions:
+  mono-to-poly: {target: poly-defect, arm: transfers/mono-to-poly, against: baselines/poly-defect-resnet8}
+"""
 
 
 @pytest.fixture
@@ -109,22 +115,26 @@ def test_a_file_that_is_no_mapping_is_refused_by_its_name(folder, file):
 
 def test_an_entry_section_replaces_that_of_params_whole(folder):
     before = read_yaml(folder / "params.yaml")
-    written(folder, "nulls: {}\nstudies: {}\nadaptations:\n  other: {source: mono-defect, target: poly-defect}\n")
+    written(folder, "studies: {}\n" + TRANSFERS)
     profiles.apply_profile("smoke", None)
     after = read_yaml(folder / "params.yaml")
-    assert (after["nulls"], after["studies"], list(after["adaptations"])) == ({}, {}, ["other"])
-    assert after["transfers"] == before["transfers"]
+    assert (after["studies"], list(after["transfers"]), list(after["questions"])) == (
+        {},
+        ["mono-to-poly"],
+        ["mono-to-poly"],
+    )
+    assert after["targets"] == before["targets"]
 
 
 def test_null_removes_nothing(folder):
-    written(folder, "nulls: {scratch-again: null}\n")
-    with pytest.raises(ParamsError, match=r"nulls\.scratch-again: "):
+    written(folder, "studies: {labels: null}\n")
+    with pytest.raises(ParamsError, match=r"studies\.labels: "):
         profiles.apply_profile("smoke", None)
 
 
 def test_what_an_entry_that_is_left_out_is_needed_for_is_reported(folder):
     written(folder, "baselines:\n  few-labels-resnet8: {target: few-labels, architecture: cifar_resnet8}\n")
-    with pytest.raises(ParamsError, match=r"transfers\.mono-to-poly\.baseline: no 'poly-defect-resnet8'"):
+    with pytest.raises(ParamsError, match=r"questions\.mono-to-poly\.against: no 'poly-defect-resnet8'"):
         profiles.apply_profile("smoke", None)
 
 

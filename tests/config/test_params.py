@@ -95,8 +95,8 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "where not in the dataset": (put("targets.cell-defect.where", {"kind": "poly"}), ("where.kind", "defect, type")),
     "unknown architecture": (put("sources.imagenet.architecture", "resnet"), ("sources.imagenet.architecture",)),
     "taken name": (
-        lambda raw: raw["transfers"].update(run=raw["transfers"]["imagenet-to-defect"]),
-        ("transfers.run: this name is taken",),
+        lambda raw: raw["questions"].update(run=raw["questions"]["imagenet-to-defect"]),
+        ("questions.run: this name is taken",),
     ),
     "unequal sweeps": (
         put("scratch.learning_rate", [1e-3] * 7),
@@ -135,11 +135,34 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         lambda raw: raw["pretrained"].update(imagenet=raw["pretrained"]["cell-type"]),
         ("pretrained.imagenet: sources has an entry of this name",),
     ),
-    "a null named as a transfer": (
-        lambda raw: raw["nulls"].update({"mono-to-poly": raw["nulls"]["scratch-again"]}),
-        ("nulls.mono-to-poly: transfers has an entry of this name",),
+    "a repeat of one seed": (
+        put("baselines.few-labels-resnet8-again.repeat", 0),
+        ("questions.scratch-again.against", "give one another `repeat`"),
     ),
-    "a null of one seed": (put("baselines.few-labels-resnet8-again.repeat", 0), ("give it another `repeat`",)),
+    "an arm that is none": (
+        put("questions.with-all.arm", "sources/imagenet"),
+        ("questions.with-all.arm", "should match pattern", "sources/imagenet"),
+    ),
+    "a dangling arm": (
+        put("questions.cells-to-defect.arm", "transfers/cels-to-defect"),
+        ("questions.cells-to-defect.arm: no 'cels-to-defect' in transfers", "mean 'cells-to-defect'?"),
+    ),
+    "a transfer that no question compares": (
+        lambda raw: raw["transfers"].update(unasked=raw["transfers"]["imagenet-to-defect"]),
+        ("transfers.unasked: no question compares it", "arm: transfers/unasked"),
+    ),
+    "an adaptation against a baseline": (
+        put("questions.mono-to-poly-unlabelled.against", "baselines/poly-defect-resnet8"),
+        ("questions.mono-to-poly-unlabelled.against", "its own source as it is"),
+    ),
+    "a part of nothing": (
+        put("questions.rescaled-type-scaling.part_of", "type-to-defekt"),
+        ("questions.rescaled-type-scaling.part_of", "mean 'type-to-defect'?"),
+    ),
+    "a study of an unknown question": (
+        put("studies.labels.questions", ["with-half", "with-everything"]),
+        ("studies.labels.questions: no 'with-everything' in questions",),
+    ),
     "unsupervised from labels": (
         put("transfers.planted-positive.setting", "unsupervised"),
         ("transfers.planted-positive.setting", "learnt with labels"),
@@ -156,9 +179,9 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
             "'cells-simclr' goes on from 'cell-type', which learnt with labels",
         ),
     ),
-    "a null control that says it is nothing": (
-        put("nulls.scratch-again.control", None),
-        ("nulls.scratch-again.control: input should be 'null'",),
+    "an unknown control": (
+        put("questions.planted-negative.control", "planted"),
+        ("questions.planted-negative.control: input should be 'null'", "received 'planted'"),
     ),
     "transductive with another objective": (
         put("transfers.type-to-defect.setting", "transductive"),
@@ -173,7 +196,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         ("targets.few-labels.train_fraction: received 0.5 beside labels_per_class 12", "one of the two"),
     ),
     "more than all labels": (put("targets.few-labels.train_fraction", 1.5), ("few-labels.train_fraction", "1.5")),
-    "no transfers": (put("transfers", {}), ("transfers: ", "at least 1")),
+    "no questions": (put("questions", {}), ("questions: ", "at least 1")),
     "no mapping": (put("run", None), ("run: ", "None")),
 }
 
@@ -235,7 +258,7 @@ def test_a_sweep_that_is_no_list_does_not_hide_another(raw):
 
 def test_all_faults_are_told_at_once(raw):
     # these overwrite what another fault edits
-    undone = ("two limits of labels", "no mapping", "no transfers", "unequal sweeps", "pools that are no whole")
+    undone = ("two limits of labels", "no mapping", "no questions", "unequal sweeps", "pools that are no whole")
     undone += ("more penalties than scratch has rates",)
     edits = [fault for name, fault in FAULTS.items() if name not in undone]
     for edit, _ in edits:
@@ -275,7 +298,7 @@ def test_a_baseline_of_another_network_or_target_is_refused(raw, field, other):
     raw["targets"]["another"] = copy.deepcopy(raw["targets"]["cell-defect"])
     put(f"baselines.cell-defect-lite0.{field}", other)(raw)
     (fault,) = faults_of(raw)
-    assert fault.startswith("transfers.imagenet-to-defect.baseline") and other in fault
+    assert fault.startswith("questions.imagenet-to-defect.against") and other in fault
 
 
 def test_a_duplicate_key_is_refused_with_its_line(tmp_path, text):
@@ -352,9 +375,9 @@ def test_a_slice_hides_what_is_not_tracked(raw):
 
 
 def test_an_entry_beside_the_tracked_one_is_hidden(raw):
-    raw["transfers"]["second"] = copy.deepcopy(raw["transfers"]["imagenet-to-defect"])
-    part = check_params(raw).slice(("transfers.second",))
-    assert list(part.transfers) == ["second"]
+    raw["targets"]["second"] = copy.deepcopy(raw["targets"]["cell-defect"])
+    part = check_params(raw).slice(("targets.second",))
+    assert list(part.targets) == ["second"]
 
 
 def test_params_cannot_be_changed(raw):
@@ -373,6 +396,7 @@ def test_tracked_keys_name_the_cell(raw, stage):
 
 def test_a_source_without_labels_may_begin_with_published_weights(raw):
     raw["pretrained"]["from-imagenet"] = raw["pretrained"]["cells-simclr"] | {"init": "imagenet"}
-    raw["transfers"]["cells-to-defect"] |= {"source": "from-imagenet", "baseline": "few-labels-lite0"}
+    raw["transfers"]["cells-to-defect"] |= {"source": "from-imagenet"}
     raw["baselines"]["few-labels-lite0"] = {"target": "few-labels", "architecture": "efficientnet_lite0"}
+    raw["questions"]["cells-to-defect"] |= {"against": "baselines/few-labels-lite0"}
     assert check_params(raw).transfers["cells-to-defect"].setting == "unsupervised"

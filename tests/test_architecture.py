@@ -15,6 +15,7 @@ LAYERS = [
     "datasets",
     "forecast",
     "verdict",
+    "results",  # the typed result of a question, and of a run
     "networks",  # from here on Keras
     "training",
     "pretraining",
@@ -29,7 +30,18 @@ LAYERS = [
     "__main__",
 ]
 KERAS = {"networks", "training", "pretraining", "adaptation", "arms"}
-WITHOUT_KERAS = {"store", "registry", "config", "datasets", "forecast", "verdict", "reporting", "report", "commands"}
+WITHOUT_KERAS = {
+    "store",
+    "registry",
+    "config",
+    "datasets",
+    "forecast",
+    "verdict",
+    "results",
+    "reporting",
+    "report",
+    "commands",
+}
 ALLOWED = {
     ("pipeline.config.references", "pipeline.networks.names"),  # goes when the registry has the architectures' names
 }

@@ -25,6 +25,7 @@ from pipeline.store.errors import InputError
 REFERENCE = Path(__file__).parent / "reference" / "lite0_features.npz"  # its origin: make_lite0_reference.py beside it
 CARD = {
     "architecture",
+    "architecture_sha256",
     "weights",
     "origin",
     "licence",

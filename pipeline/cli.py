@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
             print_table()
         elif parsed.command == "warm":
-            return run_beside(parsed.rest)
+            return run_beside(parsed.rest, main)
         else:
             run_stage(parsed.command, parsed.name)
     except InputError as error:

@@ -11,12 +11,11 @@ import numpy as np
 
 from pipeline.adaptation.problem import Adapted, Adapter, Images, Source, head_of
 from pipeline.config.schema import Adapt
-from pipeline.networks.flops import forward_flops
+from pipeline.networks.flops import GIGA, forward_flops
 from pipeline.networks.graph import flat_layers
 from pipeline.store.errors import InputError
 from pipeline.training.pooled import pooled_features
 
-GIGA = 1e9
 BATCH = 128  # statistics of small batches are noisy, and every layer sees what those before it made of the same batch
 IMAGES = 512  # what statistics are taken from, at most: each is a mean over as many and all places of the feature map
 Statistics = list[tuple[np.ndarray, np.ndarray]]  # mean and variance of every normalising layer, in order

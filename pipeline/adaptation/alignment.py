@@ -12,10 +12,10 @@ import numpy as np
 from keras import ops
 
 from pipeline.adaptation.features import centre_and_spread
-from pipeline.adaptation.problem import Adapted, Adapter, Images, Source, normalised
+from pipeline.adaptation.problem import Adapted, Adapter, Images, Source
 from pipeline.config.schema import Adapt
-
-GIGA = 1e9
+from pipeline.networks.flops import GIGA
+from pipeline.store.probabilities import normalised
 
 
 class Pair(NamedTuple):

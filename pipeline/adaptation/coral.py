@@ -14,8 +14,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Adapted, Adapter, Images, Source
 from pipeline.config.schema import Adapt
-
-GIGA = 1e9
+from pipeline.networks.flops import GIGA
 
 
 def power(covariance: np.ndarray, exponent: float) -> np.ndarray:

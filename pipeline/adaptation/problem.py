@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
+from pipeline.store.probabilities import normalised
 from pipeline.training.batches import Loader
 
 
@@ -77,13 +78,6 @@ class Adapted:
 
 # the target's unlabelled training images, a strength (nan where the method has none) and a seed to an adapted source
 Adapter = Callable[[Images, float, int], Adapted]
-
-
-def normalised(outputs: np.ndarray) -> np.ndarray:
-    """Probabilities (n, k) float64 that sum to one; float32 ones do only nearly."""
-    exact = np.asarray(outputs, "float64")
-    result: np.ndarray = exact / exact.sum(1, keepdims=True)
-    return result
 
 
 def head_of(source: Source) -> Callable[[np.ndarray], np.ndarray]:

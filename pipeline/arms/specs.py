@@ -27,26 +27,15 @@ def fold_specs(
     repeat: int = 0,
     forecast: Path | None = None,
 ) -> list[FoldSpec]:
-    """One spec a fold; arms share folds, seed, class weights and augmentation by coming through here.
+    """The specs of an arm, one a fold; through this function arms share folds, seed, class weights and augmentation.
 
     Args:
         method: how blocks are trained, where it is not all of them jointly.
         repeat: from 1 on, the same arm once more under another seed.
-        forecast: what was told of the arm before it is trained, where something was.
+        forecast: the file of the forecast made before the arm is trained, where there is one.
     """
-    plan = Plan(
-        learning_rate=settings[0].learning_rate,
-        epochs=fitting.epochs,
-        patience=fitting.patience,
-        batch_size=fitting.batch_size,
-        schedule=fitting.schedule,
-        warmup=fitting.warmup,
-        weight_decay=fitting.weight_decay,
-        seed=seed_for(run.seed, "repeat", repeat) if repeat else run.seed,
-        min_steps=fitting.min_steps,
-        keep=fitting.keep,
-        method=method,
-    )
+    seed = seed_for(run.seed, "repeat", repeat) if repeat else run.seed
+    plan = plan_of(fitting, settings[0].learning_rate, seed, method)
     return [
         FoldSpec(
             arm=arm,
@@ -69,8 +58,25 @@ def fold_specs(
     ]
 
 
+def plan_of(fitting: Fitting, learning_rate: float, seed: int, method: Method) -> Plan:
+    """How to fit by a section of params.yaml (head, tune or scratch), at one learning rate of its sweep."""
+    return Plan(
+        learning_rate=learning_rate,
+        epochs=fitting.epochs,
+        patience=fitting.patience,
+        batch_size=fitting.batch_size,
+        schedule=fitting.schedule,
+        warmup=fitting.warmup,
+        weight_decay=fitting.weight_decay,
+        seed=seed,
+        min_steps=fitting.min_steps,
+        keep=fitting.keep,
+        method=method,
+    )
+
+
 def unfreeze_of(params: Params, transfer: str) -> int | str:
-    """What of the backbone a transfer tunes: its own `unfreeze`, else that of `tune`."""
+    """The blocks of the backbone that a transfer tunes: its own `unfreeze`, else that of `tune`."""
     own = params.transfers[transfer].unfreeze
     return params.tune.unfreeze if own is None else own
 

@@ -1,7 +1,7 @@
 """One fold of one arm: a pure call, with everything it needs in its spec and no state shared with its neighbours."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -23,14 +23,14 @@ from pipeline.training.folds import Fold, fold_parts
 from pipeline.training.live_log import live_log
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Trial:
     """One setting's fit."""
 
     setting: Setting
     trainee: Trainee
     fit: Fit
-    trajectory: list[pd.DataFrame] = field(default_factory=list)
+    trajectory: list[pd.DataFrame]
 
 
 def train_fold(spec: FoldSpec) -> FoldResult:
@@ -38,7 +38,7 @@ def train_fold(spec: FoldSpec) -> FoldResult:
 
     The test part is only ever predicted: neither the setting nor the epoch is chosen on it.
     """
-    told = {"forecast_sha256": sha256_file(spec.forecast)} if spec.forecast else {}
+    forecast = {"forecast_sha256": sha256_file(spec.forecast)} if spec.forecast else {}
     keras.config.set_dtype_policy(spec.precision)
     examples = read_parquet(spec.examples)
     parts = fold_parts(examples, spec.fold, spec.class_weight)
@@ -50,7 +50,7 @@ def train_fold(spec: FoldSpec) -> FoldResult:
         predictions=best.trajectory[-1].drop(columns=["epoch", "images_seen", "gflops"]),
         trajectory=pd.concat(best.trajectory, ignore_index=True),
         history=pd.concat([_history(spec.fold, trial, trial is best) for trial in trials], ignore_index=True),
-        cost=_cost(spec.fold, trials, best, parts) | told,
+        cost=_cost(spec.fold, trials, best, parts) | forecast,
     )
 
 
@@ -68,12 +68,12 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
         keras.utils.clear_session()  # layer names, and so the bytes of a saved model, do not depend on what came before
         return spec.network.build(spec.dropout, setting.l2, seed)
 
-    trial = _Trial(setting, build(), Fit())
+    trainee, trajectory = build(), list[pd.DataFrame]()
     views = view_count(spec.augmentation)
     plan = replace(spec.plan, learning_rate=setting.learning_rate, views=views, seed=seed)
-    spent, held_out = spending(trial.trainee.trained), len(parts.validation.positions)
-    frozen = batch_norm_statistics(trial.trainee.whole)
-    model = compiled_like(trial.trainee.trained, lambda: build().trained, plan)
+    spent, held_out = spending(trainee.trained), len(parts.validation.positions)
+    frozen = batch_norm_statistics(trainee.whole)
+    model = compiled_like(trainee.trained, lambda: build().trained, plan)
     shape = epoch_shape(len(parts.train.positions), plan.batch_size, plan.min_steps)
     label = f"{spec.arm} fold {spec.fold} at {setting.learning_rate:g}"
     with (
@@ -87,13 +87,13 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
             if kept:
                 predicted = probabilities(model, load, parts.test.positions)
                 table = predictions_table(examples, spec.fold, parts.test.positions, predicted)
-                trial.trajectory.append(table.assign(**{k: row[k] for k in ("epoch", "images_seen", "gflops")}))
+                trajectory.append(table.assign(**{k: row[k] for k in ("epoch", "images_seen", "gflops")}))
 
-        depth = trial.trainee.depth
-        trial.fit = fit(model, load, parts.train, parts.validation, plan, on_epoch, bar.update, depth)
-    copy_state(model, trial.trainee.trained)  # what is saved was never compiled: it carries no optimizer
-    assert_unmoved(frozen, batch_norm_statistics(trial.trainee.whole))  # whatever Keras made of `trainable`
-    return trial
+        depth = trainee.depth
+        fitted = fit(model, load, parts.train, parts.validation, plan, on_epoch, bar.update, depth)
+    copy_state(model, trainee.trained)  # what is saved was never compiled: it carries no optimizer
+    assert_unmoved(frozen, batch_norm_statistics(trainee.whole))  # whatever Keras made of `trainable`
+    return _Trial(setting, trainee, fitted, trajectory)
 
 
 def _history(fold: int, trial: _Trial, chosen: bool) -> pd.DataFrame:

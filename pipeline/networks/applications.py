@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -10,9 +11,9 @@ from keras import layers
 
 from pipeline.store.errors import InputError
 
-# EfficientNetB0..B7 normalise inside the network with statistics that only the published weights bring along. A
-# network with random weights gets the same ones, or the two would not see the same pixels (keras.applications adds,
-# for weights="imagenet" only, a division by the square root of the deviation; the variance here includes it).
+# EfficientNetB0..B7 normalise inside the network with statistics that only the published weights bring along. Every
+# network gets these, random weights or not, or the two would not see the same pixels (keras.applications adds, for
+# weights="imagenet" only, a division by the square root of the deviation; the variance here includes it).
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -28,30 +29,30 @@ class PixelMap(NamedTuple):
 IDENTITY = PixelMap((0, 1, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
 
 
-def build_application(name: str, image_size: int, weights: str | None = None) -> keras.Model:
+def build_application(name: str, image_size: int, weights: Path | None = None) -> keras.Model:
     """Build keras.applications.<name> without its classifier, on raw pixels float32 (n, s, s, 3) of 0..255.
 
     Args:
         name: a name of `names.APPLICATIONS`.
         image_size: s, at least the 32 to 75 pixels that the network asks for.
-        weights: None for random ones, "imagenet" for the published ones (from Keras' cache, or downloaded into it).
+        weights: the file of the published ones (see downloads.py), None for random ones.
 
     Raises:
-        InputError: the network cannot be built at this size.
+        InputError: the network cannot be built at this size, or the file's weights are not its own.
+        OSError: the file is no whole HDF5 file.
     """
     builder = getattr(keras.applications, name)
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     try:
         backbone = builder(
             include_top=False,
-            weights=weights,
+            weights=weights and str(weights),
             input_tensor=_mapped(pixels, preprocessing_of(name)),
             input_shape=(image_size, image_size, 3),
         )
     except ValueError as error:
         raise InputError(f"{name} cannot be built at image_size {image_size}: {error}") from error
-    if weights is None:
-        _normalise_as_published(backbone)
+    _normalise_as_published(backbone)
     return keras.Model(pixels, backbone.output, name=backbone.name)  # Keras itself made a list of its one input
 
 

@@ -1,67 +1,77 @@
-"""Keras' downloads of published weights: refused at once and clearly where there is no network, and recorded."""
+"""The published weights of keras.applications: their URLs, and their download into Keras' cache."""
 
-import contextlib
+import os
+import tempfile
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from keras.src.utils import file_utils  # the only place through which every keras.applications model fetches files
+import keras
 
+from pipeline.networks.provenance import family_of
 from pipeline.store.errors import InputError
 
 PROBE_SECONDS = 3.0
+SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
+NO_TOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+# The weights without the classifier, as keras.applications itself fetches them, by family: {name} is the architecture's
+# name and {member} what follows the family's, in lower case; {size} is the image size that MobileNets were trained at.
+URLS = {
+    "ConvNeXt": f"{SERVER}/convnext/convnext_{{member}}_notop.h5",
+    "DenseNet": f"{SERVER}/densenet/{{name}}_{NO_TOP}",
+    "EfficientNetB": "https://storage.googleapis.com/keras-applications/{name}_notop.h5",
+    "EfficientNetV2": f"{SERVER}/efficientnet_v2/efficientnetv2-{{member}}_notop.h5",
+    "InceptionResNetV2": f"{SERVER}/inception_resnet_v2/inception_resnet_v2_{NO_TOP}",
+    "InceptionV3": f"{SERVER}/inception_v3/inception_v3_{NO_TOP}",
+    "MobileNet": f"{SERVER}/mobilenet/mobilenet_1_0_{{size}}_tf_no_top.h5",
+    "MobileNetV2": f"{SERVER}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{{size}}_no_top.h5",
+    "MobileNetV3": f"{SERVER}/mobilenet_v3/weights_mobilenet_v3_{{member}}_224_1.0_float_no_top_v2.h5",
+    "NASNet": f"{SERVER}/nasnet/NASNet-{{member}}-no-top.h5",
+    "ResNet": f"{SERVER}/resnet/{{name}}_{NO_TOP}",
+    "VGG": f"{SERVER}/{{name}}/{{name}}_{NO_TOP}",
+    "Xception": f"{SERVER}/xception/xception_{NO_TOP}",
+}
+TRAINED_SIZES = {"MobileNet": (128, 160, 192, 224), "MobileNetV2": (96, 128, 160, 192, 224)}  # pixels; else the last
 
 
-@dataclass
-class Fetched:
-    """The weights file that Keras took, from its cache or from the network."""
+def weights_url(architecture: str, image_size: int) -> str:
+    """The URL of the ImageNet weights of a model of keras.applications, without its classifier."""
+    family = family_of(architecture, URLS)
+    sizes = TRAINED_SIZES.get(family, (224,))
+    member = architecture.removeprefix(family).lower()
+    size = image_size if image_size in sizes else sizes[-1]
+    return URLS[family].format(name=architecture.lower(), member=member, size=size)
 
-    url: str = ""
-    path: str = ""
 
+def weights_file(url: str) -> Path:
+    """The path of a weights file in Keras' cache (`models/` of KERAS_HOME), downloaded if it is not there.
 
-@contextlib.contextmanager
-def guarded() -> Iterator[Fetched]:
-    """Within this context, a weights file that Keras has to download but cannot raises InputError in some 3 s.
-
-    Left alone, Keras waits for the operating system's own time limits and then names neither the place of the file nor
-    a way out. A file in the cache still loads, network or not. Not for use from several threads at once.
-
-    Yields:
-        A record that is filled in once Keras has asked for a file.
+    Raises:
+        InputError: it is not there and cannot be downloaded; after some 3 s where there is no network, since Keras
+            alone would wait for the operating system's time limits.
     """
-    get_file, urlretrieve = file_utils.get_file, file_utils.urlretrieve
-    fetched = Fetched()
-
-    def recording_get_file(fname: str, origin: str, *args: Any, **kwargs: Any) -> str:
-        fetched.url = origin
-        fetched.path = get_file(fname, origin, *args, **kwargs)
-        return fetched.path
-
-    def guarded_urlretrieve(url: str, path: str, *args: Any, **kwargs: Any) -> Any:
-        if not reachable(url, PROBE_SECONDS):
-            raise _unavailable(url, path, f"there is no connection to it within {PROBE_SECONDS:g} s")
+    models = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "models").absolute()
+    path = models / url.rpartition("/")[2]
+    if path.exists():
+        return path
+    if not reachable(url, PROBE_SECONDS):
+        raise _unavailable(url, path, f"there is no connection to it within {PROBE_SECONDS:g} s")
+    models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=models) as folder:  # so that a killed download leaves no part of a file
         try:
-            return urlretrieve(url, path, *args, **kwargs)
-        except OSError as error:  # HTTP errors and broken connections are subclasses
+            downloaded = keras.utils.get_file(path.name, url, cache_dir=folder, cache_subdir="")
+        except Exception as error:  # Keras turns HTTP errors into plain exceptions
             raise _unavailable(url, path, str(error)) from error
-
-    file_utils.get_file, file_utils.urlretrieve = recording_get_file, guarded_urlretrieve
-    try:
-        yield fetched
-    finally:
-        file_utils.get_file, file_utils.urlretrieve = get_file, urlretrieve
+        Path(downloaded).replace(path)
+    return path
 
 
 def reachable(url: str, seconds: float) -> bool:
     """Whether the server of `url` answers within `seconds`, through the proxy of the environment if there is one."""
     answered = threading.Event()
 
-    def ask() -> None:
+    def probe() -> None:
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
         except urllib.error.HTTPError:
@@ -72,13 +82,13 @@ def reachable(url: str, seconds: float) -> bool:
             answered.set()
 
     # A thread, because looking up a host's name obeys no time limit; a daemon, so that it never holds up the exit.
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=probe, daemon=True).start()
     return answered.wait(seconds)
 
 
-def _unavailable(url: str, path: str, reason: str) -> InputError:
+def _unavailable(url: str, path: Path, reason: str) -> InputError:
     return InputError(
         f"The published weights {url} are not on this machine and could not be downloaded: {reason}. "
-        f"Download that file elsewhere and place it at {Path(path).absolute()}, or name a source that needs no "
+        f"Download that file elsewhere and place it at {path}, or name a source that needs no "
         "download (efficientnet_lite0, or a .keras file of your own)."
     )

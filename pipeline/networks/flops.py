@@ -20,11 +20,11 @@ from typing import Any
 
 import keras
 from keras import layers
-from keras.src.applications.convnext import LayerScale
 
 from pipeline.networks.graph import Step, steps
 
 GIGA = 1e9
+LAYER_SCALE = "LayerScale"  # the class of ConvNeXt's scaling layer, which Keras does not export
 Formula = Callable[[Any, list[int], list[int]], int]  # layer, elements of each input, elements of each output
 
 
@@ -107,6 +107,8 @@ def _elements(tensor: Any, name: str) -> int:
 
 
 def _formula(operation: Any) -> Formula:
+    if type(operation).__name__ == LAYER_SCALE:
+        return _per_input(1)
     for kinds, formula in FORMULAS:
         if isinstance(operation, kinds):
             return formula
@@ -173,7 +175,6 @@ FORMULAS: tuple[tuple[tuple[type, ...], Formula], ...] = (
     (_kinds("Conv", ranks=("1DTranspose", "2DTranspose", "3DTranspose")), _transposed),
     ((*_kinds("Conv"), layers.Dense), _convolution),
     (_AFFINE, _per_input(2)),
-    (LayerScale, _per_input(1)),
     ((layers.LayerNormalization, layers.GroupNormalization), _per_input(7)),
     (_GLOBAL_POOLING, _per_input(1)),
     (_kinds("AveragePooling", "MaxPooling"), _pooling),

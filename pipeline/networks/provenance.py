@@ -3,7 +3,9 @@
 Licences as the original authors released the weights, to our knowledge; Keras ships no statement beside the files.
 """
 
-# The longest prefix that fits decides, so that ResNet50V2 is not taken for its family's first version.
+from collections.abc import Iterable
+
+# `family_of` finds an architecture's row: ResNet50V2 is not taken for a ResNet of the first version.
 FAMILIES: dict[str, tuple[str, str]] = {
     "ConvNeXt": ("MIT", "Liu et al., A ConvNet for the 2020s, CVPR 2022"),
     "DenseNet": ("BSD-3-Clause", "Huang et al., Densely Connected Convolutional Networks, CVPR 2017"),
@@ -26,4 +28,9 @@ FAMILIES: dict[str, tuple[str, str]] = {
 
 def provenance_of(architecture: str) -> tuple[str, str]:
     """Licence and citation of the ImageNet weights of a keras.applications model."""
-    return FAMILIES[max((family for family in FAMILIES if architecture.startswith(family)), key=len)]
+    return FAMILIES[family_of(architecture, FAMILIES)]
+
+
+def family_of(architecture: str, families: Iterable[str]) -> str:
+    """The longest of `families` that an architecture's name begins with."""
+    return max((family for family in families if architecture.startswith(family)), key=len)

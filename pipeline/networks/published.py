@@ -1,9 +1,7 @@
 """The backbones that knowledge comes from, or that have none yet, each with a card that says which and whose it is."""
 
-import hashlib
 import importlib.metadata
 import math
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,7 +9,7 @@ import keras
 from pipeline.networks import lite0_weights
 from pipeline.networks.applications import build_application, describe, preprocessing_of
 from pipeline.networks.architectures import ARCHITECTURES, build_backbone, check_architecture
-from pipeline.networks.downloads import guarded
+from pipeline.networks.downloads import weights_file, weights_url
 from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.keras_files import read_keras_file, rebuilt
 from pipeline.networks.names import allowed_weights, is_file
@@ -19,6 +17,7 @@ from pipeline.networks.pinned import read_pinned
 from pipeline.networks.provenance import provenance_of
 from pipeline.networks.torch_legacy import read_state_dict
 from pipeline.store.errors import InputError
+from pipeline.store.files import sha256_file
 
 Card = dict[str, Any]
 
@@ -110,13 +109,17 @@ def _lite0(image_size: int) -> tuple[keras.Model, Card]:
 
 
 def _application(architecture: str, image_size: int) -> tuple[keras.Model, Card]:
-    with guarded() as fetched:
-        backbone = build_application(architecture, image_size, weights="imagenet")
+    url = weights_url(architecture, image_size)
+    path = weights_file(url)
+    try:
+        backbone = build_application(architecture, image_size, weights=path)
+    except OSError as error:  # of HDF5
+        raise InputError(f"{path} is damaged: {error}. Delete it and run again.") from error
     licence, citation = provenance_of(architecture)
     return backbone, {
-        "origin": fetched.url,
+        "origin": url,
         "licence": licence,
-        "sha256": hashlib.sha256(Path(fetched.path).read_bytes()).hexdigest(),
+        "sha256": sha256_file(path),
         "preprocessing": describe(preprocessing_of(architecture)),
         "citation": citation,
     }

@@ -1,7 +1,6 @@
 """Model files that are the same bytes for the same model, and whole or absent."""
 
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
+
+from pipeline.store.files import replacing
 
 # Keras stamps every file with the clock; a constant makes equal models equal files (the first year of the zip format).
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -24,14 +25,10 @@ def save_model(model: keras.Model, path: str | Path) -> None:
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"A model is saved as a .keras file, received {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder: a rename is atomic only within one file system.
-    with tempfile.TemporaryDirectory(prefix=f".{path.stem}.", dir=path.parent) as folder:
-        stamped, plain = Path(folder, "stamped.keras"), Path(folder, "plain.keras")
+    with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
+        stamped = Path(folder, "stamped.keras")
         model.save(stamped)
-        _rewrite(stamped, plain)
-        plain.replace(path)
-    _sync(path.parent)
+        _rewrite(stamped, temporary)
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -40,13 +37,10 @@ def load_model(path: str | Path) -> keras.Model:
 
 
 def _rewrite(source: Path, target: Path) -> None:
-    with zipfile.ZipFile(source) as archive, target.open("wb") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as rewritten:
-            for name in sorted(archive.namelist()):
-                content = STABLE.get(name, bytes)(archive.read(name))
-                rewritten.writestr(zipfile.ZipInfo(name, ZIP_TIME), content)
-        file.flush()
-        os.fsync(file.fileno())
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as rewritten:
+        for name in sorted(archive.namelist()):
+            content = STABLE.get(name, bytes)(archive.read(name))
+            rewritten.writestr(zipfile.ZipInfo(name, ZIP_TIME), content)
 
 
 def _without_date(metadata: bytes) -> bytes:
@@ -71,13 +65,3 @@ def _without_addresses(config: bytes) -> bytes:
 
 # What changes from save to save, by the entry of the archive; the weights do not.
 STABLE: dict[str, Callable[[bytes], bytes]] = {"metadata.json": _without_date, "config.json": _without_addresses}
-
-
-def _sync(folder: Path) -> None:
-    """Make the new name itself survive a power cut; folders cannot be synced on Windows."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

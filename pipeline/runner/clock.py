@@ -1,4 +1,4 @@
-"""The clock of a stage that used a device: seconds, memory, machine."""
+"""Seconds, peak memory, device and machine of a stage that computed with Keras."""
 
 import os
 import platform
@@ -7,13 +7,24 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.networks.device import device_name
-from pipeline.runner.energy import gpu_names
 
 
 def idle_gpus(device: str) -> list[str]:
-    """The machine's GPUs while Keras computes on `device`: a CPU by itself, not because the user hid them from it."""
+    """Models of the GPUs that Keras does not use although `device` is the CPU and nobody hid them from it."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")  # by run.device: cpu too
-    return [] if device != "cpu" or hidden else list(gpu_names().values())
+    return [] if device != "cpu" or hidden else gpu_names()
+
+
+def gpu_names() -> list[str]:
+    """Models of this machine's NVIDIA GPUs by their driver; empty without one, or where it does not answer."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        return [pynvml.nvmlDeviceGetName(handle) for handle in handles]
+    except Exception:  # the library belongs to dvclive; a driver that fails must not stop the stage
+        return []
 
 
 def gpu_memory_mb(device: str) -> float | None:
@@ -46,8 +57,8 @@ def _of_torch(device: str) -> int:
 PEAK_BYTES: dict[str, Callable[[str], int]] = {"tensorflow": _of_tensorflow, "jax": _of_jax, "torch": _of_torch}
 
 
-def clock(seconds: float, cpu_seconds: float, joules: float | None) -> dict[str, Any]:
-    """Seconds, energy (an estimate, None without a meter), peak memory and machine of the stage that has just run.
+def clock(seconds: float, cpu_seconds: float) -> dict[str, Any]:
+    """Seconds, peak memory, device and machine of the stage that has just run.
 
     `peak_memory_mb` is the process's own, `peak_gpu_memory_mb` what it held on a GPU (None without one).
     """
@@ -57,7 +68,6 @@ def clock(seconds: float, cpu_seconds: float, joules: float | None) -> dict[str,
     return {
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
-        "energy_joules": None if joules is None else round(joules, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),  # KiB on Linux
         "peak_gpu_memory_mb": gpu_memory_mb(device),
         "device": device,

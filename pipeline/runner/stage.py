@@ -13,7 +13,6 @@ from pipeline.config.loading import load_params
 from pipeline.config.params import Params
 from pipeline.networks.device import use_device
 from pipeline.runner.clock import clock
-from pipeline.runner.energy import EnergyMeter
 from pipeline.runner.parent import die_with_parent
 from pipeline.runner.system_faults import memory_setting, system_faults
 from pipeline.store.errors import InputError
@@ -77,12 +76,11 @@ def _make(stage: str, cell: str, params: Params, paths: Paths) -> str:
     module = importlib.import_module(f"pipeline.stages.{stage}")
     with locked(paths.lock(stage, cell)):
         start = time.perf_counter(), time.process_time()
-        with EnergyMeter(gpu=stage in KERAS_STAGES and params.run.device != "cpu") as meter:
-            line = module.run(params.slice(tracked_keys(module, params, cell)), paths, cell)
+        line = module.run(params.slice(tracked_keys(module, params, cell)), paths, cell)
         seconds, cpu_seconds = time.perf_counter() - start[0], time.process_time() - start[1]
         took = f"{seconds:.1f} s"
         if stage in KERAS_STAGES:
-            times = clock(seconds, cpu_seconds, meter.joules)
+            times = clock(seconds, cpu_seconds)
             took += f" on {times['device']}"
             if idle := times["idle_gpus"]:
                 took += f"; {IDLE.format(', '.join(idle))}"

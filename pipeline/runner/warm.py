@@ -1,8 +1,8 @@
-"""A process that has imported the heavy libraries once, and forks for every cell.
+"""`python -m pipeline warm dvc repro`: a server process imports the heavy libraries once, and forks for every cell.
 
-Importing Keras and TensorFlow takes seconds, and DVC starts a process a cell. `python -m pipeline warm dvc repro` runs
-the command beside a process that has them ready; each cell is then a fork of it, with the caller's folder, environment
-and streams. Linux only; elsewhere, and without `warm`, every cell starts on its own and comes to the same bytes.
+Importing Keras and TensorFlow takes seconds, and DVC starts a process a cell. Each such process is then a client, and
+the cell a fork of the server with the client's folder, environment and streams. Linux only; elsewhere, without `warm`,
+and where the server fails, every cell imports for itself and comes to the same bytes.
 """
 
 import gc
@@ -17,12 +17,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.runner.parent import die_with_parent
 
-ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable that leads a cell to the warm process
+ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable that leads a client to the server's socket
 HEAVY = (
     "keras",
     "pandas",
@@ -33,43 +34,50 @@ HEAVY = (
     "dvclive",
     "dvc.repo",
 )
-POLL = 1.0  # seconds between looks at whether the one who started this is still there
+POLL = 1.0  # seconds between looks at whether the process that started the server still runs
 SIZE = 4  # bytes of an exit code or of the length of a request
+ALONE = "warm: the warm process has ended ({}); this cell runs on its own"
+Main = Callable[[list[str]], int]  # the command line's `main`, in a cell
 
 
 def ask(arguments: list[str]) -> int | None:
-    """Have the warm process run a command; its exit code, or None where there is no such process.
+    """Have the server run a command; its exit code, or None where there is no server, or it failed.
 
-    The one who asks ends with its parent, and the cell with the one who asks.
+    The client ends with its parent, and the cell with the client.
     """
     address = os.environ.get(ADDRESS)
     if not address:
         return None
     die_with_parent()
-    with socket.socket(socket.AF_UNIX) as line:
+    call = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    request = json.dumps(call).encode()
+    reason = "no answer"
+    with socket.socket(socket.AF_UNIX) as connection:
         try:
-            line.connect(address)
-        except OSError:
-            return None
-        call = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
-        request = json.dumps(call).encode()
-        socket.send_fds(line, [len(request).to_bytes(SIZE, "big")], [0, 1, 2])
-        line.sendall(request)
-        answer = _receive(line, SIZE)
-    return int.from_bytes(answer, "big") if len(answer) == SIZE else 1
+            connection.connect(address)
+            socket.send_fds(connection, [len(request).to_bytes(SIZE, "big")], [0, 1, 2])
+            connection.sendall(request)
+            answer = _receive(connection, SIZE)
+            if len(answer) == SIZE:
+                return int.from_bytes(answer, "big")
+        except OSError as error:  # refused, reset, or the socket is gone
+            reason = error.strerror or str(error)
+    print(ALONE.format(reason), file=sys.stderr, flush=True)
+    return None
 
 
-def run_beside(command: list[str]) -> int:
-    """Run a command with the warm process beside it, and end that with the command; returns its exit code."""
+def run_beside(command: list[str], main: Main) -> int:
+    """Run a command with a server beside it, and end the server with the command; returns the command's exit code."""
     if not hasattr(os, "pidfd_open"):
         return subprocess.run(command, check=False).returncode
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder, socket.socket(socket.AF_UNIX) as door:
-        address = str(Path(folder, "door"))
-        door.bind(address)
-        door.listen()
+    with tempfile.TemporaryDirectory(prefix="warm-") as folder, socket.socket(socket.AF_UNIX) as listener:
+        address = str(Path(folder, "socket"))
+        listener.bind(address)
+        listener.listen()
         server = os.fork()
         if server == 0:
-            _leave(serve, door)
+            _exit_after(partial(serve, listener, main))
+        listener.close()  # else a client would wait for a server that has ended
         try:
             return subprocess.run(command, env={**os.environ, ADDRESS: address}, check=False).returncode
         finally:
@@ -77,8 +85,8 @@ def run_beside(command: list[str]) -> int:
             os.waitpid(server, 0)
 
 
-def serve(door: socket.socket) -> None:
-    """Import what is heavy, then fork for every request."""
+def serve(listener: socket.socket, main: Main) -> None:
+    """Import the heavy libraries, then fork for every client."""
     from pipeline.networks.device import choose_backend, without_notices  # not for `ask`, which is to start at once
 
     choose_backend()
@@ -87,55 +95,54 @@ def serve(door: socket.socket) -> None:
         for name in HEAVY:
             importlib.import_module(name)
     gc.freeze()  # what is imported stays: else every collection in a cell walks through all of it (0.3 s each)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that watch over the cells
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that watch over the cells
     parent = os.getppid()
-    door.settimeout(POLL)
+    listener.settimeout(POLL)
     while os.getppid() == parent:  # else the command's process was killed
         try:
-            line, _ = door.accept()
+            connection, _ = listener.accept()
         except TimeoutError:
             continue
         if os.fork() == 0:
-            door.close()
+            listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _leave(_watch, line)
-        line.close()
+            _exit_after(partial(_watch, connection, main))
+        connection.close()
 
 
-def _watch(line: socket.socket) -> None:
-    """Fork the cell, answer with its exit code, and end it when the one who asked is gone."""
-    head, streams, _, _ = socket.recv_fds(line, SIZE, 3)
-    request = json.loads(_receive(line, int.from_bytes(head, "big")))
+def _watch(connection: socket.socket, main: Main) -> None:
+    """Fork the cell, answer with its exit code, and end it when the client is gone."""
+    head, streams, _, _ = socket.recv_fds(connection, SIZE, 3)
+    request = json.loads(_receive(connection, int.from_bytes(head, "big")))
     cell = os.fork()
     if cell == 0:
-        line.close()
+        connection.close()
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
-        _leave(_run, request)
+        _exit_after(partial(_run, request, main))
     handle = os.pidfd_open(cell)
-    ready, _, _ = select.select([handle, line.fileno()], [], [])
+    ready, _, _ = select.select([handle, connection.fileno()], [], [])
     if handle not in ready:
         os.kill(cell, signal.SIGTERM)
     code = os.waitstatus_to_exitcode(os.waitpid(cell, 0)[1])
-    with suppress(BrokenPipeError):  # the one who asked is gone
-        line.sendall((code if code >= 0 else 128 - code).to_bytes(SIZE, "big"))
+    with suppress(BrokenPipeError):  # the client is gone
+        connection.sendall((code if code >= 0 else 128 - code).to_bytes(SIZE, "big"))
 
 
-def _run(request: dict[str, Any]) -> int:
+def _run(request: dict[str, Any], main: Main) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    code: int = importlib.import_module("pipeline.cli").main(request["arguments"])
-    return code
+    return main(request["arguments"])
 
 
-def _leave(call: Callable[[Any], int | None], argument: object) -> None:
+def _exit_after(call: Callable[[], int | None]) -> None:
     """Make a call and end this process, without the clean-up that belongs to the process it was forked from."""
     code = 1
     try:
-        code = call(argument) or 0
+        code = call() or 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException:
@@ -146,9 +153,9 @@ def _leave(call: Callable[[Any], int | None], argument: object) -> None:
         os._exit(code)
 
 
-def _receive(line: socket.socket, size: int) -> bytes:
+def _receive(connection: socket.socket, size: int) -> bytes:
     """Read `size` bytes, or fewer where the other side ends."""
     parts = b""
-    while len(parts) < size and (part := line.recv(size - len(parts))):
+    while len(parts) < size and (part := connection.recv(size - len(parts))):
         parts += part
     return parts

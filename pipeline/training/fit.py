@@ -1,7 +1,7 @@
 """The one fit loop of all arms: NumPy in, Keras inside, early stopping on the validation part."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
@@ -9,13 +9,13 @@ import numpy as np
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from pipeline.store.errors import InputError
+from pipeline.store.probabilities import normalised
 from pipeline.store.seeds import seed_for
 from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict
+from pipeline.training.early_stopping import EarlyStopping, stopped_improving
 from pipeline.training.folds import Part
 from pipeline.training.methods import JOINT, Method
 from pipeline.training.optimizer import BlockwiseAdamW
-
-REST = 0.01  # relative improvement of the validation loss in the last quarter below which a fit is at rest
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,18 @@ class Plan:
     method: Method = JOINT
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fit:
-    """What a fit came to; the model holds the weights of `kept_epoch`, whose validation loss is `kept_loss`.
+    """The history of a fit; the model holds the weights of `kept_epoch`, whose validation loss is `kept_loss`.
 
     `history` has one row an epoch: epoch, images_seen, loss, val_loss, val_balanced_accuracy. Epoch 0 is the network
     before training.
     """
 
-    history: list[dict[str, Any]] = field(default_factory=list)
-    kept_epoch: int = 0
-    kept_loss: float = np.inf
-    stopped_improving: bool = False
+    history: list[dict[str, Any]]
+    kept_epoch: int
+    kept_loss: float
+    stopped_improving: bool
 
     @property
     def epochs(self) -> int:
@@ -66,9 +66,7 @@ def fit(
 ) -> Fit:
     """Train until the validation loss has not improved for `plan.patience` epochs, or `plan.epochs` have passed.
 
-    The model ends with the weights of the best epoch on validation, or of the last one where `plan.keep` says so. The
-    network as it was before any training stands in the history and is never chosen over a trained one: on a few dozen
-    images unsure outputs may well have the lowest loss, and chance level is no baseline.
+    The model ends with the weights of the epoch that early stopping keeps.
 
     Args:
         model: inputs to class probabilities; compiled here unless `compile_model` did.
@@ -77,7 +75,7 @@ def fit(
         validation: what early stopping sees, under the identity view.
         plan: the settings.
         on_epoch: called after every epoch (and before the first) with its row and whether its weights are the ones to
-            keep of all so far.
+            keep so far.
         on_images: called after every batch with its size.
         depth: of every trainable variable below the head (see methods.py), int (variables,); none: all belong to it.
 
@@ -90,8 +88,7 @@ def fit(
     optimizer = restarted_optimizer(model, plan, depth)
     shape = epoch_shape(len(train.positions), plan.batch_size, plan.min_steps)
     rates = learning_rates(plan, shape.steps).reshape(plan.epochs, shape.steps)
-    result, kept_weights = Fit(), model.get_weights()
-    best_epoch, best_loss = 0, np.inf
+    stopping, history, kept_weights = EarlyStopping(plan.epochs, plan.patience, plan.keep), [], model.get_weights()
     for epoch in range(plan.epochs + 1):
         loss = None
         if epoch:
@@ -99,25 +96,17 @@ def fit(
             loss = _train_epoch(model, batches_of(train, load, plan, epoch), rates[epoch - 1], on_images)
         row: dict[str, Any] = {"epoch": epoch, "images_seen": epoch * shape.steps * shape.size, "loss": loss}
         row |= _validate(model, load, validation)
-        losses = [value for value in (loss, row["val_loss"]) if value is not None]
-        if not np.isfinite(losses).all():
-            raise InputError(
-                f"The loss became {losses[0]} in epoch {epoch} at learning rate {plan.learning_rate:g}; "
-                "no model was written. Lower the learning rate, or lengthen `warmup`."
-            )
-        result.history.append(row)
-        if epoch <= 1 or row["val_loss"] < best_loss:  # what has not been trained is never the choice
-            best_epoch, best_loss = epoch, row["val_loss"]
-        ends = epoch == plan.epochs or epoch - best_epoch >= plan.patience
-        if best_epoch == epoch or (ends and plan.keep == "last"):
-            result.kept_epoch, result.kept_loss = epoch, row["val_loss"]
+        _check_finite(row, plan)
+        history.append(row)
+        keep = stopping.update(row["val_loss"])
+        if keep:
             kept_weights = model.get_weights()
-        on_epoch(row, result.kept_epoch == epoch)
-        if ends:
+        on_epoch(row, keep)
+        if stopping.ended:
             break
-    result.stopped_improving = stopped_improving([row["val_loss"] for row in result.history], plan.patience)
     model.set_weights(kept_weights)
-    return result
+    kept_loss = stopping.losses[stopping.kept_epoch]
+    return Fit(history, stopping.kept_epoch, kept_loss, stopped_improving(stopping.losses, plan.patience))
 
 
 def compile_model(model: keras.Model, plan: Plan) -> None:
@@ -156,28 +145,9 @@ def learning_rates(plan: Plan, steps_per_epoch: int) -> np.ndarray:
     return plan.learning_rate * rise * fall
 
 
-def stopped_improving(losses: list[float], patience: int) -> bool:
-    """Whether a fit had come to rest when it ended, by its validation losses from epoch 0 on.
-
-    Either its last `patience` epochs were not better than what came before; or it ran to its end, and the best of the
-    last quarter of its epochs is not more than 1 % better than the best epoch before it (the untrained network is
-    none). Where the learning rate falls to 0, this says that this budget was used up, not that a longer one would have
-    come to the same.
-    """
-    epochs = len(losses) - 1
-    quarter = epochs // 4
-    if epochs - int(np.argmin(losses)) >= patience:
-        return True
-    if quarter == 0:
-        return False
-    return min(losses[-quarter:]) >= (1 - REST) * min(losses[1:-quarter])
-
-
 def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
-    """Class probabilities (n, k) float64 under the identity view; float32 sums to one only nearly, these do."""
-    outputs = np.concatenate(list(predict(model, load, positions))).astype("float64")
-    result: np.ndarray = outputs / outputs.sum(1, keepdims=True)
-    return result
+    """Class probabilities (n, k) float64 under the identity view."""
+    return normalised(np.concatenate(list(predict(model, load, positions))))
 
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, labels, weights
@@ -203,6 +173,15 @@ def _train_epoch(
         losses.append(float(np.ravel(loss)[0]))
         on_images(len(labels))
     return float(np.mean(losses))
+
+
+def _check_finite(row: dict[str, Any], plan: Plan) -> None:
+    losses = [value for value in (row["loss"], row["val_loss"]) if value is not None]
+    if not np.isfinite(losses).all():
+        raise InputError(
+            f"The loss became {losses[0]} in epoch {row['epoch']} at learning rate {plan.learning_rate:g}; "
+            "no model was written. Lower the learning rate, or lengthen `warmup`."
+        )
 
 
 def _validate(model: keras.Model, load: Loader, validation: Part) -> dict[str, float]:

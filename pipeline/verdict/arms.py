@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.store.probabilities import normalised
 from pipeline.verdict.metrics import METRICS, Array, confusion, reliability_rows, roc_rows
 
 
@@ -47,8 +48,7 @@ def aligned(predictions: pd.DataFrame, examples: pd.DataFrame, classes: list[str
     probabilities = table[[f"p_{name}" for name in classes]].to_numpy("float64")
     if len(predictions) != len(examples) or np.isnan(probabilities).any():
         raise ValueError("predictions and examples do not hold the same images in the same folds")
-    result: Array = probabilities / probabilities.sum(1, keepdims=True)
-    return result
+    return normalised(probabilities)
 
 
 def arm_metrics(tested: Tested, probabilities: Array) -> dict[str, float | None]:

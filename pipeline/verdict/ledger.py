@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.store.probabilities import normalised
 from pipeline.verdict.arms import Tested
 from pipeline.verdict.metrics import METRICS, Array
 from pipeline.verdict.pairs import ROUNDING
@@ -159,8 +160,7 @@ def _checkpoints(arms: Mapping[str, Arm], position: "pd.Series[int]", classes: S
             raise ValueError(f"arm {name} has no trajectory")
         for _, table in arm.trajectory.groupby(["fold", "epoch"], sort=True):
             fold = int(table["fold"].iloc[0])
-            probabilities = table[columns].to_numpy("float64")
-            probabilities = probabilities / probabilities.sum(1, keepdims=True)
+            probabilities = normalised(table[columns].to_numpy("float64"))
             gflops = before[fold] + float(table["gflops"].iloc[0])
             found.append(Checkpoint(name, fold, gflops, position[table["image_id"]].to_numpy(), probabilities))
         before = {fold["fold"]: before[fold["fold"]] + fold["gflops_chosen"] for fold in arm.cost["folds"]}

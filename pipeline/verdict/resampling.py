@@ -90,8 +90,8 @@ def bootstrap_gain(
     Args:
         seed: of all draws. They follow sorted folds and groups, so the order of rows does not matter. Every draw of
             groups serves twice, with either sign of its fold effect: so swapping the arms mirrors the result.
-        ignore_groups, ignore_folds: take images as independent, or training as free of luck. Both give intervals
-            that are too narrow; they exist to show that.
+        ignore_groups, ignore_folds: take images as independent, or training as free of seed variance. Both give
+            intervals that are too narrow; they exist to show that.
 
     Raises:
         UndefinedGain: no images, an undefined metric, fewer than two folds or groups, no spread between resamples,
@@ -112,12 +112,9 @@ def bootstrap_gain(
     gains, in_folds = resample(whole, [inside[f] for f in defined], strata, len(unit), resamples, rng)
     if np.nanstd(gains) < 1e-12:
         raise UndefinedGain("every resample gives the same gain: the arms do not differ enough to build an interval")
-    spread, shift = None, np.zeros(resamples)
-    if defined:
-        share = np.bincount(pairs.fold, pairs.weights)[defined]
-        spread = fold_spread(np.array(per_fold)[defined], in_folds, share / share.sum())
-        shift = draw_luck(spread, resamples, rng)
-    span = METRICS[metric].span  # no luck of training makes a gain that the metric cannot have
+    spread = _spread_of_folds(pairs, per_fold, defined, in_folds) if defined else None
+    shift = draw_luck(spread, resamples, rng) if spread else np.zeros(resamples)
+    span = METRICS[metric].span  # no seed variance makes a gain that the metric cannot have
     samples, undefined = defined_rows(np.concatenate([gains + shift, gains - shift]).clip(-span, span))
     if undefined:
         notes = (*notes, f"{undefined:.1%} of the resamples lack a class and were left out")
@@ -135,6 +132,14 @@ def bootstrap_gain(
         notes=notes,
         samples=np.sort(samples),
     )
+
+
+def _spread_of_folds(
+    pairs: PairedPredictions, per_fold: Sequence[float], defined: list[int], in_folds: Array
+) -> FoldSpread:
+    """The spread of the gains of the folds that have one, each weighing as its tested images do."""
+    share = np.bincount(pairs.fold, pairs.weights)[defined]
+    return fold_spread(np.array(per_fold)[defined], in_folds, share / share.sum())
 
 
 def _require(pairs: PairedPredictions, folds: int, units: int, ignore_groups: bool, ignore_folds: bool) -> None:

@@ -1,10 +1,11 @@
-"""The warm process: what a cell says, answers and leaves is what it would on its own, only sooner."""
+"""The warm process: a cell prints, returns and writes the same as on its own, also where the warm process fails."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -15,14 +16,24 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the warm 
 PIPELINE = f"{sys.executable} -m pipeline"
 
 
-@pytest.fixture
-def beside(repository, toy, monkeypatch):
-    """Run a line of shell beside a warm process that imports next to nothing."""
-    code = (
-        "import sys; from pipeline.runner import warm; warm.HEAVY = ('json',); sys.exit(warm.run_beside(sys.argv[1:]))"
-    )
+BESIDE = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.cli import main
+from pipeline.runner import warm
+warm.HEAVY = ("json",)
+write_pid = lambda: Path("server.pid").write_text(str(os.getpid()))
+{}
+sys.exit(warm.run_beside(sys.argv[1:], main))
+"""
 
-    def run(line, **options):
+
+@pytest.fixture
+def beside(repository, toy):
+    """Run a line of shell beside a warm process that imports next to nothing, with some of its code replaced."""
+
+    def run(line, replaced="", **options):
+        code = BESIDE.format(replaced)
         environment = {**os.environ, "PYTHONPATH": str(repository)}
         command = [sys.executable, "-c", code, "bash", "-c", line]
         return subprocess.run(command, cwd=toy, env=environment, capture_output=True, text=True, timeout=120, **options)
@@ -54,22 +65,48 @@ def test_the_command_s_exit_code_is_returned(beside):
     assert beside("exit 7").returncode == 7
 
 
-def test_without_a_warm_process_there_is_no_answer(monkeypatch):
+def test_without_a_warm_process_there_is_no_answer(monkeypatch, capsys):
     monkeypatch.delenv(warm.ADDRESS, raising=False)
+    assert warm.ask(["check"]) is None and capsys.readouterr().err == ""
+
+
+def test_an_address_without_a_warm_process_is_told(monkeypatch, capsys):
+    monkeypatch.setenv(warm.ADDRESS, "/nowhere/socket")
     assert warm.ask(["check"]) is None
-    monkeypatch.setenv(warm.ADDRESS, "/nowhere/door")
-    assert warm.ask(["check"]) is None
+    assert "has ended (No such file or directory); this cell runs on its own" in capsys.readouterr().err
+
+
+DIES = {
+    "a failing import": "warm.HEAVY = ('no_such_module',)",
+    "killed while it imports": "warm.importlib.import_module = lambda name: os.kill(os.getpid(), signal.SIGKILL)",
+    "killed before the fork of a cell": "warm._watch = lambda *_: os.kill(os.getpid(), signal.SIGKILL)",
+    "killed while the cell runs": "warm._run = lambda *_: os.kill(os.getppid(), signal.SIGKILL)",
+}
+
+
+@pytest.mark.parametrize("replaced", DIES.values(), ids=DIES)
+def test_a_cell_runs_on_its_own_where_the_warm_process_fails(beside, toy, replaced):
+    done = beside(f"{PIPELINE} split defect", replaced)
+    assert done.returncode == 0 and done.stdout.startswith("split@defect: 48 images"), done.stderr
+    assert done.stderr.count("; this cell runs on its own") == 1
+    assert Paths(toy).target("defect").examples.exists()
+
+
+def test_cells_after_the_end_of_the_warm_process_run_on_their_own(beside):
+    line = f"{PIPELINE} split defect && kill -9 $(cat server.pid) && {PIPELINE} split defect"
+    done = beside(line, "serve = warm.serve; warm.serve = lambda *given: (write_pid(), serve(*given))")
+    assert done.returncode == 0 and done.stdout.count("split@defect: 48 images") == 2, done.stderr
+    assert done.stderr.count("has ended (Connection refused); this cell runs on its own") == 1
 
 
 @pytest.mark.parametrize("shell", ["{}", "{}; true"], ids=["as it likes", "stays"])
 def test_a_cell_ends_when_dvc_is_killed(repository, toy, shell):
-    """From DVC by its shell to the one who asks, and by the warm process to the cell: `kill -9` ends all of them."""
-    cell = "lambda request: (print(os.getpid(), flush=True), time.sleep(60))"
-    code = f"import os, sys, time; from pipeline.runner import warm; warm.HEAVY, warm._run = ('json',), {cell}"
+    """From DVC by its shell to the client, and by the warm process to the cell: `kill -9` ends all of them."""
+    code = BESIDE.format("import time; warm._run = lambda *_: (print(os.getpid(), flush=True), time.sleep(60))")
     dvc = "import os, subprocess as s, sys; print(os.getpid(), flush=True); os.environ['DVC_STAGE'] = 'split@defect'; "
     dvc = [sys.executable, "-c", dvc + "s.run(['sh', '-c', sys.argv[1]])", shell.format(f"{PIPELINE} split defect")]
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{code}; sys.exit(warm.run_beside(sys.argv[1:]))", *dvc],
+        [sys.executable, "-c", code, *dvc],
         cwd=toy,
         env={**os.environ, "PYTHONPATH": str(repository)},
         stdout=subprocess.PIPE,
@@ -88,7 +125,7 @@ def test_a_cell_ends_when_dvc_is_killed(repository, toy, shell):
         os.kill(cell_pid, signal.SIGKILL)
 
 
-def test_a_cell_ends_when_the_one_who_asked_is_killed(tmp_path):
+def test_a_cell_ends_when_its_client_is_killed(tmp_path):
     """`kill -9` of `dvc repro` must not leave a stage at work."""
     import json
     import socket
@@ -96,7 +133,7 @@ def test_a_cell_ends_when_the_one_who_asked_is_killed(tmp_path):
 
     pid_file = tmp_path / "pid"
 
-    def long_cell(request):
+    def long_cell(request, main):
         pid_file.write_text(str(os.getpid()))
         time.sleep(60)
 
@@ -108,7 +145,7 @@ def test_a_cell_ends_when_the_one_who_asked_is_killed(tmp_path):
         watcher = os.fork()
         if watcher == 0:
             ours.close()
-            warm._leave(warm._watch, theirs)
+            warm._exit_after(partial(warm._watch, theirs, None))
     theirs.close()
     while not (pid_file.exists() and pid_file.read_text()):
         time.sleep(0.01)

@@ -84,7 +84,6 @@ def test_cost_has_the_clock_of_every_stage(paths):
     for stages in cost.values():
         for clock in (clock for step, clock in stages.items() if step != "control"):
             assert clock["seconds"] > 0 and clock["cpu_seconds"] > 0 and clock["device"] == "cpu"
-            assert clock["energy_joules"] is None or clock["energy_joules"] > 0
 
 
 def test_plots_are_rows_of_every_transfer_with_labels_as_they_are(paths):

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 
 from pipeline.arms.networks import HeadNetwork
 from pipeline.store.errors import InputError
-from pipeline.training.fit import Plan, fit, learning_rates, probabilities, stopped_improving
+from pipeline.training.fit import Plan, fit, learning_rates, probabilities
 from pipeline.training.folds import Part
 
 PLAN = Plan(
@@ -84,23 +84,6 @@ def test_a_budget_that_ends_first_is_told():
     load, train, validation = toy(noise=0)
     result = fit(model(), load, train, validation, replace(PLAN, epochs=2))
     assert (result.epochs, result.kept_epoch, result.stopped_improving) == (2, 2, False)
-
-
-@pytest.mark.parametrize(
-    ("losses", "patience", "expected"),
-    [
-        ([1.0, 0.5, 0.6, 0.7], 2, True),  # the last two epochs brought nothing
-        ([1.0, 0.5, 0.6, 0.7], 3, False),  # three epochs have no quarters
-        ([1.0, 0.9, 0.8, 0.70, 0.68], 9, False),  # still 3 % better at its end
-        ([1.0, 0.9, 0.8, 0.70, 0.694], 9, True),  # 0.9 %
-        ([9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 3.0, 0.995, 4.0], 9, True),  # the best of a quarter counts, not its last
-        ([9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 3.0, 0.98, 4.0], 9, False),
-        ([9.0, 8.0, 1.0, 6.0, 5.0, 4.0, 4.0, 3.0, 3.0], 9, True),  # better than lately, but not than ever
-        ([0.1, 8.0, 7.0, 6.0, 5.0, 4.0, 4.0, 3.0, 3.0], 9, False),  # the untrained network sets no mark
-    ],
-)
-def test_a_fit_that_ran_to_its_end_is_judged_by_its_last_quarter(losses, patience, expected):
-    assert stopped_improving(losses, patience) is expected
 
 
 def test_a_fit_tells_whether_it_was_at_rest_at_its_end():

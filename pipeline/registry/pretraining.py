@@ -10,7 +10,8 @@ class PretrainingEntry(NamedTuple):
 
     Attributes:
         learn: where the function Task -> Learnt lives, which trains the task's backbone in place.
-        settings: where the pydantic model of its settings lives; a module without Keras, since reading params loads it.
+        settings: where the model of its settings lives, a subclass of `PretrainFitting` in a module without Keras,
+            since reading params loads it.
         citation: of the paper.
         labelled: whether it learns labels; the others see none.
         validates: whether it holds out a validation part to be watched; the others train on all images.

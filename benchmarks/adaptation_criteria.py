@@ -21,14 +21,16 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
 from pipeline.adaptation.choice import adapt_all
-from pipeline.adaptation.criteria import CRITERIA, Criterion, Trial, answered
+from pipeline.adaptation.criteria import Criterion, Trial, answered
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Adapted, Images, Labelled
 from pipeline.config.loading import check_params
 from pipeline.config.params import Params
+from pipeline.registry.criteria import CRITERIA
 from pipeline.stages import adapt, pretrain, split
 from pipeline.store.files import read_parquet
 from pipeline.store.paths import Paths
+from pipeline.store.places import Loaded
 from pipeline.store.seeds import seed_for
 from pipeline.store.yaml import read_yaml
 from pipeline.training.batches import pixel_loader
@@ -174,7 +176,7 @@ def rows_of(world: World, workspace: Path, raw: dict[str, Any]) -> list[dict[str
             for method, _, adapted in candidates:
                 trial = Trial(source, adapted, folds[fold].train, folds[fold].validation)
                 told = balanced_accuracy_score(truth, adapted.predict(folds[fold].test).argmax(1))
-                values = {name: judge(trial) for name, judge in (CRITERIA | OTHERS).items()}
+                values = {name: judge(trial) for name, judge in {**Loaded(CRITERIA), **OTHERS}.items()}
                 rows.append({**world._asdict(), "fold": fold, "method": method, "told": told, **values})
     return rows
 

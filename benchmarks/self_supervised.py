@@ -29,12 +29,13 @@ from pipeline.adaptation.problem import Labelled
 from pipeline.config.loading import load_params
 from pipeline.config.params import Params
 from pipeline.config.schema import Pretrained, Target
-from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.representation import effective_rank
 from pipeline.pretraining.task import Task
+from pipeline.registry.pretraining import PRETRAINING
 from pipeline.stages import pretrain, split
 from pipeline.store.files import read_parquet
 from pipeline.store.paths import Paths
+from pipeline.store.places import load
 from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import fold_parts
@@ -95,7 +96,7 @@ def learnt(trial: Trial, params: Params, paths: Paths, manifest: pd.DataFrame) -
         settings=type(settings).model_validate(settings.model_dump() | trial.changed),
         seed=seed,
     )
-    METHODS[method].learn(task)
+    load(PRETRAINING[method].learn)(task)
     return backbone
 
 

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import importlib
+import re
 import shutil
 import tempfile
 from functools import cache
@@ -18,6 +19,7 @@ from pipeline.store.paths import Paths
 from pipeline.store.yaml import read_yaml
 
 ROOT = Path(__file__).parents[1]
+PLACE = re.compile(r"pipeline(\.\w+)+:\w+")
 
 
 RAW = read_yaml(ROOT / "tests" / "params.yaml")
@@ -72,7 +74,10 @@ def outs_by_paths(stage, name):
 
 
 def imported_files(module, seen=None):
-    """The files of pipeline/ that a module imports, itself and at any depth, also inside functions."""
+    """The files of pipeline/ that a module imports, itself and at any depth, also inside functions.
+
+    What a registry names, as "pipeline.module:attribute", counts as imported by it: a stage loads it from there.
+    """
     seen = set() if seen is None else seen
     file = ROOT / (module.replace(".", "/") + ".py")
     if not file.exists():
@@ -86,6 +91,8 @@ def imported_files(module, seen=None):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and file.parent.name == "registry" and PLACE.fullmatch(str(node.value)):
+            names = [str(node.value).partition(":")[0]]
         for name in names:
             if name.split(".")[0] == "pipeline" and name != "pipeline":
                 imported_files(name, seen)

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.adaptation.criteria import CRITERIA, Criterion, Trial
-from pipeline.adaptation.methods import METHODS
+from pipeline.adaptation.criteria import Criterion, Trial
 from pipeline.adaptation.problem import Adapted, Images, Source, as_it_is
 from pipeline.config.schema import Adapt
+from pipeline.registry.adaptation import ADAPTATION
+from pipeline.registry.criteria import CRITERIA
 from pipeline.store.errors import InputError
+from pipeline.store.places import load
 
 SOURCE_ONLY = "source_only"  # the source as it is: no adaptation may be the best one
 
@@ -52,7 +54,7 @@ class Chosen:
 
 def strengths(name: str, settings: Adapt) -> list[float]:
     """What a method is tried with: every strength, or nan alone where it has none."""
-    return settings.strength if METHODS[name].strengths else [np.nan]
+    return settings.strength if ADAPTATION[name].strengths else [np.nan]
 
 
 def count_candidates(settings: Adapt) -> int:
@@ -82,7 +84,7 @@ def choose(
     Raises:
         InputError: a method came to nan, or cannot be used on this source.
     """
-    criterion = CRITERIA[settings.criterion]
+    criterion: Criterion = load(CRITERIA[settings.criterion])
     tried = adapt_all(source, folds, settings, seed, step)
     return [choose_one(source, parts, tried[fold], criterion, step) for fold, parts in enumerate(folds)]
 
@@ -95,7 +97,7 @@ def adapt_all(
     for _ in folds:
         step()
     for name in settings.methods:
-        adapt = METHODS[name].prepare(source, settings)
+        adapt = load(ADAPTATION[name].prepare)(source, settings)
         for fold, parts in enumerate(folds):
             for strength in strengths(name, settings):
                 tried[fold].append((name, strength, adapt(parts.train, strength, seed(fold, name))))

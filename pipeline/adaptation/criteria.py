@@ -120,9 +120,6 @@ def answered(trial: Trial, images: Images) -> Labelled:
     return Labelled(features, labels, weights / weights.mean())
 
 
-CRITERIA: dict[str, Criterion] = {
-    "reverse_validation": reverse_validation,
-    "neighbourhood_density": of_answers(neighbourhood_density),
-    "information": of_answers(information),
-    "entropy": of_answers(entropy),
-}
+by_neighbourhood_density = of_answers(neighbourhood_density)
+by_information = of_answers(information)
+by_entropy = of_answers(entropy)

@@ -28,7 +28,8 @@ from pipeline.store.files import check_sealed, read_json, replacing_folder, sha2
 from pipeline.store.outs import KeptFoldPaths, KeptPaths
 
 PACKAGE = Path(__file__).parents[1]
-CODE = ("arms", "networks", "store", "training")  # the folders of the package that training imports from
+# the folders and files of the package that training imports from
+CODE = ("arms", "networks", "registry/architectures.py", "registry/tuning.py", "store", "training")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _canonical(value: Any, digest: Callable[[Path], str]) -> Any:
 
 
 def _code() -> dict[str, str]:
-    files = (file for folder in CODE for file in (PACKAGE / folder).rglob("*.py"))
+    files = [PACKAGE / part for part in CODE if part.endswith(".py")]
+    files += [file for part in CODE for file in (PACKAGE / part).rglob("*.py")]
     return {file.relative_to(PACKAGE).as_posix(): sha256_file(file) for file in files}
 
 

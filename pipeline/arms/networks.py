@@ -12,14 +12,14 @@ from pipeline.networks.freezing import set_trainable, split_at
 from pipeline.networks.heads import build_head, set_precision, with_head
 from pipeline.networks.rescaling import take_statistics
 from pipeline.networks.saving import load_model
-from pipeline.training.methods import variable_depths
+from pipeline.training.tuning import variable_depths
 
 
 class Trainee(NamedTuple):
     """The network of an arm.
 
     `trained` maps a loader's inputs to class probabilities; `whole`, of the same variables, is what is saved; `depth`
-    is how deep below the head each trainable variable of `trained` lies (see methods.py), int (variables,).
+    is how deep below the head each trainable variable of `trained` lies (see training/tuning.py), int (variables,).
     """
 
     trained: keras.Model

@@ -9,7 +9,7 @@ from pipeline.config.params import Params
 from pipeline.config.schema import Fitting, Run
 from pipeline.store.seeds import seed_for
 from pipeline.training.fit import Plan
-from pipeline.training.methods import JOINT, Method
+from pipeline.training.tuning import JOINT, TuningMethod
 
 
 def fold_specs(
@@ -23,7 +23,7 @@ def fold_specs(
     networks: list[Network],
     settings: tuple[Setting, ...],
     live: Callable[[int], Path | None],
-    method: Method = JOINT,
+    method: TuningMethod = JOINT,
     repeat: int = 0,
     forecast: Path | None = None,
 ) -> list[FoldSpec]:
@@ -58,7 +58,7 @@ def fold_specs(
     ]
 
 
-def plan_of(fitting: Fitting, learning_rate: float, seed: int, method: Method) -> Plan:
+def plan_of(fitting: Fitting, learning_rate: float, seed: int, method: TuningMethod) -> Plan:
     """How to fit by a section of params.yaml (head, tune or scratch), at one learning rate of its sweep."""
     return Plan(
         learning_rate=learning_rate,
@@ -81,6 +81,8 @@ def unfreeze_of(params: Params, transfer: str) -> int | str:
     return params.tune.unfreeze if own is None else own
 
 
-def method_of(params: Params, transfer: str) -> Method:
+def method_of(params: Params, transfer: str) -> TuningMethod:
     """How a transfer's blocks are tuned: by its own `method`, else that of `tune`, with the settings of `tune`."""
-    return Method(params.transfers[transfer].method or params.tune.method, params.tune.layer_decay, params.tune.l2_sp)
+    return TuningMethod(
+        params.transfers[transfer].method or params.tune.method, params.tune.layer_decay, params.tune.l2_sp
+    )

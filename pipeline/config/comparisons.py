@@ -3,7 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
-from pipeline.config.lookup import Raw, entries_of, entry_of, learns_labels, links_of, nearest, origin_of, shown
+from pipeline.config.lookup import Raw, entries_of, entry_of, learns_labels, links_of, origin_of
+from pipeline.store.words import nearest, shown
 
 # setting -> whether its source learnt with labels
 LABELLED_SOURCE = {"inductive": True, "unsupervised": False, "transductive": True}

@@ -1,8 +1,9 @@
 """Looking things up in a parsed params.yaml that may have any fault: nothing here raises."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
+
+from pipeline.registry.pretraining import PRETRAINING, PretrainingEntry
 
 Raw = Mapping[str, Any]
 
@@ -36,18 +37,13 @@ def origin_of(raw: Raw, source: Any) -> Mapping[str, Any] | None:
     return None if first in links or first is None else entry_of(raw, "sources", first) or None
 
 
+def pretraining_of(pretrained: Raw) -> PretrainingEntry | None:
+    """The registered way of pretraining of an entry of `pretrained`; None where it names none."""
+    way = pretrained.get("pretrain")
+    return PRETRAINING.get(way) if isinstance(way, str) else None
+
+
 def learns_labels(raw: Raw, source: Any) -> bool:
     """Whether a source is made here by learning a label."""
-    return entry_of(raw, "pretrained", source).get("pretrain") == "supervised"
-
-
-def nearest(word: str, allowed: list[str]) -> str:
-    """A hint at what was meant, or nothing."""
-    near = difflib.get_close_matches(word, allowed, n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
-
-
-def shown(value: Any) -> str:
-    """A received value as it may stand in a message."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    entry = pretraining_of(entry_of(raw, "pretrained", source))
+    return entry is not None and entry.labelled

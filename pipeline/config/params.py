@@ -13,7 +13,6 @@ from pipeline.config.schema import (
     Head,
     Name,
     Pretrained,
-    Pretraining,
     Question,
     Rescaled,
     Run,
@@ -42,7 +41,7 @@ class Params(Section):
     studies: dict[Name, Study] = Field(default_factory=dict)
     adaptations: dict[Name, Adaptation] = Field(default_factory=dict)
     questions: Annotated[dict[Name, Question], Field(min_length=1)]
-    pretraining: Pretraining
+    pretraining: Section  # way -> its settings; `loading.py` types them by the registry of ways
     forecast: Forecast
     head: Head
     tune: Tune

@@ -4,9 +4,11 @@ Works on the raw mapping, so that a typo elsewhere does not hide them.
 """
 
 from pipeline.config.comparisons import comparison_faults
-from pipeline.config.lookup import Raw, entries_of, entry_of, nearest, origin_of, shown
-from pipeline.config.schema import GROUPS, RESERVED
-from pipeline.networks.names import BUILT_HERE, allowed_weights, known_architecture
+from pipeline.config.lookup import Raw, entries_of, entry_of, origin_of, pretraining_of
+from pipeline.config.schema import RESERVED
+from pipeline.registry.architectures import allowed_weights, known_architecture, unknown_architecture
+from pipeline.registry.readers import READERS
+from pipeline.store.words import nearest, shown
 
 # section, its field, the sections among whose entries the field names one
 REFERENCES = (
@@ -80,7 +82,8 @@ def _group_faults(raw: Raw) -> list[str]:
     faults = []
     for name, dataset in entries_of(raw, "datasets"):
         reader, group = dataset.get("reader"), dataset.get("group")
-        allowed = GROUPS.get(reader) if isinstance(reader, str) else None
+        entry = READERS.get(reader) if isinstance(reader, str) else None
+        allowed = entry.groups if entry else None
         if allowed is not None and isinstance(group, str) and group and group not in allowed:
             faults.append(
                 f"datasets.{name}.group: received {shown(group)}{nearest(group, list(allowed))}; allowed with reader "
@@ -115,10 +118,7 @@ def _architecture_faults(raw: Raw) -> list[str]:
             if not isinstance(architecture, str):
                 continue
             if not known_architecture(architecture):
-                faults.append(
-                    f"{section}.{name}.architecture: unknown '{architecture}'; allowed: {', '.join(BUILT_HERE)}, "
-                    "a model of keras.applications by its name (MobileNetV2, ...), or the path of a .keras file"
-                )
+                faults.append(f"{section}.{name}.architecture: {unknown_architecture(architecture)}")
             if architecture.endswith(".keras") and entry.get("sha256") is None:
                 faults.append(f"{section}.{name}.sha256: missing; a .keras file is pinned by its sha256")
             allowed, weights = allowed_weights(architecture), entry.get("weights")
@@ -132,11 +132,13 @@ def _architecture_faults(raw: Raw) -> list[str]:
 def _pretraining_faults(raw: Raw) -> list[str]:
     faults = []
     for name, entry in entries_of(raw, "pretrained"):
-        labelled = entry.get("pretrain") == "supervised"
-        if labelled and entry.get("label") is None:
-            faults.append(f"pretrained.{name}.label: missing; supervised pretraining learns one")
-        if not labelled and (entry.get("label") is not None or entry.get("permute_labels")):
-            faults.append(f"pretrained.{name}.label: '{entry.get('pretrain')}' learns without labels; remove it")
+        way, registered = entry.get("pretrain"), pretraining_of(entry)
+        if registered and registered.labelled and entry.get("label") is None:
+            faults.append(f"pretrained.{name}.label: missing; {way} pretraining learns one")
+        if registered and not registered.labelled and (entry.get("label") is not None or entry.get("permute_labels")):
+            faults.append(f"pretrained.{name}.label: '{way}' learns without labels; remove it")
+        if registered and way not in entry_of(raw, "pretraining"):
+            faults.append(f"pretraining.{way}: missing; pretrained.{name} learns by it, give it its settings")
         known = entry.get("init") in entry_of(raw, "sources") or entry.get("init") in entry_of(raw, "pretrained")
         if known and origin_of(raw, name) is None:
             faults.append(f"pretrained.{name}.init: '{entry.get('init')}' leads back to itself; begin with a source")

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from pipeline.store.places import load
+from pipeline.store.words import nearest
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # becomes part of a path
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -12,11 +15,35 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-TuningMethod = Literal["joint", "gradual", "layerwise", "l2_sp"]
 
 RESERVED = ("run", "studies")  # the entries of reports/metrics.json that are no transfers
-# reader -> the groups that it knows; reader table takes any column of its table, which is not read here
-GROUPS: dict[str, tuple[str, ...]] = {"elpv": ("blocks",), "folder": ()}
+
+
+def one_of(table: str) -> BeforeValidator:
+    """A check that a value is a name in a registry, which is imported when the check runs, not before.
+
+    So what a stage imports does not lead to all registries, and an entry of one makes no other kind's stages stale.
+
+    Args:
+        table: the place of the registry's table, whose keys are the names.
+    """
+
+    def check(value: object) -> object:
+        names = load(table)
+        if not isinstance(value, str) or value not in names:
+            facts = {"allowed": ", ".join(names), "hint": nearest(str(value), names)}
+            raise PydanticCustomError("unknown_name", "should be one of {allowed}{hint}", facts)
+        return value
+
+    return BeforeValidator(check)
+
+
+Reader = Annotated[str, one_of("pipeline.registry.readers:READERS")]
+WayOfPretraining = Annotated[str, one_of("pipeline.registry.pretraining:PRETRAINING")]
+Tuning = Annotated[str, one_of("pipeline.registry.tuning:TUNING")]
+AdaptationName = Annotated[str, one_of("pipeline.registry.adaptation:ADAPTATION")]
+Criterion = Annotated[str, one_of("pipeline.registry.criteria:CRITERIA")]
+DecidingMetric = Annotated[str, one_of("pipeline.registry.metrics:DECIDING")]
 
 
 def _blocks(value: object) -> object:
@@ -62,7 +89,7 @@ class Run(Section):
 
 
 class Dataset(Section):
-    reader: Literal["elpv", "folder", "table"]
+    reader: Reader
     raw: str
     table: str | None = None
     path_column: str = "path"
@@ -101,7 +128,7 @@ class Source(Section):
 class Pretrained(Section):
     """Weights that the pipeline makes, on from those of `init`: a source, or another pretrained one."""
 
-    pretrain: Literal["supervised", "rotation", "simclr", "vicreg"]
+    pretrain: WayOfPretraining
     init: str
     dataset: str
     label: str | None = None
@@ -122,7 +149,7 @@ class Transfer(Section):
     source: str
     target: str
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)] | None = None
-    method: TuningMethod | None = None
+    method: Tuning | None = None
 
 
 class Question(Section):
@@ -185,7 +212,7 @@ class Head(Fitting):
 class Tune(Fitting):
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)]
     batch_norm: Literal["frozen", "train"]
-    method: TuningMethod
+    method: Tuning
     layer_decay: Annotated[float, Field(gt=0, le=1)]
     l2_sp: NotNegative
 
@@ -194,51 +221,11 @@ class Scratch(Fitting):
     batch_norm_momentum: Momentum
 
 
-class PretrainFitting(Section):
-    """What all ways of pretraining have in common."""
-
-    learning_rate: Positive
-    epochs: Count
-    batch_size: Annotated[int, Field(ge=2)]
-    warmup: Share
-    weight_decay: NotNegative
-    batch_norm_momentum: Momentum
-
-
-class TwoViews(PretrainFitting):
-    """Learning from two random views of an image: how they are drawn, and the size of the projection."""
-
-    smallest_crop: Annotated[float, Field(gt=0, le=1)]
-    brightness: Share
-    projection: Count
-
-
-class SimCLR(TwoViews):
-    temperature: Positive
-
-
-class VICReg(TwoViews):
-    invariance: NotNegative
-    variance: NotNegative
-    covariance: NotNegative
-
-
-class Pretraining(Section):
-    """The settings of every way of pretraining."""
-
-    supervised: PretrainFitting
-    rotation: PretrainFitting
-    simclr: SimCLR
-    vicreg: VICReg
-
-
 class Adapt(Section):
     """How a source is adapted to a target without labels: what is tried, and what chooses without labels."""
 
-    methods: Annotated[
-        list[Literal["adabn", "coral", "deep_coral", "mmd", "dann", "pseudo_labels", "mcc"]], Field(min_length=1)
-    ]
-    criterion: Literal["reverse_validation", "neighbourhood_density", "information", "entropy"]
+    methods: Annotated[list[AdaptationName], Field(min_length=1)]
+    criterion: Criterion
     strength: Annotated[list[Positive], Field(min_length=1)]
     bottleneck: Count
     learning_rate: Positive
@@ -254,7 +241,7 @@ class Forecast(Section):
 
 
 class VerdictParams(Section):
-    metric: Literal["balanced_accuracy", "accuracy", "macro_f1", "roc_auc"]
+    metric: DecidingMetric
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     margin: NotNegative
     resamples: Annotated[int, Field(ge=100)]

@@ -33,7 +33,7 @@ def build_application(name: str, image_size: int, weights: Path | None = None) -
     """Build keras.applications.<name> without its classifier, on raw pixels float32 (n, s, s, 3) of 0..255.
 
     Args:
-        name: a name of `names.APPLICATIONS`.
+        name: a name of `APPLICATIONS` in pipeline/registry/architectures.py.
         image_size: s, at least the 32 to 75 pixels that the network asks for.
         weights: the file of the published ones (see downloads.py), None for random ones.
 

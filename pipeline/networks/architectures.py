@@ -1,37 +1,12 @@
 """Backbones with random weights, by the name that params.yaml gives them."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import keras
 
-from pipeline.networks import cifar_resnet, efficientnet_lite
 from pipeline.networks.applications import build_application
 from pipeline.networks.keras_files import read_keras_file, rebuilt
-from pipeline.networks.names import APPLICATIONS, BUILT_HERE, is_file, known_architecture
+from pipeline.registry.architectures import ARCHITECTURES, is_file, known_architecture, unknown_architecture
 from pipeline.store.errors import InputError
-
-
-class Architecture(NamedTuple):
-    """A network that is built here: from an image size in pixels, and what a card says of it."""
-
-    build: Callable[[int], keras.Model]
-    preprocessing: str
-    citation: str
-
-
-# `names.BUILT_HERE` lists the same names without importing Keras.
-ARCHITECTURES: dict[str, Architecture] = {
-    "efficientnet_lite0": Architecture(
-        efficientnet_lite.efficientnet_lite0, efficientnet_lite.PREPROCESSING, efficientnet_lite.CITATION
-    ),
-    "cifar_resnet8": Architecture(
-        lambda size: cifar_resnet.cifar_resnet(size, 1), cifar_resnet.PREPROCESSING, cifar_resnet.CITATION
-    ),
-    "cifar_resnet14": Architecture(
-        lambda size: cifar_resnet.cifar_resnet(size, 2), cifar_resnet.PREPROCESSING, cifar_resnet.CITATION
-    ),
-}
+from pipeline.store.places import load
 
 
 def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | None = None) -> keras.Model:
@@ -41,7 +16,7 @@ def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | 
     names and weights do not depend on what the process built before.
 
     Args:
-        architecture: a name of `names.py`, or the path of a `.keras` file, of which only the structure is used.
+        architecture: a registered name, or the path of a `.keras` file, of which only the structure is used.
         image_size: height and width in pixels.
         seed: of the initial weights.
         sha256: of the file; required for a path, ignored otherwise.
@@ -57,7 +32,8 @@ def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | 
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     if architecture in ARCHITECTURES:
-        return ARCHITECTURES[architecture].build(image_size)
+        backbone: keras.Model = load(ARCHITECTURES[architecture].build)(image_size)
+        return backbone
     if is_file(architecture):
         model = read_keras_file(architecture, sha256)
         keras.utils.set_random_seed(seed)  # reading the file drew initial weights before it replaced them
@@ -68,7 +44,5 @@ def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | 
 def check_architecture(architecture: str) -> None:
     """Raise InputError, with all allowed names, unless `architecture` is one of them or a `.keras` path."""
     if not known_architecture(architecture):
-        raise InputError(
-            f"Unknown architecture {architecture!r}. Allowed: {', '.join(BUILT_HERE + APPLICATIONS)}, "
-            "or the path of a .keras file with its sha256."
-        )
+        refused = unknown_architecture(architecture)
+        raise InputError(f"{refused[0].upper()}{refused[1:]}.")

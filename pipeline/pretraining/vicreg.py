@@ -4,11 +4,10 @@ from typing import Any
 
 from keras import ops
 
-from pipeline.config.schema import VICReg
+from pipeline.pretraining.settings import VICReg
 from pipeline.pretraining.task import Learnt, Task
 from pipeline.pretraining.two_views import learn_from_views
 
-CITATION = "Bardes et al., VICReg: Variance-Invariance-Covariance Regularization, ICLR 2022"
 EPSILON = 1e-4  # keeps the gradient of the standard deviation finite at 0
 
 

@@ -14,8 +14,8 @@ from pipeline.config.params import Params
 from pipeline.config.schema import Dataset
 from pipeline.datasets import manifest
 from pipeline.datasets.images import THUMBNAIL, Decoded, Quarantine, decode, right_extension
-from pipeline.datasets.readers import READERS
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
+from pipeline.datasets.readers.read import read_raw
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_space, replacing_folder, sha256_file, write_csv, write_json, write_parquet
 from pipeline.store.outs import DatasetPaths
@@ -99,7 +99,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """Read, decode, describe; the out is written whole or not at all."""
     dataset, size, out = params.datasets[name], params.run.image_size, paths.dataset(name).folder
     check_columns(f"classes of dataset {name}", dataset.classes, dataset.labels)
-    raw = READERS[dataset.reader](dataset, paths.root)
+    raw = read_raw(dataset, paths.root)
     images = sample(raw.images, dataset.limit, seed_for(params.run.seed, "limit", name))
     check_count(len(images), dataset.raw)
     raw = RawDataset(images, raw.labels, raw.weights, raw.card)

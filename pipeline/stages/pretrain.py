@@ -16,9 +16,9 @@ from pipeline.datasets.selection import select
 from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.heads import set_precision
 from pipeline.networks.saving import load_model, save_model
-from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.representation import Representation, check_not_collapsed, represent
 from pipeline.pretraining.task import Learnt, Task
+from pipeline.registry.pretraining import PRETRAINING
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
     check_sealed,
@@ -33,6 +33,7 @@ from pipeline.store.files import (
 )
 from pipeline.store.outs import DatasetPaths, SourcePaths
 from pipeline.store.paths import Paths
+from pipeline.store.places import load
 from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.pooled import pooled_features, pooling
@@ -67,7 +68,7 @@ def learnable(manifest: pd.DataFrame, entry: Pretrained, fraction: float, seed: 
         if entry.permute_labels:
             labels = np.random.default_rng(seed_for(seed, "permute")).permutation(labels)
         examples["label"] = labels
-    if METHODS[entry.pretrain].validates:
+    if PRETRAINING[entry.pretrain].validates:
         classes = examples["label"].to_numpy() if entry.label is not None else None
         examples.loc[held_out(classes, examples["unit"].to_numpy(), fraction, seed), "role"] = "validation"
     return examples
@@ -148,7 +149,7 @@ def describe(
         "licence": f"weights it began with: {init['licence']}; images: {dataset.get('licence') or 'not stated'}",
         "sha256": None,
         "preprocessing": init["preprocessing"],
-        "citation": METHODS[entry.pretrain].citation,
+        "citation": PRETRAINING[entry.pretrain].citation,
     }
 
 
@@ -197,7 +198,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     init, dataset = paths.source(entry.init), paths.dataset(entry.dataset)
     for folder in (init.folder, dataset.folder):
         check_sealed(folder)
-    method, seed = METHODS[entry.pretrain], seed_for(run.seed, "pretrain", name)
+    way, seed = PRETRAINING[entry.pretrain], seed_for(run.seed, "pretrain", name)
     examples = learnable(read_parquet(dataset.manifest), entry, run.validation_fraction, seed)
     backbone, rows = load_init(init, dataset, run.precision, seed), examples["row"].to_numpy()
     task = Task(
@@ -211,10 +212,10 @@ def run(params: Params, paths: Paths, name: str) -> str:
         settings=getattr(params.pretraining, entry.pretrain),
         seed=seed,
     )
-    learnt = method.learn(task)
-    load = pixel_loader(dataset.images, rows, "none")
-    found = represent(pooled_features(pooling(backbone), load, np.arange(len(rows))))
-    check_not_collapsed(found, method.least_rank, name)
+    learnt = load(way.learn)(task)
+    pixels = pixel_loader(dataset.images, rows, "none")
+    found = represent(pooled_features(pooling(backbone), pixels, np.arange(len(rows))))
+    check_not_collapsed(found, way.least_rank, name)
     seen, begun, ingested = seen_so_far(examples, entry.dataset, init), read_json(init.card), read_json(dataset.card)
     card = describe(entry, begun, ingested, seen, len(examples)) | outcome(learnt, found, begun["cost"])
     origin = {"dataset": entry.dataset, "sha256": sha256_file(dataset.images)}

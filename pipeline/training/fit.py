@@ -14,8 +14,8 @@ from pipeline.store.seeds import seed_for
 from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict
 from pipeline.training.early_stopping import EarlyStopping, stopped_improving
 from pipeline.training.folds import Part
-from pipeline.training.methods import JOINT, Method
 from pipeline.training.optimizer import BlockwiseAdamW
+from pipeline.training.tuning import JOINT, TuningMethod
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Plan:
     keep: Literal["best", "last"] = "best"
     views: int = 1
     min_steps: int = 1
-    method: Method = JOINT
+    method: TuningMethod = JOINT
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def fit(
         on_epoch: called after every epoch (and before the first) with its row and whether its weights are the ones to
             keep so far.
         on_images: called after every batch with its size.
-        depth: of every trainable variable below the head (see methods.py), int (variables,); none: all belong to it.
+        depth: of every trainable variable below the head (see tuning.py), int (variables,); none: all belong to it.
 
     Raises:
         InputError: the loss is nan or infinite.

@@ -6,6 +6,7 @@ index among equals). An undefined value is None, never nan.
 """
 
 import math
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics as sk
+
+from pipeline.registry.metrics import DECIDING, REPORTED
+from pipeline.store.places import Loaded
 
 Array = npt.NDArray[Any]
 Value = Callable[[Array, Array, Array], float | None]
@@ -34,7 +38,7 @@ class Additive:
 
 @dataclass(frozen=True)
 class Metric:
-    """One entry of `METRICS`. Calling it gives the value for one set of weights.
+    """A metric that pipeline/registry/metrics.py names. Calling it gives the value for one set of weights.
 
     Attributes:
         value: (labels, probabilities, weights) -> float, or None where undefined. All weights are positive here.
@@ -191,16 +195,15 @@ def _prepare_roc_auc(labels: Array, probabilities: Array) -> Callable[[Array], A
     return areas
 
 
-METRICS: Mapping[str, Metric] = {
-    "balanced_accuracy": Metric(_balanced_accuracy, True, Additive(_class_sums, _finish_balanced_accuracy)),
-    "accuracy": Metric(_accuracy, True, Additive(_class_sums, _finish_accuracy)),
-    "macro_f1": Metric(_macro_f1, True, Additive(_class_sums, _finish_macro_f1)),
-    "roc_auc": Metric(_roc_auc, True, prepare=_prepare_roc_auc),
-    "log_loss": Metric(
-        _log_loss, False, Additive(_loss_sums, lambda sums: _ratio(sums[:, 0], sums[:, 1])), span=math.inf
-    ),
-    "ece": Metric(_ece, False, Additive(_calibration_sums, _finish_ece)),
-}
+BALANCED_ACCURACY = Metric(_balanced_accuracy, True, Additive(_class_sums, _finish_balanced_accuracy))
+ACCURACY = Metric(_accuracy, True, Additive(_class_sums, _finish_accuracy))
+MACRO_F1 = Metric(_macro_f1, True, Additive(_class_sums, _finish_macro_f1))
+ROC_AUC = Metric(_roc_auc, True, prepare=_prepare_roc_auc)
+LOG_LOSS = Metric(_log_loss, False, Additive(_loss_sums, lambda sums: _ratio(sums[:, 0], sums[:, 1])), span=math.inf)
+ECE = Metric(_ece, False, Additive(_calibration_sums, _finish_ece))
+
+# name -> Metric, of all that are registered; first those that a verdict may be decided by
+METRICS: Mapping[str, Metric] = Loaded(ChainMap(REPORTED, DECIDING))
 
 
 # ---- rows for plots ------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from synthetic import SETTINGS, accuracy, images, sample, shifted_source
 
 from pipeline.adaptation import dann, deep_coral, mcc, mmd, pseudo_labels
 from pipeline.adaptation.alignment import Pair, Trainer, rise, scaled
-from pipeline.adaptation.methods import METHODS
+from pipeline.registry.adaptation import ADAPTATION
+from pipeline.store.places import load
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def shift():
 @pytest.mark.parametrize("name", ["deep_coral", "mmd", "dann", "pseudo_labels", "mcc"])
 def test_a_training_starts_afresh_and_heeds_its_strength(shift, name):
     source, target, _ = shift
-    adapt = METHODS[name].prepare(source, SETTINGS.model_copy(update={"epochs": 2}))
+    adapt = load(ADAPTATION[name].prepare)(source, SETTINGS.model_copy(update={"epochs": 2}))
     first, other, again = (
         adapt(images(target[:200]), strength, 5).predict(images(target[200:])) for strength in (1.0, 3.0, 1.0)
     )
@@ -114,7 +115,7 @@ def test_a_training_starts_afresh_and_heeds_its_strength(shift, name):
 
 def test_an_earlier_adaptation_keeps_its_weights(shift):
     source, target, _ = shift
-    adapt = METHODS["mmd"].prepare(source, SETTINGS.model_copy(update={"epochs": 1}))
+    adapt = mmd.prepare(source, SETTINGS.model_copy(update={"epochs": 1}))
     first = adapt(images(target[:200]), 1.0, 5)
     before = first.predict(images(target[200:]))
     adapt(images(target[:200]), 1.0, 6)
@@ -127,5 +128,5 @@ def test_aligning_restores_what_the_shift_took():
     target = (features + np.array([2.5, 1.0, 0.0])).astype("float32")
     nothing = Trainer(source, SETTINGS, lambda pair: 0.0 * pair.strength)
     plain = nothing.adapted(nothing.train(target[:200], 1.0, 5)).predict(images(target[200:]))
-    aligned = METHODS["mmd"].prepare(source, SETTINGS)(images(target[:200]), 5.0, 5).predict(images(target[200:]))
+    aligned = mmd.prepare(source, SETTINGS)(images(target[:200]), 5.0, 5).predict(images(target[200:]))
     assert accuracy(plain, labels[200:]) < 0.85 < 0.95 < accuracy(aligned, labels[200:])

@@ -14,7 +14,7 @@ from pipeline.config.schema import Run, Scratch
 from pipeline.store.errors import ParamsError
 from pipeline.store.seeds import seed_for
 from pipeline.store.yaml import read_yaml
-from pipeline.training.methods import Method
+from pipeline.training.tuning import TuningMethod
 
 
 def specs(repeat):
@@ -48,7 +48,7 @@ def test_a_transfers_own_unfreeze_comes_before_that_of_tune(own, expected):
 def test_a_transfers_own_method_comes_before_that_of_tune_and_takes_its_settings(own, expected):
     tune = SimpleNamespace(method="layerwise", layer_decay=0.7, l2_sp=0.2)
     params = SimpleNamespace(transfers={"x": SimpleNamespace(method=own)}, tune=tune)
-    assert method_of(params, "x") == Method(expected, 0.7, 0.2)
+    assert method_of(params, "x") == TuningMethod(expected, 0.7, 0.2)
 
 
 def test_a_typo_in_a_transfers_method_is_one_fault(params_file):

@@ -1,6 +1,5 @@
 import hashlib
 import math
-import subprocess
 import sys
 
 import keras
@@ -15,9 +14,9 @@ from pipeline.networks.applications import (
     describe,
     preprocessing_of,
 )
-from pipeline.networks.architectures import ARCHITECTURES, build_backbone
+from pipeline.networks.architectures import build_backbone
 from pipeline.networks.freezing import blocks
-from pipeline.networks.names import APPLICATIONS, BUILT_HERE, known_architecture
+from pipeline.registry.architectures import APPLICATIONS, known_architecture
 from pipeline.store.errors import InputError
 
 FAMILIES = (
@@ -34,12 +33,6 @@ def digest(path) -> str:
 def test_names_are_what_keras_offers():
     offered = {name for name, value in vars(keras.applications).items() if callable(value) and name[0].isupper()}
     assert set(APPLICATIONS) == offered and len(APPLICATIONS) == len(offered)
-    assert set(BUILT_HERE) == set(ARCHITECTURES)
-
-
-def test_names_import_no_keras():
-    code = "import sys, pipeline.networks.names; sys.exit('keras' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(

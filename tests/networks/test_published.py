@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
-from pipeline.networks import downloads, lite0_weights, names
+from pipeline.networks import downloads, lite0_weights
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.pinned import read_pinned
 from pipeline.networks.provenance import FAMILIES, provenance_of
 from pipeline.networks.published import load_published
+from pipeline.registry.architectures import APPLICATIONS
 from pipeline.store.errors import InputError
 
 REFERENCE = Path(__file__).parent / "reference" / "lite0_features.npz"  # its origin: make_lite0_reference.py beside it
@@ -154,7 +155,7 @@ def test_a_files_structure_may_have_random_weights(tiny, tmp_path):
 
 
 def test_every_application_has_a_licence_and_a_citation():
-    assert all(all(provenance_of(name)) for name in names.APPLICATIONS)
+    assert all(all(provenance_of(name)) for name in APPLICATIONS)
     assert provenance_of("ResNet50V2") == FAMILIES["ResNet50V2"]
 
 

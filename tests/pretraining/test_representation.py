@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.representation import (
     Representation,
     check_not_collapsed,
     effective_rank,
     represent,
 )
+from pipeline.registry.pretraining import PRETRAINING
 from pipeline.store.errors import InputError
 from pipeline.training.batches import pixel_loader
 from pipeline.training.pooled import pooled_features, pooling
@@ -70,15 +70,15 @@ def test_too_few_directions_too_little_variance_and_nan_are_refused(found):
         check_not_collapsed(found, 1.2, "own")
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted(PRETRAINING))
 def test_one_direction_is_enough_for_two_classes_and_for_nothing_else(method):
     one = represent(np.outer(np.random.default_rng(0).normal(size=50), np.random.default_rng(1).normal(size=8)))
     assert one.rank == pytest.approx(1) and one.variance > 0.1
     if method == "supervised":
-        check_not_collapsed(one, METHODS[method].least_rank, "own")
+        check_not_collapsed(one, PRETRAINING[method].least_rank, "own")
     else:
         with pytest.raises(InputError, match="collapsed"):
-            check_not_collapsed(one, METHODS[method].least_rank, "own")
+            check_not_collapsed(one, PRETRAINING[method].least_rank, "own")
 
 
 def test_pooled_features_are_the_mean_over_space(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipeline.config.schema import PretrainFitting, SimCLR, VICReg
+from pipeline.pretraining.settings import PretrainFitting, SimCLR, VICReg
 from pipeline.pretraining.task import Task
 from pipeline.store.files import write_npy
 

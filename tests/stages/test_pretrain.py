@@ -7,9 +7,9 @@ import pytest
 import tiny_world
 
 from pipeline.config.schema import Pretrained
-from pipeline.pretraining import methods
 from pipeline.pretraining.representation import Representation
 from pipeline.pretraining.task import Learnt
+from pipeline.registry.pretraining import PRETRAINING
 from pipeline.stages import pretrain
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, sha256_file
@@ -122,14 +122,15 @@ def test_the_same_entry_under_the_same_name_gives_the_same_bytes(root):
     assert read_json(source.folder / "sha256.json") == before
 
 
-def test_a_collapsed_backbone_is_refused_and_nothing_is_written(root, monkeypatch):
-    def collapse(task):
-        layer = task.backbone.get_layer("block2_conv")
-        layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
-        return Learnt([{"epoch": 1, "images_seen": 1, "gflops": 1.0, "backward_gflops": 0.5, "loss": 0.0}])
+def collapse(task):
+    layer = task.backbone.get_layer("block2_conv")
+    layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    return Learnt([{"epoch": 1, "images_seen": 1, "gflops": 1.0, "backward_gflops": 0.5, "loss": 0.0}])
 
-    broken = methods.METHODS["simclr"]._replace(learn=collapse)
-    monkeypatch.setitem(methods.METHODS, "simclr", broken)
+
+def test_a_collapsed_backbone_is_refused_and_nothing_is_written(root, monkeypatch):
+    broken = PRETRAINING["simclr"]._replace(learn=f"{__name__}:collapse")
+    monkeypatch.setitem(PRETRAINING, "simclr", broken)
     with pytest.raises(InputError, match=r"'again' collapsed.*effective rank 0 "):
         tiny_world.run_cell(root, "pretrain", "again")
     assert not Paths(root).source("again").folder.exists()

@@ -5,8 +5,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.schema import GROUPS, Dataset
+from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns, check_labels, inside
+from pipeline.registry.readers import READERS
 from pipeline.store.errors import InputError
 from pipeline.store.files import sha256_file
 from pipeline.store.yaml import read_yaml
@@ -36,7 +37,7 @@ def read_elpv(dataset: Dataset, root: Path) -> RawDataset:
     descriptor = read_descriptor(root / dataset.raw)
     check_columns("labels of elpv", dataset.labels, COLUMNS)
     check_columns("weights of elpv", dataset.weights, ["confidence"])
-    check_columns("group of elpv", [dataset.group] if dataset.group else [], GROUPS["elpv"])
+    check_columns("group of elpv", [dataset.group] if dataset.group else [], READERS["elpv"].groups or ())
     folder = installed(descriptor)
     rows = [line.split() for line in (folder / "labels.csv").read_text(encoding="utf-8").splitlines() if line.strip()]
     paths = [inside(folder, name, "labels.csv") for name, _, _ in rows]

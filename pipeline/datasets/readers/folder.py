@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pipeline.config.schema import GROUPS, Dataset
+from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.raw import (
     RawDataset,
     RawImage,
@@ -14,6 +14,7 @@ from pipeline.datasets.readers.raw import (
     inside,
     raw_folder,
 )
+from pipeline.registry.readers import READERS
 from pipeline.store.errors import InputError
 
 LABEL = "label"
@@ -32,7 +33,7 @@ def read_folder(dataset: Dataset, root: Path) -> RawDataset:
     """
     check_columns("labels of a folder dataset", dataset.labels, [LABEL])
     check_columns("weights of a folder dataset", dataset.weights, [])
-    check_columns("group of a folder dataset", [dataset.group] if dataset.group else [], GROUPS["folder"])
+    check_columns("group of a folder dataset", [dataset.group] if dataset.group else [], READERS["folder"].groups or ())
     folder = raw_folder(root / dataset.raw, "raw", CONTENT)
     entries = sorted(folder.iterdir(), key=lambda entry: os.fsencode(entry.name))
     classes = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]

@@ -1,6 +1,5 @@
 """What every reader returns, and the checks that they share."""
 
-import difflib
 import os
 import stat
 import unicodedata
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.store.errors import InputError
+from pipeline.store.words import nearest
 
 SHOWN = 5  # examples in a message
 
@@ -155,13 +155,6 @@ def check_twins(where: str, names: list[str]) -> None:
         if name != name.strip():
             raise InputError(f"{where}: {name!r} has blanks around it. Write {name.strip()!r}.")
         seen[key] = name
-
-
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or nothing."""
-    options = {name.casefold(): name for name in allowed}
-    near = difflib.get_close_matches(word.strip().casefold(), list(options), n=1)
-    return f" (did you mean '{options[near[0]]}'?)" if near else ""
 
 
 def _escape(character: str) -> str:

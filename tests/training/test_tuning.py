@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.networks.heads import build_head, with_head
+from pipeline.registry.tuning import TUNING
 from pipeline.training.fit import Plan, compile_model, fit
 from pipeline.training.folds import Part
-from pipeline.training.methods import METHODS, Method, variable_depths
+from pipeline.training.tuning import TuningMethod, variable_depths
 
 DEPTH = np.array([3, 2, 2, 1, 0])
 PLAN = Plan(
@@ -19,30 +20,30 @@ PLAN = Plan(
 
 @pytest.mark.parametrize("name", ["joint", "l2_sp"])
 def test_all_blocks_learn_at_one_rate(name):
-    assert Method(name).multipliers(DEPTH, 1, 6).tolist() == [1] * 5
+    assert TuningMethod(name).multipliers(DEPTH, 1, 6).tolist() == [1] * 5
 
 
 def test_gradual_unfreezes_a_block_an_epoch_from_the_top():
-    frozen = [(Method("gradual").multipliers(DEPTH, epoch, 6) == 0).tolist() for epoch in range(1, 5)]
+    frozen = [(TuningMethod("gradual").multipliers(DEPTH, epoch, 6) == 0).tolist() for epoch in range(1, 5)]
     assert frozen == [[True, True, True, False, False], [True, False, False, False, False], [False] * 5, [False] * 5]
 
 
 @pytest.mark.parametrize(("deepest", "epochs", "unfrozen"), [(18, 12, 6), (3, 1, 1), (6, 12, 6), (7, 2, 1)])
 def test_gradual_has_all_blocks_unfrozen_by_half_of_the_epochs(deepest, epochs, unfrozen):
     depth = np.arange(deepest + 1)
-    whole = [Method("gradual").multipliers(depth, epoch, epochs).all() for epoch in range(1, epochs + 1)]
+    whole = [TuningMethod("gradual").multipliers(depth, epoch, epochs).all() for epoch in range(1, epochs + 1)]
     assert whole.index(True) + 1 == unfrozen
 
 
 def test_layerwise_rates_fall_from_block_to_block():
     np.testing.assert_allclose(
-        Method("layerwise", layer_decay=0.5).multipliers(DEPTH, 1, 6), [1 / 8, 1 / 4, 1 / 4, 1 / 2, 1]
+        TuningMethod("layerwise", layer_decay=0.5).multipliers(DEPTH, 1, 6), [1 / 8, 1 / 4, 1 / 4, 1 / 2, 1]
     )
 
 
 def test_only_l2_sp_pulls_and_it_takes_the_place_of_weight_decay():
-    assert {name: Method(name, 0.5, 0.1).pull for name in METHODS} == {n: 0.1 * (n == "l2_sp") for n in METHODS}
-    assert [name for name in METHODS if not Method(name).decays] == ["l2_sp"]
+    assert {name: TuningMethod(name, 0.5, 0.1).pull for name in TUNING} == {n: 0.1 * (n == "l2_sp") for n in TUNING}
+    assert [name for name in TUNING if not TuningMethod(name).decays] == ["l2_sp"]
 
 
 def network():
@@ -83,7 +84,7 @@ def test_depth_counts_blocks_below_the_head():
 
 
 def test_gradual_leaves_lower_blocks_to_the_bit_before_their_epoch():
-    seen = by_epoch(replace(PLAN, method=Method("gradual")))
+    seen = by_epoch(replace(PLAN, method=TuningMethod("gradual")))
     still = [[np.array_equal(a, b) for a, b in zip(seen[0], weights, strict=True)] for weights in seen[:3]]
     lowest = [True, True]  # kernel and bias of block1
     assert still == [[True] * 6, [*lowest, False, False, False, False], [False] * 6]
@@ -91,7 +92,7 @@ def test_gradual_leaves_lower_blocks_to_the_bit_before_their_epoch():
 
 def test_layerwise_first_steps_are_as_long_as_the_rates():
     """Adam's first step is as long as its rate wherever the gradient is not tiny."""
-    plan = replace(PLAN, method=Method("layerwise", layer_decay=0.5), epochs=1, batch_size=16, weight_decay=0.0)
+    plan = replace(PLAN, method=TuningMethod("layerwise", layer_decay=0.5), epochs=1, batch_size=16, weight_decay=0.0)
     before, after = by_epoch(plan)
     lengths = [np.abs(b - a).max() / plan.learning_rate for a, b in zip(before, after, strict=True)]
     np.testing.assert_allclose(lengths, [1 / 4, 1 / 4, 1 / 2, 1 / 2, 1, 1], rtol=1e-3)
@@ -120,5 +121,5 @@ def test_l2_sp_keeps_the_backbone_near_its_source_and_draws_the_head_to_0():
         moved = sum(np.square(b - a).sum() for a, b in zip(before[:4], after[:4], strict=True))
         return moved, np.square(after[4]).sum()
 
-    (free, free_head), (drawn, drawn_head) = distances(Method()), distances(Method("l2_sp", l2_sp=10.0))
+    (free, free_head), (drawn, drawn_head) = distances(TuningMethod()), distances(TuningMethod("l2_sp", l2_sp=10.0))
     assert drawn < free / 10 and drawn_head < free_head / 5

@@ -7,31 +7,34 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.config.schema import Pretraining
 from pipeline.networks.flops import backward_flops, training_flops
 from pipeline.networks.heads import build_head
 from pipeline.networks.saving import save_model
 from pipeline.pretraining import rotation
-from pipeline.pretraining.methods import METHODS
 from pipeline.pretraining.rotation import turned_loader, turned_part
 from pipeline.pretraining.task import Learnt, Task
 from pipeline.pretraining.two_views import two_views, with_projection
+from pipeline.registry.pretraining import PRETRAINING
 from pipeline.store.errors import InputError
+from pipeline.store.places import load
 from pipeline.training.batches import pixel_loader
 
 from .worlds import IMAGES, SETTINGS, task
 
 
 def learn(made: Task, method: str) -> Learnt:
-    return METHODS[method].learn(made)
+    learnt: Learnt = load(PRETRAINING[method].learn)(made)
+    return learnt
 
 
-def test_every_way_that_params_may_name_is_here():
-    assert set(METHODS) == set(Pretraining.model_fields) == set(SETTINGS)
-    assert all(method.citation for method in METHODS.values())
+def test_every_way_is_tested_here_with_the_settings_of_its_entry():
+    assert {way: load(entry.settings) for way, entry in PRETRAINING.items()} == {
+        way: type(settings) for way, settings in SETTINGS.items()
+    }
+    assert all(entry.citation for entry in PRETRAINING.values())
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted(PRETRAINING))
 def test_learning_is_recorded_and_the_same_twice(method, tmp_path):
     digests, histories = [], []
     for run in ("first", "second"):

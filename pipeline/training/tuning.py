@@ -1,21 +1,21 @@
-"""Ways to fine-tune: what each means for the learning rates of blocks epoch by epoch, and for the penalty.
+"""Fine-tuning methods: what each makes of the learning rates of blocks, epoch by epoch, and of weight decay.
 
-Blocks are told by their depth below the head: 0 is the head, 1 the topmost block of the backbone, and so on.
+Blocks go by their depth below the head: 0 is the head, 1 the topmost block of the backbone, and so on.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from pipeline.networks.freezing import blocks
+from pipeline.registry.tuning import TUNING
+from pipeline.store.places import load
 
 
 @dataclass(frozen=True)
-class Method:
-    """A row of METHODS and its settings (tune.layer_decay, tune.l2_sp)."""
+class TuningMethod:
+    """A registered fine-tuning method and its settings (tune.layer_decay, tune.l2_sp)."""
 
     name: str = "joint"
     layer_decay: float = 1.0
@@ -23,51 +23,41 @@ class Method:
 
     def multipliers(self, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
         """What the learning rate of variables of these depths (n,) is multiplied by in an epoch of 1..epochs: (n,)."""
-        return METHODS[self.name].multipliers(self, depth, epoch, epochs)
+        found: np.ndarray = load(TUNING[self.name].multipliers)(self, depth, epoch, epochs)
+        return found
 
     @property
     def pull(self) -> float:
         """How strongly the gradient draws weights back to the source's, and those of the head to 0."""
-        return self.l2_sp if METHODS[self.name].pulls else 0.0
+        return self.l2_sp if TUNING[self.name].anchored else 0.0
 
     @property
     def decays(self) -> bool:
         """Whether weight decay applies: what draws weights to the source's takes the place of what draws them to 0."""
-        return not METHODS[self.name].pulls
+        return not TUNING[self.name].anchored
 
 
-class Rule(NamedTuple):
-    """`multipliers`: of a method, depths (n,), the epoch and their number."""
-
-    multipliers: Callable[[Method, np.ndarray, int, int], np.ndarray]
-    pulls: bool = False
+JOINT = TuningMethod()
 
 
-def _equal(method: Method, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
+def one_rate(method: TuningMethod, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
+    """All blocks at the same learning rate."""
     return np.ones(len(depth))
 
 
-def _from_the_top(method: Method, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
-    """One more block an epoch; several where else the lowest were still frozen in the second half of the epochs."""
+def unfreezing_from_the_top(method: TuningMethod, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
+    """Gradual unfreezing, one more block an epoch (Howard and Ruder, ACL 2018, section 3.3).
+
+    Several blocks an epoch where else the lowest were still frozen in the second half of the epochs.
+    """
     deepest = int(depth.max(initial=0))
     blocks_an_epoch = -(-deepest // max(epochs // 2, 1))
     return (depth <= epoch * blocks_an_epoch).astype("float64")
 
 
-def _falling(method: Method, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
+def falling_with_depth(method: TuningMethod, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
+    """Discriminative fine-tuning: a block's rate is `layer_decay` times that of the block above (ibid., 3.2)."""
     return method.layer_decay ** depth.astype("float64")
-
-
-METHODS: dict[str, Rule] = {
-    "joint": Rule(_equal),
-    # gradual unfreezing and discriminative fine-tuning: Howard and Ruder, ACL 2018, sections 3.3 and 3.2
-    "gradual": Rule(_from_the_top),
-    "layerwise": Rule(_falling),
-    # L2-SP: Li, Grandvalet and Davoine, ICML 2018, equation 3
-    "l2_sp": Rule(_equal, pulls=True),
-}
-
-JOINT = Method()
 
 
 def variable_depths(trained: keras.Model, backbone: keras.Model) -> np.ndarray:

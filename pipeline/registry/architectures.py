@@ -1,0 +1,93 @@
+"""The architectures that params.yaml may name: those built here, all of keras.applications, and `.keras` files."""
+
+from typing import NamedTuple
+
+from pipeline.store.words import nearest
+
+
+class ImageNetWeights(NamedTuple):
+    """Published weights of an architecture.
+
+    Attributes:
+        load: where the function image size -> (backbone, origin, sha256 of the file) lives.
+        licence: as the authors released the weights.
+    """
+
+    load: str
+    licence: str
+
+
+class ArchitectureEntry(NamedTuple):
+    """A network that is built here.
+
+    Attributes:
+        build: where the function image size -> keras.Model lives; pixels float32 (n, s, s, 3) of 0..255 to a feature
+            map (n, h, w, c), with random weights.
+        preprocessing: what its first layers do to the pixels, for the card.
+        citation: of the paper, for the card.
+        imagenet: its published weights, where there are any.
+    """
+
+    build: str
+    preprocessing: str
+    citation: str
+    imagenet: ImageNetWeights | None = None
+
+
+CIFAR_PIXELS = "RGB pixels 0..255, scaled to 0..1, minus ImageNet's mean, divided by its deviation, channel by channel"
+CIFAR_RESNET = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016 (section 4.2)"
+
+ARCHITECTURES: dict[str, ArchitectureEntry] = {
+    "efficientnet_lite0": ArchitectureEntry(
+        "pipeline.networks.efficientnet_lite:efficientnet_lite0",
+        "RGB pixels 0..255, minus 127, divided by 128",
+        "Tan and Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019 (Lite variant, 2020)",
+        ImageNetWeights("pipeline.networks.lite0_weights:load_lite0", "Apache-2.0"),
+    ),
+    "cifar_resnet8": ArchitectureEntry("pipeline.networks.cifar_resnet:cifar_resnet8", CIFAR_PIXELS, CIFAR_RESNET),
+    "cifar_resnet14": ArchitectureEntry("pipeline.networks.cifar_resnet:cifar_resnet14", CIFAR_PIXELS, CIFAR_RESNET),
+}
+
+# Every model of keras.applications (Keras 3.15); a test holds this list equal to what the installed Keras offers.
+APPLICATIONS = (
+    *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
+    *(f"DenseNet{depth}" for depth in (121, 169, 201)),
+    *(f"EfficientNetB{scale}" for scale in range(8)),
+    *(f"EfficientNetV2{scale}" for scale in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+    "InceptionResNetV2",
+    "InceptionV3",
+    *("MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"),
+    *("NASNetMobile", "NASNetLarge"),
+    *(f"ResNet{depth}{version}" for depth in (50, 101, 152) for version in ("", "V2")),
+    *("VGG16", "VGG19"),
+    "Xception",
+)
+FILE_SUFFIX = ".keras"
+
+
+def is_file(architecture: str) -> bool:
+    """Whether `architecture` is the path of a Keras file rather than a name."""
+    return architecture.endswith(FILE_SUFFIX)
+
+
+def known_architecture(name: str) -> bool:
+    """Whether `name` can be built: a name listed here, or a path ending in `.keras` (not opened by this check)."""
+    return name in ARCHITECTURES or name in APPLICATIONS or is_file(name)
+
+
+def unknown_architecture(name: str) -> str:
+    """The words that refuse a name: what was received, the nearest, and all that are allowed."""
+    names = (*ARCHITECTURES, *APPLICATIONS)
+    return (
+        f"unknown architecture '{name}'{nearest(name, names)}; allowed: {', '.join(ARCHITECTURES)}, a model of "
+        f"keras.applications ({', '.join(APPLICATIONS)}), or the path of a .keras file with its sha256"
+    )
+
+
+def allowed_weights(architecture: str) -> tuple[str, ...]:
+    """What the weights of a source may be for an architecture: published ones only where somebody published some."""
+    if is_file(architecture):
+        return ("file", "random")
+    entry = ARCHITECTURES.get(architecture)
+    published = entry.imagenet is not None if entry else architecture in APPLICATIONS
+    return ("imagenet", "random") if published else ("random",)

@@ -5,7 +5,6 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-
 from pipeline.reporting import figures
 
 HOSTILE = ["$\\q$ {", "--><script>alert(1)</script>", "a|b & c", "$5 to $10", "Größe"]

@@ -7,8 +7,6 @@ import jinja2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
-
 from pipeline.reporting import render as pages
 from pipeline.reporting.sentences import (
     controls_line,
@@ -22,6 +20,7 @@ from pipeline.reporting.sentences import (
     spending,
 )
 from pipeline.reporting.table import adaptation_table, control_table, verdict_table
+from rich.console import Console
 
 ENTRY = {
     "kind": "transfer",

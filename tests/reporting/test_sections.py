@@ -1,7 +1,6 @@
 """Sections: what is unknown, not comparable or not to be trusted is told as that."""
 
 import pytest
-
 from pipeline.reporting import sections
 
 SPENT = {"pretraining_share_gflops": 20.0, "saved_amortised": 0.25}

@@ -8,10 +8,10 @@ import pytest
 import tiny_world
 from dvc.cli import main
 from dvc.repo import Repo
+from pipeline.reporting.summary import amortised, cells, headlines, one_off
 from scmrepo.git import Git
 
 from pipeline.config.loading import check_params, load_params
-from pipeline.reporting.summary import amortised, cells, headlines, one_off
 
 
 def cards(**gflops):

@@ -1,7 +1,6 @@
 """Tables of the report: what was paid once stands apart, clocks beside what they timed, choices beside the truth."""
 
 import pytest
-
 from pipeline.reporting.tables import candidates_table, gains_table, spending_table
 
 CLOCK = {"seconds": 10.0, "cpu_seconds": 19.6, "peak_memory_mb": 1234.5, "device": "cpu"}

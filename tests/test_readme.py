@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from pipeline.reporting.sentences import sentence
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.report.content import Column, Table, numbers
 from pipeline.report.words import capitalised, number, saving, spaced
-from pipeline.results.result import Compute, Pretraining, Result
+from pipeline.results.result import Pretraining, Result
 
 Clock = Mapping[str, Any]
 STEPS = {  # arm -> the step whose clock it has
@@ -20,14 +20,15 @@ NAMES = {"adapted": "adapted (everything tried)"}
 OWN = ("extract", "head", "tune")  # the steps of a transfer itself
 
 
-def compute_sentences(compute: Compute) -> list[str]:
-    """The share of compute saved, then what pretraining took."""
+def compute_sentences(result: Result) -> list[str]:
+    """The share of compute saved, then what pretraining took; nothing where no compute can be saved."""
+    compute = result.compute
     if compute.saved is None or compute.transfer_gflops is None or compute.scratch_gflops is None:
         return []
     share = capitalised(saving(compute.saved))
-    scratch = f"training from scratch {compute.scratch_gflops:,.0f}"
-    spent = f"the transfer took {compute.transfer_gflops:,.0f} GFLOPs, {scratch}"
-    sentences = [f"{share}: {spent} (pretraining cost excluded)."]
+    spent = f"the transfer took {compute.transfer_gflops:,.0f} GFLOPs"
+    other = f"{spaced(result.against)} {compute.scratch_gflops:,.0f}"
+    sentences = [f"{share}: {spent}, {other} (pretraining cost excluded)."]
     if compute.pretraining is not None:
         sentences += pretraining_sentence(compute.pretraining, compute.saved_amortised)
     return sentences

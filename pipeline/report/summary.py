@@ -14,12 +14,6 @@ Results = Mapping[str, Result]
 Files = Mapping[str, Mapping[str, Any]]
 Group = Literal["transfers", "adaptations", "controls", "parts"]
 ORDER: tuple[Group, ...] = ("transfers", "adaptations", "controls")
-BOTH_FROM_SCRATCH = "both arms were trained from scratch with the same budget"
-NO_SAVING = {  # why a kind of question has no share of compute saved
-    "adaptation": "an adaptation is compared with the unadapted source, not with training from scratch",
-    "repeat": BOTH_FROM_SCRATCH,
-    "rescaled": BOTH_FROM_SCRATCH,
-}
 
 
 def summarise(results: Results, forecasts: Files, cards: Files, params: Params) -> Run:
@@ -178,12 +172,10 @@ def score(results: list[Result]) -> Score:
 
 def with_pretraining(result: Result, cards: Files, params: Params) -> Result:
     """Add what making the source took, and the compute saved with this question's share of it."""
-    compute = result.compute
-    if result.source is not None and result.kind in ("transfer", "adaptation"):
-        compute = amortised(compute, pretraining(result.source, cards, params))
-    if compute.saved is None and compute.saved_reason is None:
-        compute = compute.model_copy(update={"saved_reason": NO_SAVING.get(result.kind)})
-    return result.model_copy(update={"compute": compute})
+    if result.source is None:
+        return result
+    paid = pretraining(result.source, cards, params)
+    return result.model_copy(update={"compute": amortised(result.compute, paid)})
 
 
 def pretraining(source: str, cards: Files, params: Params) -> Pretraining:

@@ -71,7 +71,7 @@ def answer(name: str, result: Result, metric: str) -> str:
     control = f"{control_state(result)}: " if result.control else ""
     parts = [f"{name}: {control}{_finding(result, metric)}"]
     if result.baseline_stopped_improving is False:
-        parts.append("scratch was still improving when its budget ended")
+        parts.append(f"{spaced(result.against)} was still improving when its budget ended")
     if result.controls == "failed":
         parts.append("not to be trusted, since controls of this run failed")
     return f"{'; '.join(parts)}."

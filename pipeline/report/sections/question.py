@@ -27,8 +27,8 @@ from pipeline.verdict.controls import RULES
 ARMS = ("head", "tuned", "again", "rescaled", "scratch", "source_only", "adapted", "target_supervised")
 DISTRUST = "Controls of this run failed: this result is not to be trusted."
 CONVERGENCE = (
-    "It counts as converged where the last quarter of its epochs was at most 1% better on validation than the best epoch "
-    "before them."
+    "It counts as converged where the last quarter of its epochs was at most 1% better on validation than the best "
+    "epoch before them."
 )
 
 
@@ -43,7 +43,7 @@ def _section(name: str, result: Result, material: Material) -> Section:
     details, clocks = details_of(result), material.cost.get(name, {})
     forecast, metric = material.forecasts.get(name), material.run.facts.metric
     epochs = 0 if material.params is None else material.params.scratch.epochs
-    texts = [subject(result), *compute_sentences(result.compute)]
+    texts = [subject(result), *compute_sentences(result)]
     blocks: list[Block] = [Paragraph(claim(result, metric), "lead"), Paragraph(" ".join(texts))]
     blocks += [Paragraph(text, "warning") for text in warnings(result)]
     blocks += [arms_table(result), gains_table(result, material.run.facts.alpha), spending_table(result, clocks)]
@@ -91,10 +91,10 @@ def warnings(result: Result) -> list[str]:
     stopped = details_of(result).stopped_improving.get(result.against, [])
     if result.baseline_stopped_improving is False:
         found.append(
-            f"In {stopped.count(False)} of {len(stopped)} folds scratch had not stopped improving when its budget "
-            "ended: a better validation loss came within its last scratch.patience epochs, and the best of the last quarter "
-            "of its epochs was more than 1% better than the best epoch before it (or there were fewer than four). A "
-            "larger scratch.epochs may bring it closer and shrink the gain."
+            f"In {stopped.count(False)} of {len(stopped)} folds {spaced(result.against)} was still improving when its "
+            "budget ended: a better validation loss came within its last scratch.patience epochs, and the best of "
+            "the last quarter of its epochs was more than 1% better than the best epoch before it (or there were fewer "
+            "than four). A larger scratch.epochs may bring it closer and shrink the gain."
         )
     return found
 
@@ -116,7 +116,7 @@ def _remarks(result: Result, forecast: Mapping[str, Any] | None) -> list[str]:
         return [f"Chosen without labels, by folds: {chosen}."]
     remarks = [text for text in (kept_epochs(folds),) if text]
     if result.cost_to_equal_quality is not None:
-        remarks.append(equal_quality_sentence(result.cost_to_equal_quality))
+        remarks.append(equal_quality_sentence(result.cost_to_equal_quality, spaced(result.against)))
     if forecast is not None:
         remarks.append(forecast_sentence(forecast, result, folds["head"][0]["forecast_sha256"]))
     return remarks
@@ -130,16 +130,16 @@ def kept_epochs(folds: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     return f"Epoch kept, of those run, by fold: {arms}." if arms else ""
 
 
-def equal_quality_sentence(cost: EqualQuality) -> str:
-    """What it took to match scratch's final quality."""
+def equal_quality_sentence(cost: EqualQuality, other: str) -> str:
+    """What it took to match the final quality of the other arm."""
     if cost.ratio is None or cost.gflops is None or cost.scratch_gflops is None:
         return f"Cost to equal quality is undefined: {cost.reason}."
-    needed = f"scratch needed {cost.scratch_gflops:,.0f}"
+    needed = f"{other} needed {cost.scratch_gflops:,.0f}"
     if cost.reached:
         gflops = f"after {cost.gflops:,.0f} GFLOPs"
-        return f"The transfer matched scratch's final quality {gflops}; {needed} (ratio {cost.ratio:.2f})."
+        return f"The transfer matched {other}'s final quality {gflops}; {needed} (ratio {cost.ratio:.2f})."
     return (
-        f"The transfer did not match scratch's final quality within {cost.gflops:,.0f} GFLOPs; {needed} (ratio above "
+        f"The transfer did not match {other}'s final quality within {cost.gflops:,.0f} GFLOPs; {needed} (ratio above "
         f"{cost.ratio:.2f})."
     )
 

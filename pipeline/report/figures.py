@@ -44,15 +44,23 @@ INCHES = (5.2, 3.4)
 def forest_plot(rows: pd.DataFrame, metric: str) -> str:
     """Every gain with its interval; controls, which are no findings, are on grey with hollow points.
 
+    The axis has room for every gain and for the intervals of what is no control; a longer interval ends in an arrow.
+
     Args:
         rows: question, role, reading, gain, ci_low, ci_high, as `gain_rows` gives them.
     """
+    rows = rows.astype(dict.fromkeys(("gain", "ci_low", "ci_high"), "float64"))
     figure, axes = _figure(6.4, 1.2 + 0.35 * len(rows))
     records = rows.to_dict("records")
+    widest = _widest(rows)
     for position, row in enumerate(records):
         colour, control = READINGS[row["reading"]], row["role"] == CONTROLS
-        axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=1 if control else 2)
+        low, high = max(row["ci_low"], -widest), min(row["ci_high"], widest)
+        axes.plot([low, high], [position, position], color=colour, linewidth=1 if control else 2)
         axes.plot([row["gain"]], [position], "o", color=colour, markerfacecolor="white" if control else colour)
+        for end, whole, arrow in ((low, row["ci_low"], "<"), (high, row["ci_high"], ">")):
+            if end != whole and not np.isnan(whole):
+                axes.plot([end], [position], arrow, color=colour, markersize=4)
         if control:
             axes.axhspan(position - 0.5, position + 0.5, color="#eeeeee", linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=0.8)
@@ -61,6 +69,13 @@ def forest_plot(rows: pd.DataFrame, metric: str) -> str:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(f"gain in {metric_name(metric)}")
     return _svg(figure)
+
+
+def _widest(rows: pd.DataFrame) -> float:
+    """The largest distance from 0 that a forest plot shows: of all gains, and of intervals that are no control's."""
+    findings = rows[rows["role"] != CONTROLS] if (rows["role"] != CONTROLS).any() else rows
+    largest = float(pd.concat([rows["gain"], findings["ci_low"], findings["ci_high"]]).abs().max())
+    return 1.1 * largest if largest > 0 else 1.0
 
 
 @styled

@@ -1,6 +1,7 @@
 """The results of the last run on the terminal: claims and tables of the report that metrics.json is enough for."""
 
 from pathlib import Path
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -52,15 +53,12 @@ def rich_table(table: Table) -> RichTable:
     places = [at for at, column in enumerate(table.columns) if column.title in table.terminal]
     # Without frames, three kinds of numbers and their words fit into 80 columns.
     result = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for at in places:
-        first, number = at == places[0], table.columns[at].kind == "number"
-        # a longer name goes on in the next line, as do the words of a heading; other cells stay whole
-        result.add_column(
-            escape(_broken(table.columns[at].title)),
-            overflow="fold",
-            justify="right" if number else "left",
-            min_width=0 if first else max(map(_width, (row[at] for row in table.rows)), default=0),
-        )
+    result.add_column(escape(table.columns[places[0]].title), overflow="fold")  # a longer name goes on in the next line
+    for at in places[1:]:
+        title = table.columns[at].title
+        lines = [*title.split(), *(line for row in table.rows for line in _broken(row[at]).split("\n"))]
+        justify: Literal["left", "right"] = "right" if table.columns[at].kind == "number" else "left"
+        result.add_column(escape(_broken(title)), justify=justify, width=max(map(len, lines)))  # as narrow as its cells
     for row in table.rows:
         result.add_row(*(_cell(row[at], at == places[0]) for at in places))
     return result
@@ -74,7 +72,3 @@ def _cell(text: str, first: bool) -> str:
 
 def _broken(text: str) -> str:
     return text.replace(" [", "\n[").replace(" (", "\n(")
-
-
-def _width(text: str) -> int:
-    return max(map(len, _broken(text).split("\n")))

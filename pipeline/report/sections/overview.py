@@ -145,6 +145,6 @@ def _forest(run: Run) -> Figure:
     caption = (
         f"Gain in {metric_name(run.facts.metric)} with its {1 - run.facts.alpha:.0%} interval: against scratch as it "
         "converged, against what scratch had reached for the same compute, and of adaptations against the unadapted "
-        "source. Controls, on grey, are no findings."
+        "source. Controls, on grey, are no findings; an arrow is an interval that goes on."
     )
     return Figure(caption, svg=forest_plot(gain_rows(run), run.facts.metric), file=FOREST_FILE)

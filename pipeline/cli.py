@@ -55,9 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
 
             print(examine())
         elif parsed.command == "table":
-            from pipeline.reporting.table import print_table
+            from pipeline.report.terminal import print_report
 
-            print_table()
+            print_report()
         elif parsed.command == "warm":
             return run_beside(parsed.rest, main)
         else:

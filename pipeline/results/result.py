@@ -156,6 +156,7 @@ class Result(Reading):
         arm, against: names of the two arms. arms: metric -> value, out of fold, of every arm read.
         equal_compute: against what the other arm had reached when it had spent as much.
         held: whether a control came out as it must. controls: "failed" where controls of the run failed.
+        share: of the gain of the question that this one is part of.
     """
 
     version: Literal[1] = VERSION
@@ -179,6 +180,7 @@ class Result(Reading):
     ceiling: Ceiling | None = None
     forecast: Forecast | None = None
     held: bool | None = None
+    share: float | None = None
     controls: Literal["failed"] | None = None
     details: Details | None = None
 
@@ -192,6 +194,17 @@ class Result(Reading):
 def reading_fields(verdict: Verdict) -> dict[str, Any]:
     """The fields of a verdict that a `Reading` has."""
     return {name: getattr(verdict, name) for name in Reading.model_fields}
+
+
+def details_of(result: Result) -> Details:
+    """The details of a result as evaluate wrote it.
+
+    Raises:
+        ValueError: it was read from metrics.json, which has none.
+    """
+    if result.details is None:
+        raise ValueError(f"a result of {result.target} has no details: it was not read from result.json")
+    return result.details
 
 
 def write_result(path: Path, result: Result) -> None:

@@ -16,10 +16,16 @@ class Score(Model):
 
 
 class RunFacts(Model):
-    """What metrics.json says of the run as a whole; `controls` is None where it has none."""
+    """What metrics.json says of the run as a whole.
+
+    Attributes:
+        metric, alpha, margin: the settings of its verdicts. controls: None where the run has none.
+    """
 
     version: Literal[1] = VERSION
     metric: str
+    alpha: float
+    margin: float
     protocol: str
     folds: int
     image_size: int

@@ -84,6 +84,11 @@ class Paths:
         return self.root / "reports" / "report.html"
 
     @property
+    def report_gain(self) -> Path:
+        """The forest plot of the run."""
+        return self.root / "reports" / "gain.svg"
+
+    @property
     def plots(self) -> Path:
         return self.root / "reports" / "plots"
 

@@ -10,9 +10,9 @@ import adapted
 import pandas as pd
 import pytest
 import tiny_world
-
 from pipeline.reporting.sentences import equal_quality, interval, number
 from pipeline.reporting.summary import NO_SAVING, last_verdict
+
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_json, seal, sha256_file, write_json
 from pipeline.store.paths import Paths

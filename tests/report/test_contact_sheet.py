@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.reporting import contact_sheet as sheets
-from pipeline.reporting.contact_sheet import CELL, COLUMNS, LARGEST, LINE, MOST, Picture, contact_sheet
+from pipeline.report import contact_sheet as sheets
+from pipeline.report.contact_sheet import CELL, COLUMNS, LARGEST, LINE, MOST, Picture, contact_sheet
 
 
 def picture(grey, *lines, size=80, channels=1):

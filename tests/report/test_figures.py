@@ -1,12 +1,14 @@
 """Figures: valid SVG for any labels, the same bytes for the same rows, and undefined values draw nothing."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
+import builders
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.reporting import figures
+from pipeline.report import figures
 
 HOSTILE = ["$\\q$ {", "--><script>alert(1)</script>", "a|b & c", "$5 to $10", "Größe"]
 
@@ -28,7 +30,7 @@ def test_labels_are_shown_as_they_are(label):
 
 def gains(**changes):
     row = {
-        "transfer": "a-to-b",
+        "question": "a-to-b",
         "role": "transfers",
         "reading": "converged",
         "gain": 0.1,
@@ -39,20 +41,34 @@ def gains(**changes):
 
 
 def test_a_figure_repeats_to_the_byte_and_depends_on_its_rows():
-    assert figures.gain_figure(gains()) == figures.gain_figure(gains())
-    assert figures.gain_figure(gains()) != figures.gain_figure(gains(gain=0.11))
+    assert figures.forest_plot(gains(), "accuracy") == figures.forest_plot(gains(), "accuracy")
+    assert figures.forest_plot(gains(), "accuracy") != figures.forest_plot(gains(gain=0.11), "accuracy")
 
 
 def test_every_transfer_and_reading_is_named():
-    shown = texts(figures.gain_figure(gains()))
+    shown = texts(figures.forest_plot(gains(), "accuracy"))
     assert "a-to-b" in shown and "(converged)" in shown and "(equal compute)" in shown
 
 
 def test_controls_are_drawn_otherwise():
     control = gains(role="controls").iloc[:1]
-    assert "(control)" in texts(figures.gain_figure(control))
-    plain, apart = (figures.gain_figure(rows) for rows in (gains().iloc[:1], control))
+    assert "(control)" in texts(figures.forest_plot(control, "accuracy"))
+    plain, apart = (figures.forest_plot(rows, "accuracy") for rows in (gains().iloc[:1], control))
     assert "#eeeeee" in apart and "#eeeeee" not in plain
+
+
+def test_a_control_with_a_long_interval_does_not_squeeze_the_findings():
+    """Its interval ends in arrows; every gain and every other interval is inside."""
+    rows = pd.concat([gains(), gains(role="controls", ci_low=-9.0, ci_high=9.0)], ignore_index=True)
+    assert figures._widest(rows) == pytest.approx(0.22)
+    assert figures._widest(rows[rows["role"] == "controls"]) == pytest.approx(9.9)
+    ticks = re.findall(r">(−?\d+\.\d+)</text>", figures.forest_plot(rows, "accuracy"))
+    assert ticks and max(abs(float(tick.replace("−", "-"))) for tick in ticks) <= 0.25
+
+
+def test_a_forest_plot_has_its_own_background_and_text_as_text():
+    shown = figures.forest_plot(gains(), "roc_auc")
+    assert 'style="fill: #ffffff"' in shown and ">gain in ROC AUC</text>" in shown
 
 
 def test_every_class_has_its_own_curve_and_none_is_joined_to_the_next():
@@ -72,34 +88,25 @@ def test_every_class_has_its_own_curve_and_none_is_joined_to_the_next():
 
 
 def test_an_undefined_gain_or_curve_is_left_out():
-    texts(figures.gain_figure(gains(gain=None, ci_low=None, ci_high=None)))
+    texts(figures.forest_plot(gains(gain=None, ci_low=None, ci_high=None), "accuracy"))
     empty = pd.DataFrame(columns=["arm", "positive", "false_positive_rate", "true_positive_rate"])
     texts(figures.roc_figure(empty))
 
 
-SAVING = pd.DataFrame(
-    [
-        ("head", 5.0, 0.5, 0.4, 0.6),
-        ("head", 9.0, 0.7, 0.6, 0.8),
-        ("scratch", 0.0, 0.5, 0.5, 0.5),
-        ("scratch", 30.0, 0.65, 0.6, 0.7),
-        ("scratch", 90.0, 0.65, 0.6, 0.7),
-    ],
-    columns=["arm", "gflops", "value", "low", "high"],
-)
+SAVING = builders.saving_rows()
 
 
 def test_the_saving_names_its_arms_and_its_metric_and_marks_what_scratch_ended_with():
-    drawn = figures.saving_figure(SAVING, "macro_f1")
-    assert all(word in texts(drawn) for word in ("head", "scratch", "macro f1", "GFLOPs"))
-    assert drawn == figures.saving_figure(SAVING, "macro_f1")
+    drawn = figures.saving_figure(SAVING, "macro F1", "scratch")
+    assert all(word in texts(drawn) for word in ("head", "scratch", "macro F1", "GFLOPs"))
+    assert drawn == figures.saving_figure(SAVING, "macro F1", "scratch")
     lower = SAVING.assign(value=SAVING["value"].where(SAVING["gflops"] < 90, 0.6))
-    assert figures.saving_figure(lower, "macro_f1") != drawn
+    assert figures.saving_figure(lower, "macro F1", "scratch") != drawn
     assert drawn.count("stroke-dasharray") == 1  # the dotted line
 
 
 def test_a_saving_is_drawn_where_no_fold_has_the_metric():
-    texts(figures.saving_figure(SAVING.assign(low=np.nan, high=np.nan), "roc_auc"))
+    texts(figures.saving_figure(SAVING.assign(low=np.nan, high=np.nan), "ROC AUC", "scratch"))
 
 
 def test_calibration_names_its_arms():

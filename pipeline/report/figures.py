@@ -1,7 +1,6 @@
 """Figures of the report as SVG text: the same bytes for the same rows."""
 
 import io
-from collections.abc import Mapping
 from typing import Any
 
 import matplotlib
@@ -10,69 +9,87 @@ import pandas as pd
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
-from pipeline.reporting.sentences import spaced
-from pipeline.verdict.spending import SCRATCH
+from pipeline.report.plots import CONVERGED, EQUAL_COMPUTE, UNADAPTED
+from pipeline.report.words import metric_name, spaced
+from pipeline.results.run import Study
 
-matplotlib.rcParams.update(
-    {
-        "svg.hashsalt": "transfer-verdict",  # element ids do not change from run to run
-        "svg.fonttype": "none",
-        "font.family": "sans-serif",
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "legend.frameon": False,
-    }
-)
+STYLE: Any = {
+    "svg.hashsalt": "transfer-verdict",  # element ids do not change from run to run
+    "svg.fonttype": "none",  # text stays text
+    "figure.facecolor": "white",  # legible on dark pages too
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+styled = matplotlib.rc_context(STYLE)
 # Okabe and Ito's colours, safe for colour-blind readers
 COLOURS = {
     "head": "#e69f00",
     "tuned": "#0072b2",
     "again": "#009e73",
+    "rescaled": "#009e73",
     "scratch": "#6b6b6b",
     "source_only": "#6b6b6b",
     "adapted": "#0072b2",
     "target_supervised": "#009e73",
 }
-READINGS = {"converged": "#0072b2", "equal compute": "#e69f00", "over source only": "#009e73"}
+READINGS = {CONVERGED: "#0072b2", EQUAL_COMPUTE: "#e69f00", UNADAPTED: "#009e73"}
 CONTROLS = "controls"
 INCHES = (5.2, 3.4)
 
 
-def gain_figure(rows: pd.DataFrame) -> str:
-    """Everybody's gain with its interval: transfer, role, reading, gain, ci_low, ci_high.
+@styled
+def forest_plot(rows: pd.DataFrame, metric: str) -> str:
+    """Every gain with its interval; controls, which are no findings, are on grey with hollow points.
 
-    Controls stand on grey, with hollow points: they are no findings.
+    The axis has room for every gain and for the intervals of what is no control; a longer interval ends in an arrow.
+
+    Args:
+        rows: question, role, reading, gain, ci_low, ci_high, as `gain_rows` gives them.
     """
+    rows = rows.astype(dict.fromkeys(("gain", "ci_low", "ci_high"), "float64"))
     figure, axes = _figure(6.4, 1.2 + 0.35 * len(rows))
-    for position, row in enumerate(rows.to_dict("records")):
+    records = rows.to_dict("records")
+    widest = _widest(rows)
+    for position, row in enumerate(records):
         colour, control = READINGS[row["reading"]], row["role"] == CONTROLS
-        axes.plot([row["ci_low"], row["ci_high"]], [position, position], color=colour, linewidth=1 if control else 2)
+        low, high = max(row["ci_low"], -widest), min(row["ci_high"], widest)
+        axes.plot([low, high], [position, position], color=colour, linewidth=1 if control else 2)
         axes.plot([row["gain"]], [position], "o", color=colour, markerfacecolor="white" if control else colour)
+        for end, whole, arrow in ((low, row["ci_low"], "<"), (high, row["ci_high"], ">")):
+            if end != whole and not np.isnan(whole):
+                axes.plot([end], [position], arrow, color=colour, markersize=4)
         if control:
             axes.axhspan(position - 0.5, position + 0.5, color="#eeeeee", linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    names = [
-        f"{row['transfer']}\n({'control' if row['role'] == CONTROLS else row['reading']})"
-        for row in rows.to_dict("records")
-    ]
+    names = [f"{row['question']}\n({'control' if row['role'] == CONTROLS else row['reading']})" for row in records]
     axes.set_yticks(range(len(rows)), names, parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel("gain")
+    axes.set_xlabel(f"gain in {metric_name(metric)}")
     return _svg(figure)
 
 
-def saving_figure(rows: pd.DataFrame, metric: str) -> str:
+def _widest(rows: pd.DataFrame) -> float:
+    """The largest distance from 0 that a forest plot shows: of all gains, and of intervals that are no control's."""
+    findings = rows[rows["role"] != CONTROLS] if (rows["role"] != CONTROLS).any() else rows
+    largest = float(pd.concat([rows["gain"], findings["ci_low"], findings["ci_high"]]).abs().max())
+    return 1.1 * largest if largest > 0 else 1.0
+
+
+@styled
+def saving_figure(rows: pd.DataFrame, metric: str, against: str) -> str:
     """The metric against GFLOPs spent over all folds: steps, in a band from the worst fold to the best.
 
-    The dotted line is what scratch ended with: where an arm first reaches it stands its cost to equal quality. What
-    cost nothing has no place on a log axis.
+    The dotted line is the final quality of `against`: where an arm first reaches it, its cost to equal quality can be
+    read. What cost nothing has no place on a log axis.
 
     Args:
-        rows: arm, gflops, value, low, high, as `saving_curve` gives them; nan draws no band.
+        rows: arm, gflops, value, low, high, as `saving_curve` gives them; nan draws no band. metric: in words.
     """
     figure, axes = _figure(*INCHES)
-    axes.axhline(rows["value"][rows["arm"] == SCRATCH].iloc[-1], color=COLOURS[SCRATCH], linewidth=0.8, linestyle=":")
+    axes.axhline(rows["value"][rows["arm"] == against].iloc[-1], color=COLOURS[against], linewidth=0.8, linestyle=":")
     for arm, table in _by_arm(rows[rows["gflops"] > 0]):
         spent, band = table["gflops"], {"color": COLOURS[arm], "alpha": 0.15, "linewidth": 0}
         axes.fill_between(spent, table["low"], table["high"], step="post", **band)
@@ -82,11 +99,12 @@ def saving_figure(rows: pd.DataFrame, metric: str) -> str:
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("GFLOPs spent over all folds")
-    axes.set_ylabel(spaced(metric))
+    axes.set_ylabel(metric)
     axes.legend()
     return _svg(figure)
 
 
+@styled
 def roc_figure(rows: pd.DataFrame) -> str:
     """ROC curves out of fold: a line an arm, and where there are several positive classes a thin one for each."""
     figure, axes = _figure(3.6, INCHES[1])
@@ -106,6 +124,7 @@ def roc_figure(rows: pd.DataFrame) -> str:
     return _svg(figure)
 
 
+@styled
 def calibration_figure(rows: pd.DataFrame) -> str:
     """Reliability diagram: points as large as their share of the images; on the diagonal, confidence is honest."""
     figure, axes = _figure(3.6, INCHES[1])
@@ -120,6 +139,7 @@ def calibration_figure(rows: pd.DataFrame) -> str:
     return _svg(figure)
 
 
+@styled
 def confusion_figure(confusion: dict[str, list[list[float]]], classes: list[str]) -> str:
     """A confusion matrix an arm: shares of the true class, with the weighted counts."""
     arms = [arm for arm in COLOURS if arm in confusion]
@@ -140,15 +160,16 @@ def confusion_figure(confusion: dict[str, list[list[float]]], classes: list[str]
     return _svg(figure)
 
 
-def labels_figure(study: Mapping[str, Any], metric: str) -> str:
+@styled
+def labels_figure(study: Study, metric: str) -> str:
     """The metric against the share of the labels: a line an arm, its interval as a band."""
     figure, axes = _figure(*INCHES)
-    for arm, curve in study["curves"].items():
-        rows = pd.DataFrame(curve).astype("float64")
-        axes.plot(study["fractions"], rows["value"], "o-", color=COLOURS[arm], label=spaced(arm), markersize=3)
-        axes.fill_between(study["fractions"], rows["ci_low"], rows["ci_high"], color=COLOURS[arm], alpha=0.15, lw=0)
+    for arm, curve in study.curves.items():
+        rows = pd.DataFrame([estimate.model_dump() for estimate in curve]).astype("float64")
+        axes.plot(study.fractions, rows["value"], "o-", color=COLOURS[arm], label=spaced(arm), markersize=3)
+        axes.fill_between(study.fractions, rows["ci_low"], rows["ci_high"], color=COLOURS[arm], alpha=0.15, lw=0)
     axes.set_xscale("log")
-    axes.set_xticks(study["fractions"], [f"{fraction:.0%}" for fraction in study["fractions"]])
+    axes.set_xticks(study.fractions, [f"{fraction:.0%}" for fraction in study.fractions])
     axes.minorticks_off()
     axes.set_xlabel("share of the labels")
     axes.set_ylabel(metric)

@@ -1,0 +1,38 @@
+"""Adaptations: how far a source gets on a target without its labels, and how far a linear probe gets with them."""
+
+from pipeline.report.content import Block, Column, Paragraph, Section, Table, numbers
+from pipeline.report.material import Material
+from pipeline.report.summary import group_of
+from pipeline.report.words import number, share_reached
+from pipeline.results.result import Result
+
+NOTES = {
+    "Source only": "the unadapted source with its own head; the gain of an adaptation is over it.",
+    "Linear probe": "trained with the target's labels on the source's features. It is not the best that could be done "
+    "with these labels.",
+    "Share reached": "of the linear probe's gain, reached without labels; an adaptation may get further (>100%).",
+}
+
+
+def sections(material: Material) -> list[Section]:
+    """The section, where there are adaptations."""
+    results = {name: result for name, result in material.run.results.items() if group_of(result) == "adaptations"}
+    if not results:
+        return []
+    notes = [Paragraph(text, "note", term) for term, text in NOTES.items()]
+    blocks: list[Block] = [table(results, material.run.facts.metric), *notes]
+    return [Section("Without labels of the target", blocks)]
+
+
+def table(results: dict[str, Result], metric: str) -> Table:
+    """A row an adaptation."""
+    titles = ("source only", "adapted", "linear probe with target labels", "share reached")
+    rows = [[name, *_qualities(result, metric)] for name, result in results.items()]
+    return Table([Column("adaptation"), *numbers(*titles)], rows, ("adaptation", *titles))
+
+
+def _qualities(result: Result, metric: str) -> list[str]:
+    own = [number(result.arms[arm][metric]) for arm in (result.against, result.arm)]
+    if result.ceiling is None:
+        return [*own, "-", "-"]
+    return [*own, number(result.arms[result.ceiling.arm][metric]), share_reached(result.ceiling.reached)]

@@ -1,0 +1,94 @@
+"""Numbers and readings in words: phrases that several sections use."""
+
+from pipeline.results.result import EqualQuality, Forecast, Interval, Reading, Result
+
+QUALITIES = {
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "log loss",
+    "ece": "calibration error",
+}
+IMPRACTICAL = "not practically detectable (more than ten times the data)"
+
+
+def number(value: float | None, form: str = ".3f") -> str:
+    """A number in a given format; a dash where it is undefined."""
+    return "-" if value is None else format(value, form)
+
+
+def spaced(name: str) -> str:
+    """A name from params as words."""
+    return name.replace("_", " ")
+
+
+def metric_name(metric: str) -> str:
+    """A metric in the field's words."""
+    return QUALITIES.get(metric, spaced(metric))
+
+
+def interval(reading: Interval) -> str:
+    """A gain with its interval, as far as they are defined."""
+    if reading.gain is None or reading.ci_low is None:
+        return number(reading.gain, "+.3f")
+    return f"{reading.gain:+.3f} [{reading.ci_low:+.3f}, {reading.ci_high:+.3f}]"
+
+
+def gain_title(alpha: float) -> str:
+    """The heading over a gain with its interval."""
+    return f"gain [{1 - alpha:.0%} interval]"
+
+
+def saving(saved: float, what: str = "compute") -> str:
+    """The share of compute (or time) saved, in words: a transfer may also cost more than training from scratch."""
+    return f"{saved:.0%} of the {what} saved" if saved >= 0 else f"{-saved:.0%} more {what} spent"
+
+
+def equal_quality(cost: EqualQuality | None) -> str:
+    """The ratio of costs to equal quality; `>`: a lower bound, since the quality was not reached."""
+    if cost is None or cost.ratio is None:
+        return "-"
+    return f"{'' if cost.reached else '> '}{cost.ratio:.2f}"
+
+
+def share_reached(reached: float | None) -> str:
+    """The share of the linear probe's gain that was reached without labels; above all of it, only that it is more."""
+    return ">100%" if reached is not None and reached > 1 else number(reached, ".0%")
+
+
+def forecast_words(forecast: Forecast | None) -> str:
+    """A forecast and whether it was correct."""
+    if forecast is None or forecast.label is None:
+        return "-"
+    outcome = {True: "correct", False: "wrong", None: "undecided"}[forecast.correct]
+    return f"{forecast.label} ({outcome})"
+
+
+def evidence_words(result: Result, reading: Reading) -> str:
+    """The evidence, marked where it rests on a p that is not adjusted for the number of questions."""
+    unadjusted = reading.p_holm is None and result.control is None
+    return f"{reading.evidence} (unadjusted)" if unadjusted else reading.evidence
+
+
+def images_needed(reading: Reading, images: int) -> str:
+    """How much testing would have shown the observed gain; a dash where it was shown, or nothing is known.
+
+    Args:
+        images: that were tested.
+    """
+    if reading.images_needed is None or reading.folds_needed is None:
+        return "-"
+    if reading.images_needed > 10 * images:
+        return IMPRACTICAL
+    return f"{reading.images_needed:,} images in {reading.folds_needed:,} folds"
+
+
+def held_words(held: bool | None) -> str:
+    """Whether a control held, in a cell."""
+    return {True: "yes", False: "NO", None: "undefined"}[held]
+
+
+def capitalised(text: str) -> str:
+    """The same text with a capital first letter."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,83 @@
+"""Renderers: hostile text is shown as the text that it is, in both formats, and blocks come in their order."""
+
+import re
+
+import jinja2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.report import render
+from pipeline.report.content import Column, Figure, Paragraph, Section, Table, items, numbers
+
+HOSTILE = "<script>alert(1)</script> | a*b"
+TABLE = Table([Column("what"), Column("label", "label"), *numbers("n [95%]")], [[HOSTILE, "positive", "+0.1 [0, 1]"]])
+
+
+@given(text=st.text("a|<>*_`#[]()!\\~\n\r{}", max_size=20))
+def test_markdown_shows_text_as_it_is(text):
+    """A reader of Markdown drops the backslash before a special sign; none is left without."""
+    escaped = render.markdown_escape(text)
+    assert re.fullmatch(r"([a ]|\\[^a \n\r])*", escaped)
+    assert re.sub(r"\\(.)", r"\1", escaped) == re.sub(r"[\n\r]", " ", text)
+
+
+def test_every_block_is_escaped_in_both_formats():
+    blocks = [Paragraph(HOSTILE, role) for role in ("text", "lead", "item", "note", "warning")]
+    blocks += [
+        Paragraph("text", "note", HOSTILE),
+        TABLE,
+        Figure(HOSTILE, webp=b"x", alt=HOSTILE),
+        Figure(HOSTILE, "s", file="f.svg"),
+    ]
+    sections = [Section(HOSTILE, blocks, Paragraph(HOSTILE, "held"))]
+    html, markdown = render.html(sections), render.markdown(sections)
+    assert "<script" not in html and html.count("&lt;script&gt;") >= len(blocks)
+    assert "<script" not in markdown.replace("\\<", "") and markdown.count("\\<script\\>") >= len(blocks) - 1
+
+
+def test_a_table_has_as_many_cells_in_every_line():
+    lines = [line for line in render.markdown([Section("s", [TABLE])]).splitlines() if line.startswith("|")]
+    assert len(lines) == 3 and len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert lines[1] == "|---|---|---:|" and "| **positive** | +0.1 [0, 1] |" in lines[2]
+    html = render.html([Section("s", [TABLE])])
+    assert '<td class="positive">positive</td>' in html and '<td class="n">+0.1 [0, 1]</td>' in html
+
+
+def test_the_banner_comes_first_and_blocks_keep_their_order():
+    banner = Paragraph("the controls held", "held")
+    section = Section("Title", [Paragraph("claim", "lead"), *items(["one", "two"]), Paragraph("why")], banner, level=1)
+    markdown = render.markdown([section, Section("Next", [])])
+    assert markdown.splitlines() == [
+        "**the controls held**", "", "# Title", "", "**claim**", "", "- one", "- two", "", "why", "", "## Next", "",
+    ]  # fmt: skip
+    html = render.html([section])
+    body = html[html.index("<body>") :].splitlines()
+    assert body[1] == '<p class="held">the controls held</p>' and '<h1 id="title">Title</h1>' in body
+    assert html.index("claim") < html.index("<li>one") < html.index("<li>two") < html.index("why")
+
+
+def test_markdown_shows_figures_with_a_file_and_links_to_the_others():
+    figures = [
+        Figure("a plot", "<svg>1</svg>", file="gain.svg"),
+        Figure("another", "<svg>2</svg>"),
+        Figure("3", "<svg/>"),
+    ]
+    markdown = render.markdown([Section("Labels saved: x", figures)])
+    assert "![a plot](gain.svg)" in markdown and "<svg" not in markdown
+    assert markdown.count("[Figures](report.html#labels-saved-x)") == 1
+    html = render.html([Section("Labels saved: x", figures)])
+    assert 'id="labels-saved-x"' in html and html.count("<figure>") == 3 and "<svg>1</svg>" in html
+
+
+def test_a_value_that_is_missing_stops_the_page(monkeypatch):
+    monkeypatch.setattr(render, "_source", lambda name: "{{ sections[0].tilte }}")
+    with pytest.raises(jinja2.UndefinedError, match="tilte"):
+        render.markdown([Section("s", [])])
+
+
+@pytest.mark.parametrize("template", ["report.md.j2", "report.html.j2"])
+def test_templates_hold_no_sentence(template):
+    """What a template itself shows is at most a word: sentences stand in sections."""
+    text = re.sub(r"\{[%{].*?[%}]\}|<style>.*?</style>|<[^>]*>", " ", render._source(template), flags=re.S)
+    assert re.findall(r"[A-Za-z]{2,}", text) in ([], ["Figures", "report", "html"])

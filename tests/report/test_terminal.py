@@ -1,0 +1,59 @@
+"""The terminal shows the report's own tables, in 80 columns, with whole names and words."""
+
+from io import StringIO
+
+import builders
+import pytest
+from rich.console import Console
+
+from pipeline.report.content import Paragraph, Section
+from pipeline.report.material import Material
+from pipeline.report.sections import adaptations, controls, overview, transfers
+from pipeline.report.terminal import print_report, print_section
+from pipeline.store.errors import InputError
+from pipeline.store.files import write_json
+from pipeline.store.paths import Paths
+
+NAMES = ["imagenet-to-defect", "mono-to-poly-unlabelled", "planted-negative"]
+
+
+def run():
+    """A run with a transfer, an adaptation and a control."""
+    control = builders.transfer(control="planted_negative", held=False, forecast=builders.forecast())
+    results = [builders.transfer(forecast=builders.forecast(), setting="unsupervised"), builders.adaptation(), control]
+    return builders.run_of(dict(zip(NAMES, results, strict=True)), controls="failed")
+
+
+def printed(text=None, width=80):
+    console = Console(width=width, file=StringIO())
+    for module in (overview, transfers, adaptations, controls):
+        for section in module.sections(Material(run())):
+            print_section(section, console)
+    return console.file.getvalue()
+
+
+def test_names_and_words_stay_whole_in_80_columns():
+    text = printed()
+    assert max(map(len, text.splitlines())) <= 80
+    words = {"positive", "conclusive", "(correct)", "+0.050", "[+0.010,", "50%", "0.30", "33%", "NO"}
+    assert {*NAMES, *words} <= set(text.split())
+
+
+def test_hostile_markup_is_shown_as_text():
+    console = Console(width=80, file=StringIO())
+    print_section(Section("[bold]a[/]", [Paragraph("[red]b[/red]", "lead")], Paragraph("[i]c", "failed")), console)
+    assert all(text in console.file.getvalue() for text in ("[bold]a[/]", "[red]b[/red]", "[i]c"))
+
+
+def test_notes_are_left_to_the_report():
+    assert "the sign of the gain" not in printed() and "No label" not in printed()
+
+
+def test_the_last_run_is_read_from_its_metrics(tmp_path):
+    console = Console(width=80, file=StringIO())
+    with pytest.raises(InputError, match="Run `dvc repro` first"):
+        print_report(tmp_path, console)
+    write_json(Paths(tmp_path).report_metrics, run().metrics())
+    print_report(tmp_path, console)
+    text = console.file.getvalue()
+    assert text.startswith("The controls failed") and all(name in text for name in NAMES) and "report.md" in text

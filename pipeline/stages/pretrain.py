@@ -21,7 +21,6 @@ from pipeline.pretraining.representation import Representation, check_not_collap
 from pipeline.pretraining.task import Learnt, Task
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
-    check_sealed,
     read_json,
     read_npy,
     read_parquet,
@@ -37,16 +36,6 @@ from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.pooled import pooled_features, pooling
 
-TRACKS = (
-    "run.seed",
-    "run.image_size",
-    "run.validation_fraction",
-    "run.augmentation",
-    "run.device",
-    "run.precision",
-    "pretrained.{name}",
-    "pretraining.{pretrain}",
-)
 SEEN = ["dataset", "image_id", "unit", "phash"]
 
 
@@ -195,8 +184,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """Read the init and the images, learn, refuse what collapsed, write the source."""
     run, entry = params.run, params.pretrained[name]
     init, dataset = paths.source(entry.init), paths.dataset(entry.dataset)
-    for folder in (init.folder, dataset.folder):
-        check_sealed(folder)
     method, seed = METHODS[entry.pretrain], seed_for(run.seed, "pretrain", name)
     examples = learnable(read_parquet(dataset.manifest), entry, run.validation_fraction, seed)
     backbone, rows = load_init(init, dataset, run.precision, seed), examples["row"].to_numpy()

@@ -14,7 +14,6 @@ from pipeline.reporting.studies import STUDIES
 from pipeline.reporting.summary import cells, controls_of, headlines, summarise
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
-    check_sealed,
     read_json,
     read_parquet,
     replacing_folder,
@@ -26,21 +25,6 @@ from pipeline.store.files import (
 from pipeline.store.outs import TransferPaths
 from pipeline.store.paths import Paths
 
-TRACKS = (
-    "run",
-    "datasets",
-    "targets",
-    "sources",
-    "pretrained",
-    "baselines",
-    "transfers",
-    "rescaled",
-    "studies",
-    "nulls",
-    "adaptations",
-    "scratch.epochs",
-    "verdict",
-)
 PLOTS = ("learning_curves", "saving", "roc", "confusion", "calibration")
 LABELS = ("positive", "actual", "predicted")  # the plots' columns that hold a target's labels
 
@@ -95,7 +79,6 @@ def add_attributions(
     """Put the third reading of a transfer, where params ask for one, beside its others: `attribution`, and its arm."""
     for name, entry in params.rescaled.items():
         files = paths.transfer(name)
-        check_sealed(files.folder)
         verdicts[entry.transfer]["attribution"] = {"rescaled": name, **read_json(files.verdict)}
         metrics[entry.transfer] |= read_json(files.metrics)
 
@@ -107,8 +90,6 @@ def studies(params: Params, paths: Paths, controls: str | None) -> dict[str, Any
         controls: how the controls of the run stand; where they failed, every study says so, as every verdict does.
     """
     files = {name: paths.transfer(name) for name in params.studies}
-    for file in files.values():
-        check_sealed(file.folder)
     flag = {"controls": controls} if controls == "failed" else {}
     return {STUDIES: {name: read_json(file.verdict) | flag for name, file in files.items()}} if files else {}
 
@@ -124,7 +105,6 @@ def forecasts(params: Params, paths: Paths, verdicts: Mapping[str, Any]) -> dict
     """
     files = {name: paths.forecast(name) for name in params.transfers}
     for name, file in files.items():
-        check_sealed(file.folder)
         check_told_before(file.forecast, name, verdicts[name]["folds"]["head"])
     return {name: read_json(file.forecast) for name, file in files.items()}
 
@@ -153,7 +133,6 @@ def cards(params: Params, paths: Paths) -> dict[str, Any]:
 def dataset_facts(name: str, paths: Paths) -> dict[str, Any]:
     """What the report says of a dataset: its card, counts, what was set aside."""
     files = paths.dataset(name)
-    check_sealed(files.folder)
     manifest = read_parquet(files.manifest)
     return {
         "card": read_json(files.card),
@@ -183,8 +162,6 @@ def write_plots(plots: Path, gains: pd.DataFrame, rows: dict[str, dict[str, pd.D
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read every verdict, write metrics.json, verdicts.json, cost.json, plots, report.md and report.html."""
     files = {cell: paths.transfer(cell) for cell in cells(params)}
-    for file in files.values():
-        check_sealed(file.folder)
     verdicts = {cell: read_json(file.verdict) for cell, file in files.items()}
     of_arms, made = {cell: read_json(file.metrics) for cell, file in files.items()}, cards(params, paths)
     add_attributions(params, paths, verdicts, of_arms)

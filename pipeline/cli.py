@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.config.loading import load_params
-from pipeline.runner.stage import STAGES, run_stage
+from pipeline.runner.declaration import Stage, read_stages
+from pipeline.runner.stage import run_stage
 from pipeline.runner.warm import run_beside
 from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
 from pipeline.store.paths import Paths
@@ -27,12 +29,15 @@ def check_inputs(paths: Paths) -> None:
         raise ParamsError(missing, str(paths.params))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; a fault of the user's is one message and exit code 2, a fault of ours a traceback and 1."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
+    """The parser of the command line: a command for every stage, then those around the run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline", description=__doc__, epilog="Stages are those of the dvc.yaml in this folder."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for stage, section in STAGES.items():
-        command = commands.add_parser(stage, help=f"stage, one cell an entry of `{section}`" if section else "stage")
+    for name, stage in stages.items():
+        section = stage.section
+        command = commands.add_parser(name, help=f"stage, one cell an entry of `{section}`" if section else "stage")
         command.add_argument("name", nargs="?", help=f"an entry of `{section}` in params.yaml" if section else None)
     profile = commands.add_parser("profile", help="params.yaml with the differences of profiles/NAME.yaml")
     profile.add_argument("name")
@@ -42,27 +47,43 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("table", help="print the verdicts of the last run")
     warm = commands.add_parser("warm", help="run a command, such as dvc repro, with the imports of all cells made once")
     warm.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
-    parsed = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; a fault of the user's is one message and exit code 2, a fault of ours a traceback and 1."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        if parsed.command == "profile":
-            from pipeline.commands.profile import apply_profile
-
-            apply_profile(parsed.name, parsed.into)
-        elif parsed.command == "check":
-            check_inputs(Paths())
-        elif parsed.command == "doctor":
-            from pipeline.commands.doctor import examine
-
-            print(examine())
-        elif parsed.command == "table":
-            from pipeline.report.terminal import print_report
-
-            print_report()
-        elif parsed.command == "warm":
-            return run_beside(parsed.rest, main)
-        else:
-            run_stage(parsed.command, parsed.name)
+        asks_for_help = any(word in ("-h", "--help") for word in words)
+        stages = {} if asks_for_help and not Paths().dvc_yaml.exists() else read_stages(Paths().dvc_yaml)
+        return run_command(command_parser(stages).parse_args(words))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return EXIT_USER_FAULT
+
+
+def run_command(parsed: argparse.Namespace) -> int:
+    """Run a parsed command; returns its exit code.
+
+    Raises:
+        InputError: a fault of the user's.
+    """
+    if parsed.command == "profile":
+        from pipeline.commands.profile import apply_profile
+
+        apply_profile(parsed.name, parsed.into)
+    elif parsed.command == "check":
+        check_inputs(Paths())
+    elif parsed.command == "doctor":
+        from pipeline.commands.doctor import examine
+
+        print(examine())
+    elif parsed.command == "table":
+        from pipeline.report.terminal import print_report
+
+        print_report()
+    elif parsed.command == "warm":
+        return run_beside(parsed.rest, main)
+    else:
+        run_stage(parsed.command, parsed.name)
     return EXIT_DONE

@@ -47,6 +47,18 @@ def test_an_unknown_stage_or_name_exits_2(cli, toy):
     refused(cli("split"), "received None")
 
 
+def test_a_folder_without_dvc_yaml_exits_2_and_help_is_given_all_the_same(cli, tmp_path):
+    for command in ("split", "check", "table"):
+        refused(cli(command), "dvc.yaml has 1 fault", "does not exist; run the command in the folder of dvc.yaml")
+    result = cli("--help")
+    assert result.returncode == 0 and "profile" in result.stdout and "dvc.yaml" in result.stdout
+
+
+def test_help_lists_the_stages_of_dvc_yaml(cli, toy):
+    result = cli("--help")
+    assert result.returncode == 0 and "stage, one cell an entry of `pretrained`" in result.stdout
+
+
 def test_faults_of_params_exit_2_all_at_once(cli, toy):
     text = (toy / "params.yaml").read_text()
     (toy / "params.yaml").write_text(text.replace("folds: 2", "folds: -2").replace("patience:", "patiense:"))

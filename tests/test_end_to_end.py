@@ -19,7 +19,7 @@ from dvc.utils.serialize import dump_yaml, modify_yaml
 from PIL import Image
 
 from pipeline.commands.profile import CODE, make_workspace
-from pipeline.runner.stage import STAGES
+from pipeline.runner.declaration import read_stages
 from pipeline.store.yaml import read_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -76,8 +76,9 @@ def metrics(workspace):
 def test_a_fresh_workspace_ends_with_a_label_for_every_setting_and_the_controls(workspace):
     ran = repro(workspace)
     params = read_yaml(workspace / "params.yaml")
-    cells = {stage for stage, section in STAGES.items() if section is None or params[section]}
-    assert {stage.split("@")[0] for stage in ran} == cells
+    stages = read_stages(workspace / "dvc.yaml").values()
+    with_cells = {stage.name for stage in stages if stage.section is None or params[stage.section]}
+    assert {stage.split("@")[0] for stage in ran} == with_cells
     found = metrics(workspace)
     for transfer in (found[name] for name in TRANSFERS):
         assert transfer["label"] == ("positive" if transfer["gain"] > 0 else "negative")

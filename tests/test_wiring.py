@@ -1,84 +1,52 @@
-"""dvc.yaml, params, paths.py and the imports of the stages say the same, with entries in every section."""
+"""dvc.yaml, paths.py and the imports of the stages say the same, with entries in every section."""
 
 import ast
-import contextlib
-import importlib
 import re
-import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 
 import pytest
-from dvc.repo import Repo
-from dvc.utils.serialize import dump_yaml
+from every_stage import ROOT, dvc_stages, raw_params
 
 from pipeline.config.loading import check_params
-from pipeline.runner.stage import KERAS_STAGES, STAGES, tracked_keys
+from pipeline.runner.declaration import all_cells, read_stages
 from pipeline.store.paths import Paths
-from pipeline.store.yaml import read_yaml
 
-ROOT = Path(__file__).parents[1]
 PLACE = re.compile(r"pipeline(\.\w+)+:\w+")
-
-
-RAW = read_yaml(ROOT / "tests" / "params.yaml")
-PARAMS = check_params(RAW)
-CELLS = [
-    (stage, name) for stage, section in STAGES.items() for name in (getattr(PARAMS, section) if section else [None])
-]
+STAGES = read_stages(ROOT / "dvc.yaml")
+CELLS = list(all_cells(STAGES, check_params(raw_params())))
+WITHOUT_KERAS = sorted({cell.stage for cell in CELLS if not cell.uses_device})
 P = Paths()
+OUTS = {  # stage -> its out by paths.py, for the name of a cell
+    "ingest": lambda name: P.dataset(name).folder,
+    "validate": P.validation,
+    "split": lambda name: P.target(name).folder,
+    "source": lambda name: P.source(name).folder,
+    "pretrain": lambda name: P.source(name).folder,
+    "extract": lambda name: P.features(name).folder,
+    "forecast": lambda name: P.forecast(name).folder,
+    "head": lambda name: P.trained("heads", name).folder,
+    "tune": lambda name: P.trained("transfers", name).folder,
+    "scratch": lambda name: P.trained("baselines", name).folder,
+    "rescale": lambda name: P.trained("rescaled", name).folder,
+    "adapt": lambda name: P.trained("adaptations", name).folder,
+    "evaluate": lambda name: P.question(name).folder,
+}
+REPORT = (P.report_markdown, P.report_html, P.report_cost, P.report_metrics, P.report_verdicts, P.report_gain, P.plots)
+
+
+def each_cell(test):
+    return pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.stage}@{cell.name}")(test)
 
 
 @cache
-def stages():
-    """The stages as DVC resolves them: address -> stage."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # an address is relative to where one is
-        shutil.copy(ROOT / "dvc.yaml", folder)
-        dump_yaml(Path(folder, "params.yaml"), RAW)
-        repo = Repo.init(folder, no_scm=True)
-        return {stage.addressing: stage for stage in repo.index.stages}
+def imported_files(stage):
+    """The files of pipeline/ that a stage's module imports, itself and at any depth, also inside functions."""
+    return frozenset(imports(f"pipeline.stages.{stage}", set()))
 
 
-def of(stage, name):
-    return stages()[f"{stage}@{name}" if name else stage]
-
-
-def outs_by_paths(stage, name):
-    """What paths.py says that a cell writes."""
-    arm = P.arm(stage, name or "").folder
-    outs = {
-        "ingest": lambda: [P.dataset(name).folder],
-        "validate": lambda: [P.validation(name)],
-        "split": lambda: [P.target(name).folder],
-        "source": lambda: [P.source(name).folder],
-        "pretrain": lambda: [P.source(name).folder],
-        "extract": lambda: [P.features(name).folder],
-        "forecast": lambda: [P.forecast(name).folder],
-        "head": lambda: [arm],
-        "tune": lambda: [arm],
-        "scratch": lambda: [arm],
-        "rescale": lambda: [arm],
-        "attribute": lambda: [P.transfer(name).folder],
-        "evaluate": lambda: [P.transfer(name).folder],
-        "null": lambda: [P.transfer(name).folder],
-        "adapt": lambda: [P.adaptation(name).folder],
-        "compare": lambda: [P.transfer(name).folder],
-        "study": lambda: [P.transfer(name).folder],
-        "report": lambda: [
-            *(P.report_markdown, P.report_html, P.report_cost, P.report_metrics, P.report_verdicts),
-            P.plots,
-        ],
-    }[stage]()
-    return {path.as_posix() for path in [*outs, *([P.clock(stage, name)] if stage in KERAS_STAGES else [])]}
-
-
-def imported_files(module, seen=None):
-    """The files of pipeline/ that a module imports, itself and at any depth, also inside functions.
-
-    What a registry names, as "pipeline.module:attribute", counts as imported by it: a stage loads it from there.
-    """
-    seen = set() if seen is None else seen
+def imports(module, seen):
+    """Follow imports; a place that a registry names ("pipeline.module:attribute") counts as imported by it."""
     file = ROOT / (module.replace(".", "/") + ".py")
     if not file.exists():
         file = ROOT / module.replace(".", "/") / "__init__.py"
@@ -95,72 +63,66 @@ def imported_files(module, seen=None):
             names = [str(node.value).partition(":")[0]]
         for name in names:
             if name.split(".")[0] == "pipeline" and name != "pipeline":
-                imported_files(name, seen)
+                imports(name, seen)
     return seen
 
 
-def test_every_stage_of_the_table_is_in_dvc_yaml_and_the_other_way_round():
-    assert {f"{stage}@{name}" if name else stage for stage, name in CELLS} == set(stages())
+@each_cell
+def test_the_command_runs_the_cell(cell):
+    address, words = (f"{cell.stage}@{cell.name}", f" {cell.name}") if cell.name else (cell.stage, "")
+    assert dvc_stages()[address].cmd == f"python -m pipeline {cell.stage}{words}"
 
 
-@pytest.mark.parametrize(("stage", "name"), CELLS)
-def test_the_command_runs_the_cell(stage, name):
-    assert of(stage, name).cmd == f"python -m pipeline {stage}{f' {name}' if name else ''}"
+@each_cell
+def test_outs_are_those_of_paths(cell):
+    """And a clock where the stage uses a device."""
+    outs = {OUTS[cell.stage](cell.name)} if cell.name else set(REPORT)
+    outs |= {P.trained("unadapted", cell.name).folder} if cell.stage == "adapt" else set()
+    outs |= {P.clock(cell.stage, cell.name)} if cell.uses_device else set()
+    assert {Path(out) for out in cell.outs} == outs
 
 
-@pytest.mark.parametrize(("stage", "name"), CELLS)
-def test_dvc_tracks_the_params_that_the_stage_may_read(stage, name):
-    tracked = {key for dep in of(stage, name).deps if hasattr(dep, "params") for key in dep.params}
-    module = importlib.import_module(f"pipeline.stages.{stage}")
-    assert tracked == set(tracked_keys(module, PARAMS, name or ""))
-
-
-@pytest.mark.parametrize(("stage", "name"), CELLS)
-def test_outs_are_those_of_paths(stage, name):
-    assert {out.def_path for out in of(stage, name).outs} == outs_by_paths(stage, name)
-
-
-@pytest.mark.parametrize(("stage", "name"), CELLS)
-def test_deps_on_code_are_the_import_graph(stage, name):
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_on_code_are_the_import_graph(stage):
     """Every imported file lies in a dep, and every dep on code holds an imported file."""
     files = {
         file.relative_to(ROOT)
-        for file in imported_files(f"pipeline.stages.{stage}")
+        for file in imported_files(stage)
         if file.name != "__init__.py" or file.stat().st_size  # an empty __init__ says nothing
     }
-    deps = {Path(dep.def_path) for dep in of(stage, name).deps if dep.def_path.startswith("pipeline/")}
+    deps = {Path(dep) for dep in STAGES[stage].deps if dep.startswith("pipeline/")}
     uncovered = {file for file in files if not any(file == dep or dep in file.parents for dep in deps)}
     unused = {dep for dep in deps if not any(file == dep or dep in file.parents for file in files)}
     assert (uncovered, unused) == (set(), set())
 
 
-@pytest.mark.parametrize(("stage", "name"), CELLS)
-def test_deps_on_data_are_outs_of_other_stages_or_raw(stage, name):
-    outs = {out.def_path for other in stages().values() for out in other.outs}
-    for dep in of(stage, name).deps:
-        path = dep.def_path
-        if path.startswith(("pipeline/", "data/raw/")) or hasattr(dep, "params"):
-            continue
-        assert any(out == path or out.startswith(f"{path}/") for out in outs), path
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_imports_what_runs_it(stage):
+    """So that an edit of the runner or of a command retrains nothing."""
+    packages = {file.relative_to(ROOT / "pipeline").parts[0] for file in imported_files(stage)}
+    assert "stages" in packages
+    assert not packages & {"runner", "commands", "cli.py", "__main__.py"}
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in KERAS_STAGES])
+@each_cell
+def test_deps_on_data_are_outs_of_other_stages_or_raw(cell):
+    outs = [Path(out) for other in CELLS for out in other.outs if other is not cell]
+    for dep in cell.deps:
+        if not dep.startswith(("pipeline/", "data/raw/")):
+            assert any(out.is_relative_to(dep) for out in outs), dep
+
+
+@pytest.mark.parametrize("stage", WITHOUT_KERAS)
 def test_stages_that_need_no_keras_do_not_import_it(stage):
-    for file in imported_files(f"pipeline.stages.{stage}"):
+    for file in imported_files(stage):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if file.name == "device.py":
-                continue  # imports Keras inside functions that only Keras' stages call
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [m for m in modules if m.split(".")[0] in ("keras", "tensorflow")], file
 
 
-def test_every_stage_has_a_cell():
-    assert {stage for stage, _ in CELLS} == set(STAGES)
-
-
 def test_every_stage_says_what_it_does():
-    assert [address for address, stage in stages().items() if not stage.desc] == []
+    assert [address for address, stage in dvc_stages().items() if not stage.desc] == []
 
 
 def test_core_has_no_file_clock_or_environment():

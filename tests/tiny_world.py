@@ -5,6 +5,7 @@ Labels are hostile on purpose: markup, a table's separator, half a formula, a wo
 
 import contextlib
 import copy
+import shutil
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -203,7 +204,8 @@ def make_without_keras(root: Path) -> None:
 
 
 def write_params(root: Path, raw: dict[str, Any]) -> Params:
-    """Write params.yaml and return it typed."""
+    """Write params.yaml beside the stages of this repository, and return it typed."""
+    shutil.copy(Path(__file__).parents[1] / "dvc.yaml", root)
     with (root / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(raw, file)
     return check_params(raw)

@@ -49,6 +49,17 @@ class Params(Section):
     adapt: Adapt
     verdict: VerdictParams
 
+    def at(self, key: str) -> Any:
+        """The value at a dotted key, such as `head.epochs` or `targets.NAME`.
+
+        Raises:
+            AttributeError, KeyError: there is none.
+        """
+        value: Any = self
+        for part in key.split("."):
+            value = value[part] if isinstance(value, dict) else getattr(value, part)
+        return value
+
     def slice(self, keys: tuple[str, ...]) -> "Params":
         """Keep only the given dotted keys; reading any other raises AttributeError or KeyError.
 
@@ -57,13 +68,10 @@ class Params(Section):
         parts: dict[str, Any] = {}
         for key in keys:
             section, _, field = key.partition(".")
-            value = getattr(self, section)
-            if not field:
-                parts[section] = value
+            if field:
+                parts.setdefault(section, {})[field] = self.at(key)
             else:
-                parts.setdefault(section, {})[field] = (
-                    value[field] if isinstance(value, dict) else getattr(value, field)
-                )
+                parts[section] = self.at(key)
         for section, part in parts.items():
             model = type(getattr(self, section))
             if isinstance(part, dict) and model is not dict:

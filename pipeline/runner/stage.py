@@ -1,52 +1,24 @@
-"""Running one stage: its slice of params, a lock on its outs, an end with its parent, one line of log, an exit code."""
+"""Running one cell: its deps checked, its slice of params, a lock on its outs, an end with its parent, a log line."""
 
 import fcntl
 import importlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import ModuleType
+from pathlib import Path, PurePosixPath
 
 from pipeline.config.loading import load_params
 from pipeline.config.params import Params
 from pipeline.networks.device import use_device
 from pipeline.runner.clock import clock
+from pipeline.runner.declaration import Cell, all_cells, find_cell, read_stages
 from pipeline.runner.parent import die_with_parent
 from pipeline.runner.system_faults import memory_setting, system_faults
 from pipeline.store.errors import InputError
-from pipeline.store.files import write_json
+from pipeline.store.files import check_sealed, write_json
 from pipeline.store.paths import Paths
 
-# stage -> the section of params.yaml whose entries are its cells (None: the stage is one cell)
-STAGES: dict[str, str | None] = {
-    "ingest": "datasets",
-    "validate": "datasets",
-    "split": "targets",
-    "source": "sources",
-    "pretrain": "pretrained",
-    "extract": "transfers",
-    "forecast": "transfers",
-    "head": "transfers",
-    "tune": "transfers",
-    "scratch": "baselines",
-    "rescale": "rescaled",
-    "adapt": "adaptations",
-    "evaluate": "questions",
-    "report": None,
-}
-KERAS_STAGES = (
-    "source",
-    "pretrain",
-    "extract",
-    "forecast",
-    "head",
-    "tune",
-    "scratch",
-    "rescale",
-    "adapt",
-)  # these use a device and write a clock
 # beside a stage's seconds, where there is a GPU that Keras does not find
 IDLE = (
     "{} idle: install what Keras needs for it by `pip install -c constraints.txt -e '.[gpu]'`, or set run.device to cpu"
@@ -54,7 +26,7 @@ IDLE = (
 
 
 def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
-    """Run one cell of the pipeline.
+    """Run one cell of the pipeline, as dvc.yaml below `root` declares it.
 
     Raises:
         InputError: params, the name, or what the stage reads are wrong, the cell is being made already, or the system
@@ -62,58 +34,51 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
     """
     die_with_parent()
     paths = Paths(root)
-    params = load_params(paths.params)
-    cell = check_cell(stage, name, params)
-    with system_faults(paths.root, memory_setting(stage, params, cell)):
-        line = _make(stage, cell, params, paths)
-    print(f"{stage}{f'@{cell}' if name else ''}: {line}", flush=True)
+    stages, params = read_stages(paths.dvc_yaml), load_params(paths.params)
+    cell = find_cell(stages, stage, name, params)
+    with system_faults(paths.root, memory_setting(cell, params)):
+        check_deps(cell, all_cells(stages, params), paths.root)
+        line = _make(cell, params, paths)
+    print(f"{stage}{f'@{name}' if name else ''}: {line}", flush=True)
 
 
-def _make(stage: str, cell: str, params: Params, paths: Paths) -> str:
-    """Have the stage make its outs, and write its clock; returns its line of log: what it made, how long that took."""
-    if stage in KERAS_STAGES:
+def _make(cell: Cell, params: Params, paths: Paths) -> str:
+    """Have the stage write its outs, and its clock where it uses a device; returns its line of log with its seconds."""
+    if cell.uses_device:
         use_device(params.run.device)  # before the stage's module imports Keras
-    module = importlib.import_module(f"pipeline.stages.{stage}")
-    with locked(paths.lock(stage, cell)):
+    module = importlib.import_module(f"pipeline.stages.{cell.stage}")
+    with locked(paths.lock(cell.stage, cell.name)):
         start = time.perf_counter(), time.process_time()
-        line = module.run(params.slice(tracked_keys(module, params, cell)), paths, cell)
+        line = module.run(params.slice(cell.params), paths, cell.name)
         seconds, cpu_seconds = time.perf_counter() - start[0], time.process_time() - start[1]
         took = f"{seconds:.1f} s"
-        if stage in KERAS_STAGES:
+        if cell.uses_device:
             times = clock(seconds, cpu_seconds)
             took += f" on {times['device']}"
             if idle := times["idle_gpus"]:
                 took += f"; {IDLE.format(', '.join(idle))}"
-            write_json(paths.clock(stage, cell), times)
+            for out in cell.outs:
+                if (paths.root / out).is_relative_to(paths.clocks):
+                    write_json(paths.root / out, times)
     return f"{line} [{took}]"
 
 
-def check_cell(stage: str, name: str | None, params: Params) -> str:
-    """Return the cell's name ("" for a stage of one cell).
+def check_deps(cell: Cell, cells: Iterable[Cell], root: Path) -> None:
+    """Check the seal of every folder that other cells write and this one reads.
+
+    A dep is such a folder or holds some. Outs that are files have a suffix, and no seal.
+
+    Args:
+        cells: all that params ask for.
+        root: the folder of dvc.yaml.
 
     Raises:
-        InputError: no such stage, or no such entry in its section of params.yaml.
+        InputError: a folder is absent, or a file in it is missing or damaged.
     """
-    if stage not in STAGES:
-        raise InputError(f"No stage '{stage}'. Stages: {', '.join(STAGES)}.")
-    section = STAGES[stage]
-    if section is None:
-        if name is not None:
-            raise InputError(f"Stage '{stage}' takes no name, received '{name}'.")
-        return ""
-    entries = getattr(params, section)
-    if name not in entries:
-        raise InputError(
-            f"Stage '{stage}' takes a name from `{section}` of params.yaml ({', '.join(entries)}), received {name!r}."
-        )
-    return str(name)
-
-
-def tracked_keys(module: ModuleType, params: Params, cell: str) -> tuple[str, ...]:
-    """Fill the placeholders of a stage's TRACKS: {name} by the cell, {target} and such by the entry's fields."""
-    section = STAGES[module.__name__.rpartition(".")[2]]
-    entry = getattr(params, section)[cell].model_dump(exclude_none=True) if section else {}
-    return tuple(key.format(**{**entry, "name": cell}) for key in module.TRACKS)
+    outs = sorted({PurePosixPath(out) for other in cells for out in other.outs})
+    for out in outs:
+        if not out.suffix and any(out.is_relative_to(dep) for dep in cell.deps):
+            check_sealed(root / out)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the system may refuse while a stage runs (room, rights, memory), told as the user's to mend.
+"""Errors of the system while a stage runs (disk full, no rights, out of memory), as messages that say what to do.
 
 Libraries are known by the names of their errors, so that none of them is imported here.
 """
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.config.params import Params
+from pipeline.runner.declaration import Cell
 from pipeline.store.errors import InputError
 
 # what to do about an error of the disk, by its number; {path}, {free} MB and {user} are filled in
@@ -24,19 +25,7 @@ DISK = {
 }
 NO_SPACE = os.strerror(errno.ENOSPC)  # libraries put it into errors of their own
 SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")  # NumPy's words for a full disk, without a number
-# the setting that memory grows with; the stages that are not here hold tables alone
-MEMORY = {
-    "ingest": "run.image_size",
-    "source": "run.image_size",
-    "pretrain": "pretraining.{pretrain}.batch_size",
-    "extract": "run.image_size",
-    "forecast": "run.image_size",
-    "head": "head.batch_size",
-    "tune": "tune.batch_size",
-    "scratch": "scratch.batch_size",
-    "rescale": "scratch.batch_size",
-    "adapt": "adapt.batch_size",
-}
+IMAGE_SIZE = "run.image_size"
 OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError")  # TensorFlow, PyTorch
 MAY_SAY_SO = ("RuntimeError", "XlaRuntimeError", "JaxRuntimeError", "InternalError")  # with one of these words
 WORDS = re.compile(r"RESOURCE_EXHAUSTED|out.of.memory|can't allocate memory|failed to allocate|ALLOC_FAILED", re.I)
@@ -64,15 +53,18 @@ def system_faults(root: Path, setting: str = "") -> Iterator[None]:
         raise
 
 
-def memory_setting(stage: str, params: Params, cell: str) -> str:
-    """The key of params.yaml that a cell's use of memory grows with, and its value; "" where there is none."""
-    if stage not in MEMORY:
-        return ""
-    key = MEMORY[stage].format(pretrain=params.pretrained[cell].pretrain if stage == "pretrain" else "")
-    value: object = params
-    for part in key.split("."):
-        value = getattr(value, part)
-    return f"`{key}` (now {value})"
+def memory_setting(cell: Cell, params: Params) -> str:
+    """The key of params.yaml that a cell's use of memory grows with, and its value; "" for a stage of tables alone.
+
+    Where a network is trained, the batch size that the cell tracks; else, where there are images, their size.
+    """
+    for key in cell.params:
+        size = getattr(params.at(key), "batch_size", None)
+        if size is not None:
+            return f"`{key}.batch_size` (now {size})"
+    if cell.uses_device or IMAGE_SIZE in cell.params:
+        return f"`{IMAGE_SIZE}` (now {params.at(IMAGE_SIZE)})"
+    return ""
 
 
 def disk_message(error: BaseException, root: Path) -> str:

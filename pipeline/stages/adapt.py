@@ -20,7 +20,6 @@ from pipeline.networks.heads import set_precision
 from pipeline.networks.saving import load_model
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
-    check_sealed,
     read_json,
     read_parquet,
     replacing_folder,
@@ -37,7 +36,6 @@ from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import Part, class_names, fold_parts, images_of
 from pipeline.training.pooled import pooled_features, pooling
 
-TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "adaptations.{name}", "adapt")
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
 NOTHING: dict[str, Any] = {"folds": [], "gflops": 0.0, "backward_gflops": 0.0}  # what an arm outside the count cost
 QUALITIES = {"accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score}  # told after the choice
@@ -50,7 +48,6 @@ def check_source(paths: Paths, source: str, target: str) -> None:
         InputError: the source has no head or other classes, or images of the target are among those it learnt from.
     """
     files = paths.source(source)
-    check_sealed(files.folder)
     if not files.head.is_file():
         raise InputError(
             f"Source '{source}' has no head of its own; adapting needs one that learnt the target's classes. "

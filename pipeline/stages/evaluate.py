@@ -20,8 +20,6 @@ from pipeline.verdict.disagreements import disagreements, true_probabilities
 from pipeline.verdict.ledger import saving_curve
 from pipeline.verdict.spending import learning_curves
 
-TRACKS = ("run.seed", "questions.{name}", "verdict")
-
 
 def plot_rows(compared: Comparison, settings: VerdictParams) -> dict[str, pd.DataFrame]:
     """The rows of every plot: of predictions, and of training where the arms were trained epoch by epoch."""

@@ -16,7 +16,6 @@ from pipeline.networks.heads import set_precision
 from pipeline.networks.saving import load_model
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
-    check_sealed,
     check_space,
     read_json,
     read_parquet,
@@ -32,13 +31,6 @@ from pipeline.training.batches import PREDICT_BATCH, Loader, pixel_loader, predi
 from pipeline.training.folds import images_of
 from pipeline.training.pooled import pooling
 
-TRACKS = (
-    "run.augmentation",
-    "run.device",
-    "run.precision",
-    "transfers.{name}",
-    "tune.unfreeze",
-)
 FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 
@@ -114,7 +106,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
     transfer = params.transfers[name]
     keras.config.set_dtype_policy(params.run.precision)
     source = paths.source(transfer.source)
-    check_sealed(source.folder)
     backbone = load_model(source.backbone)
     set_precision(backbone)
     images = images_of(paths, transfer.target)

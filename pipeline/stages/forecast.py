@@ -11,7 +11,7 @@ from pipeline.networks.architectures import build_backbone
 from pipeline.networks.flops import GIGA, forward_flops
 from pipeline.networks.heads import build_head, set_precision
 from pipeline.networks.saving import load_model
-from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, replacing_folder, write_json
+from pipeline.store.files import read_json, read_npy, read_parquet, replacing_folder, write_json
 from pipeline.store.outs import ForecastPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
@@ -20,15 +20,6 @@ from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import class_names, fold_parts, images_of
 from pipeline.training.pooled import pooled_features, pooling
 
-TRACKS = (
-    "run.seed",
-    "run.image_size",
-    "run.folds",
-    "run.device",
-    "run.precision",
-    "transfers.{name}",
-    "forecast",
-)
 BATCH = 256
 Said = tuple[np.ndarray, np.ndarray | None]  # pooled features (n, d), and what a head says of them (n, s) or None
 
@@ -58,8 +49,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
     transfer = params.transfers[name]
     keras.config.set_dtype_policy(params.run.precision)
     source, features = paths.source(transfer.source), paths.features(name)
-    for files in (source, features):
-        check_sealed(files.folder)
     images = images_of(paths, transfer.target)
     examples = read_parquet(paths.target(transfer.target).examples)
     seed = seed_for(params.run.seed, "forecast", name)

@@ -5,11 +5,9 @@ from pipeline.arms.networks import HeadNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs
 from pipeline.config.params import Params
-from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet
+from pipeline.store.files import read_json, read_npy, read_parquet
 from pipeline.store.paths import Paths
 from pipeline.training.folds import class_names
-
-TRACKS = ("run.seed", "run.folds", "run.class_weight", "run.device", "run.precision", "transfers.{name}", "head")
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
@@ -19,8 +17,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """
     examples = paths.target(params.transfers[name].target).examples
     features, forecast = paths.features(name), paths.forecast(name)
-    for files in (features, forecast, paths.target(params.transfers[name].target)):
-        check_sealed(files.folder)
     network = HeadNetwork(read_npy(features.pooled).shape[1], len(class_names(read_parquet(examples))))
     specs = fold_specs(
         params.run,

@@ -23,8 +23,6 @@ from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 
-TRACKS = ("run.seed", "run.image_size", "datasets.{name}")
-
 CHUNK = 64  # images decoded ahead of writing: what bounds the memory
 
 

@@ -21,7 +21,6 @@ from pipeline.pretraining.task import Learnt, Task
 from pipeline.registry.pretraining import PRETRAINING
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
-    check_sealed,
     read_json,
     read_npy,
     read_parquet,
@@ -38,16 +37,6 @@ from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.pooled import pooled_features, pooling
 
-TRACKS = (
-    "run.seed",
-    "run.image_size",
-    "run.validation_fraction",
-    "run.augmentation",
-    "run.device",
-    "run.precision",
-    "pretrained.{name}",
-    "pretraining.{pretrain}",
-)
 SEEN = ["dataset", "image_id", "unit", "phash"]
 
 
@@ -196,8 +185,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """Read the init and the images, learn, refuse what collapsed, write the source."""
     run, entry = params.run, params.pretrained[name]
     init, dataset = paths.source(entry.init), paths.dataset(entry.dataset)
-    for folder in (init.folder, dataset.folder):
-        check_sealed(folder)
     way, seed = PRETRAINING[entry.pretrain], seed_for(run.seed, "pretrain", name)
     examples = learnable(read_parquet(dataset.manifest), entry, run.validation_fraction, seed)
     backbone, rows = load_init(init, dataset, run.precision, seed), examples["row"].to_numpy()

@@ -13,20 +13,6 @@ from pipeline.results.run import Run, Study
 from pipeline.store.files import read_json, read_parquet, replacing_folder, write_csv, write_json, write_text
 from pipeline.store.paths import Paths
 
-TRACKS = (
-    "run",
-    "datasets",
-    "targets",
-    "sources",
-    "pretrained",
-    "transfers",
-    "adaptations",
-    "questions",
-    "studies",
-    "scratch.epochs",
-    "verdict",
-)
-
 
 def studies(params: Params, paths: Paths, run: Run) -> dict[str, Study]:
     """Work out the studies of labels, from what their questions predicted."""

@@ -4,18 +4,6 @@ from pipeline.arms.baseline import train_baseline
 from pipeline.config.params import Params
 from pipeline.store.paths import Paths
 
-TRACKS = (
-    "run.seed",
-    "run.image_size",
-    "run.folds",
-    "run.augmentation",
-    "run.class_weight",
-    "run.device",
-    "run.precision",
-    "baselines.{name}",
-    "scratch",
-)
-
 
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read images and folds, write the network trained from scratch a fold and what head writes."""

@@ -8,8 +8,6 @@ from pipeline.store.outs import SourcePaths
 from pipeline.store.paths import Paths
 from pipeline.store.seeds import seed_for
 
-TRACKS = ("run.seed", "run.image_size", "run.device", "sources.{name}")
-
 
 def run(params: Params, paths: Paths, name: str) -> str:
     """Load published weights or draw random ones, write the backbone and its card."""

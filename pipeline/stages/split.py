@@ -12,7 +12,6 @@ from pipeline.datasets.grouping import assign_folds
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
-    check_sealed,
     read_json,
     read_parquet,
     replacing_folder,
@@ -23,8 +22,6 @@ from pipeline.store.files import (
 from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
 from pipeline.store.seeds import seed_for
-
-TRACKS = ("run.seed", "run.folds", "run.protocol", "run.validation_fraction", "targets.{name}")
 
 
 def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFrame:
@@ -147,7 +144,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """Read the manifest, write the target's examples and which images they are of."""
     target = params.targets[name]
     dataset = paths.dataset(target.dataset)
-    check_sealed(dataset.folder)
     examples = split(read_parquet(dataset.manifest), target, params, name)
     origin = {
         "dataset": target.dataset,

@@ -5,29 +5,16 @@ from pipeline.arms.networks import TunedNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs, method_of, unfreeze_of
 from pipeline.config.params import Params
-from pipeline.store.files import check_sealed, read_json, replacing_folder, write_json
+from pipeline.store.files import read_json, replacing_folder, write_json
 from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
 from pipeline.training.folds import images_of
-
-TRACKS = (
-    "run.seed",
-    "run.folds",
-    "run.augmentation",
-    "run.class_weight",
-    "run.device",
-    "run.precision",
-    "transfers.{name}",
-    "tune",
-)
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read activations (or images), backbone and heads, write the head and the tuned network as the transfer's arms."""
     transfer, out = params.transfers[name], paths.trained("transfers", name)
     features, heads = paths.features(name), paths.trained("heads", name)
-    for files in (paths.target(transfer.target), paths.source(transfer.source), features, heads):
-        check_sealed(files.folder)
     if unfreeze_of(params, name) == 0:
         with replacing_folder(out.folder) as folder:
             copy_arms(heads, TrainedPaths(folder))

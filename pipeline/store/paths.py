@@ -27,6 +27,10 @@ class Paths:
     def params(self) -> Path:
         return self.root / "params.yaml"
 
+    @property
+    def dvc_yaml(self) -> Path:
+        return self.root / "dvc.yaml"
+
     def dataset(self, name: str) -> DatasetPaths:
         return DatasetPaths(self.root / "data" / "datasets" / name)
 
@@ -58,7 +62,11 @@ class Paths:
 
         A run that takes up what an interrupted one had finished counts its own seconds alone.
         """
-        return self.root / "data" / "clocks" / stage / f"{name}.json"
+        return self.clocks / stage / f"{name}.json"
+
+    @property
+    def clocks(self) -> Path:
+        return self.root / "data" / "clocks"
 
     def question(self, name: str) -> QuestionPaths:
         return QuestionPaths(self.root / "reports" / "questions" / name)

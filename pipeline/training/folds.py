@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.store.errors import InputError
-from pipeline.store.files import check_sealed, read_json, sha256_file
+from pipeline.store.files import read_json, sha256_file
 from pipeline.store.paths import Paths
 
 
@@ -33,9 +33,8 @@ def images_of(paths: Paths, target: str) -> Path:
     """The images.npy that a target's rows are of, as large as they were when the target was split.
 
     Raises:
-        InputError: the target is damaged, or its images are not those that it was split from.
+        InputError: the images are absent, or not those that the target was split from.
     """
-    check_sealed(paths.target(target).folder)
     origin = read_json(paths.target(target).images)
     images = paths.dataset(origin["dataset"]).images
     if not images.is_file() or sha256_file(images) != origin["sha256"]:

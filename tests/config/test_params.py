@@ -12,7 +12,6 @@ from dvc.utils.serialize import parse_yaml
 
 from pipeline.config.loading import check_params, load_params
 from pipeline.config.params import ENTRY_SECTIONS
-from pipeline.runner.stage import STAGES, tracked_keys
 from pipeline.store.errors import ParamsError
 from pipeline.store.yaml import read_yaml
 
@@ -385,13 +384,11 @@ def test_params_cannot_be_changed(raw):
         check_params(raw).run.seed = 8
 
 
-@pytest.mark.parametrize("stage", ["split", "evaluate"])
-def test_tracked_keys_name_the_cell(raw, stage):
-    import importlib
-
-    module, params = importlib.import_module(f"pipeline.stages.{stage}"), check_params(raw)
-    cell = next(iter(raw[STAGES[stage]]))
-    assert f"{STAGES[stage]}.{cell}" in tracked_keys(module, params, cell)
+def test_a_value_is_found_by_its_dotted_key(raw):
+    params = check_params(raw)
+    assert params.at("head.epochs") == raw["head"]["epochs"]
+    assert params.at("targets.cell-defect").label == "defect"
+    assert params.at("verdict") is params.verdict
 
 
 def test_a_source_without_labels_may_begin_with_published_weights(raw):

@@ -1,14 +1,18 @@
-"""The stage runner: one process a cell, named by its pid; an end with the parent; cells by name."""
+"""The stage runner: one process a cell, named by its pid; deps checked before a stage begins; params as tracked."""
 
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+import tiny_world
 
-from pipeline.config.loading import load_params
-from pipeline.runner.stage import check_cell, locked
+from pipeline.runner.declaration import Cell
+from pipeline.runner.stage import check_deps, locked
 from pipeline.store.errors import InputError
+from pipeline.store.files import seal
+from pipeline.store.paths import Paths
 
 HOLD = """
 import sys, time
@@ -56,25 +60,45 @@ def test_locks_of_other_cells_do_not_matter(tmp_path):
         pass
 
 
-@pytest.fixture(scope="module")
-def params(params_file):
-    return load_params(params_file)
+def damaged(file):
+    with file.open("r+b") as opened:
+        opened.seek(200)
+        opened.write(b"\x00\xff\x00")
 
 
-@pytest.mark.parametrize(
-    ("stage", "name", "message"),
-    [
-        ("splitt", "cell-defect", "No stage 'splitt'. Stages: ingest, validate, split"),
-        ("split", "cells", r"takes a name from `targets` of params.yaml \(cell-defect, .*\), received 'cells'"),
-        ("split", None, "received None"),
-        ("report", "all", "takes no name, received 'all'"),
-    ],
-)
-def test_an_unknown_cell_is_refused_with_those_there_are(params, stage, name, message):
-    with pytest.raises(InputError, match=message):
-        check_cell(stage, name, params)
+def test_a_damaged_or_absent_dep_is_refused_before_the_stage_begins(toy):
+    out = Paths(toy).target("defect").folder
+    damaged(Paths(toy).dataset("toy").images)
+    with pytest.raises(InputError, match=r"images\.npy is damaged: sha256 .*Delete data/datasets/toy and run"):
+        tiny_world.run_cell(toy, "split", "defect")
+    shutil.rmtree(toy / "data" / "datasets" / "toy")
+    with pytest.raises(InputError, match=r"^data/datasets/toy is absent or was never finished\. Run `dvc repro`"):
+        tiny_world.run_cell(toy, "split", "defect")
+    assert not out.exists()
 
 
-def test_a_known_cell_is_named(params):
-    assert check_cell("split", "cell-defect", params) == "cell-defect"
-    assert check_cell("report", None, params) == ""
+def test_folders_below_a_dep_are_checked_at_any_depth_and_files_and_other_folders_are_not(tmp_path):
+    def cell(stage, deps=(), outs=()):
+        return Cell(stage, "x", (), deps, outs)
+
+    deep, beside = tmp_path / "models" / "deep" / "x", tmp_path / "models-old"
+    for folder in (deep, beside):
+        folder.mkdir(parents=True)
+        (folder / "weights").write_text("as written")
+        seal(folder)
+    made = [cell("a", outs=("models/deep/x", "models/clock.json")), cell("b", outs=("models-old",))]
+    check_deps(cell("c", deps=("models", "pipeline/code.py")), made, tmp_path)
+    (beside / "weights").write_text("damaged")
+    check_deps(cell("c", deps=("models",)), made, tmp_path)
+    (deep / "weights").write_text("damaged")
+    with pytest.raises(InputError, match="weights is damaged"):
+        check_deps(cell("c", deps=("models",)), made, tmp_path)
+
+
+def test_a_stage_cannot_read_a_param_that_dvc_yaml_does_not_track_for_it(toy):
+    text = (toy / "dvc.yaml").read_text()
+    assert text.count("        - run.protocol\n        - run.validation_fraction\n") == 1  # of stage split
+    (toy / "dvc.yaml").write_text(text.replace("        - run.protocol\n        - run.validation_fraction\n", ""))
+    with pytest.raises(AttributeError, match="protocol"):
+        tiny_world.run_cell(toy, "split", "defect")
+    assert not Paths(toy).target("defect").folder.exists()

@@ -13,17 +13,21 @@ import tiny_world
 
 from pipeline import cli
 from pipeline.config.loading import load_params
-from pipeline.runner.stage import STAGES
-from pipeline.runner.system_faults import MEMORY, memory_setting, system_faults
+from pipeline.runner.declaration import all_cells, find_cell, read_stages
+from pipeline.runner.system_faults import memory_setting, system_faults
 from pipeline.store.errors import InputError
 from pipeline.store.files import write_json, write_npy, write_text
 
-CELLS = {"datasets": "toy", "targets": "defect", "sources": "tiny", "pretrained": "round-defect", None: ""}
-CELLS |= {
-    "transfers": "to-defect",
-    "baselines": "defect-tiny",
-    "adaptations": "round-to-square",
-    "nulls": "defect-null",
+SETTINGS = {  # what the memory of a stage grows with; the others hold tables alone
+    "ingest": "run.image_size",
+    "source": "run.image_size",
+    "pretrain": "pretraining.supervised.batch_size",
+    "extract": "run.image_size",
+    "forecast": "run.image_size",
+    "head": "head.batch_size",
+    "tune": "tune.batch_size",
+    "scratch": "scratch.batch_size",
+    "adapt": "adapt.batch_size",
 }
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
@@ -97,7 +101,8 @@ class XlaRuntimeError(RuntimeError):
     ids=lambda error: type(error).__name__,
 )
 def test_out_of_memory_is_refused_with_the_number_to_set(toy, error):
-    setting = memory_setting("tune", load_params(toy / "params.yaml"), "to-defect")
+    params = load_params(toy / "params.yaml")
+    setting = memory_setting(find_cell(read_stages(toy / "dvc.yaml"), "tune", "to-defect", params), params)
     with pytest.raises(InputError, match=r"^out of memory \(.+\)\. .*, or lower `tune.batch_size` \(now 8\)"):
         raise_within(toy, error, setting)
     with pytest.raises(InputError, match=r"^out of memory \(.+\)\. Close what else uses memory, and run again\.$"):
@@ -125,16 +130,11 @@ def raise_within(root, error, setting=""):
         raise error
 
 
-@pytest.mark.parametrize("stage", MEMORY)
-def test_the_number_to_set_is_there_for_every_stage(toy, params_file, stage):
-    params = load_params(params_file if stage == "rescale" else toy / "params.yaml")
-    said = memory_setting(stage, params, CELLS.get(STAGES[stage], ""))
-    key, _, number = said.strip("`)").partition("` (now ")
-    assert key.endswith((".batch_size", "run.image_size")) and int(number) > 0
-
-
-def test_a_stage_of_tables_has_no_number_to_set(toy):
-    assert memory_setting("evaluate", load_params(toy / "params.yaml"), "to-defect") == ""
+def test_the_setting_to_lower_is_named_for_every_stage_that_holds_images_or_features(toy):
+    stages, params = read_stages(toy / "dvc.yaml"), load_params(toy / "params.yaml")
+    for cell in all_cells(stages, params):
+        key = SETTINGS.get(cell.stage)
+        assert memory_setting(cell, params) == (f"`{key}` (now {params.at(key)})" if key else ""), cell
 
 
 @pytest.mark.parametrize("write", [lambda path: write_npy(path, np.zeros(9)), lambda path: write_json(path, {})])

@@ -41,7 +41,7 @@ OWN = {
 FAST = {
     "run": {"image_size": 32, "folds": 2, "augmentation": "none"},
     "head": {"epochs": 1, "min_steps": 1},
-    "tune": {"epochs": 1, "min_steps": 1},
+    "tune": {"unfreeze": 1, "epochs": 1, "min_steps": 1},
     "scratch": {"epochs": 1, "min_steps": 1},
 }
 
@@ -109,7 +109,7 @@ def test_a_profile_is_in_order_in_its_workspace(clone, profile):
     into = Path("runs", profile)
     run(clone, "python", "-m", "pipeline", "profile", profile, "--into", str(into))
     assert run(clone / into, "python", "-m", "pipeline", "check") == ""
-    asked = set(read_yaml(clone / into / "params.yaml")["transfers"])
+    asked = set(read_yaml(clone / into / "params.yaml")["questions"])
     assert ("random-to-stripes" in asked) == (profile == "gpu")
 
 

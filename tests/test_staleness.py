@@ -22,18 +22,16 @@ TRAINING = {stage.name for stage in STAGES if "run.device" in stage.params}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A workspace with the code of this repository and one cell a stage, each of which DVC takes for made."""
+    """A workspace with the code of this repository whose cells DVC all takes for made."""
     root = tmp_path_factory.mktemp("made")
     shutil.copy(ROOT / "dvc.yaml", root)
     shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    raw = raw_params()
-    one = {stage.section: dict([next(iter(raw[stage.section].items()))]) for stage in STAGES if stage.section}
-    dump_yaml(root / "params.yaml", raw | one)
+    dump_yaml(root / "params.yaml", raw_params())
     with contextlib.chdir(root):
         repo = Repo.init(root, no_scm=True)
         stages = repo.index.stages
         outs = [out.fs_path for stage in stages for out in stage.outs]
-        deps = [dep.fs_path for stage in stages for dep in stage.deps]  # of other entries, and raw data
+        deps = [dep.fs_path for stage in stages for dep in stage.deps]  # raw data too
         for path in map(Path, (*outs, *deps)):
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():

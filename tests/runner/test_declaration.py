@@ -27,15 +27,19 @@ def test_params_deps_and_outs_are_those_that_dvc_resolves(cell):
 
 
 def test_a_cell_is_found_by_its_stage_and_name():
-    assert find_cell(STAGES, "split", "defect", PARAMS) in CELLS
+    assert find_cell(STAGES, "split", "cell-defect", PARAMS) in CELLS
     assert find_cell(STAGES, "report", None, PARAMS) in CELLS
 
 
 @pytest.mark.parametrize(
     ("stage", "name", "message"),
     [
-        ("splitt", "defect", "No stage 'splitt'. Stages: ingest, validate, split"),
-        ("split", "cells", r"takes a name from `targets` of params.yaml \(defect, kind, .*\), received 'cells'"),
+        ("splitt", "cell-defect", "No stage 'splitt'. Stages: ingest, validate, split"),
+        (
+            "split",
+            "cells",
+            r"takes a name from `targets` of params.yaml \(cell-defect, few-labels, .*\), received 'cells'",
+        ),
         ("split", None, "received None"),
         ("report", "all", "takes no name, received 'all'"),
     ],
@@ -89,10 +93,10 @@ def test_an_absent_dvc_yaml_is_refused(tmp_path):
 def test_a_placeholder_without_a_text_is_refused(tmp_path, field):
     text = f"stages: {{one: {{foreach: '${{targets}}', do: {{cmd: x, deps: ['data/${{item.{field}}}']}}}}}}"
     stages, raw = read_stages(written(tmp_path, text)), raw_params()
-    raw["targets"]["defect"]["pool"] = None
+    raw["targets"]["cell-defect"]["pool"] = None
     with pytest.raises(InputError) as caught:
-        find_cell(stages, "one", "defect", check_params(raw))
-    message = f"stage 'one' asks for ${{item.{field}}} of `targets.defect` in params.yaml, which is None"
+        find_cell(stages, "one", "cell-defect", check_params(raw))
+    message = f"stage 'one' asks for ${{item.{field}}} of `targets.cell-defect` in params.yaml, which is None"
     assert message in str(caught.value)
 
 

@@ -1,0 +1,375 @@
+"""Sections: claims with their numbers; what is unknown, not comparable or not to be trusted is said."""
+
+import builders
+import pytest
+
+from pipeline.report.content import Figure, Paragraph, Table
+from pipeline.report.drawings import drawings
+from pipeline.report.material import Material
+from pipeline.report.sections import all_sections, attribution, controls, labels, overview, question, transfers
+from pipeline.report.sections.overview import answer, controls_line, evidence_line
+from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
+from pipeline.results.result import EqualQuality, Interval
+from pipeline.results.run import Bound, Estimate, Study, Times
+
+# ---- overview --------------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_has_label_evidence_gain_interval_and_price():
+    assert answer("a-to-b", builders.transfer(), "accuracy") == (
+        "a-to-b: positive, conclusive: gain +0.050 [+0.010, +0.090] in accuracy (0.800; scratch 0.750); 50% of the "
+        "compute saved."
+    )
+
+
+def test_the_answer_where_something_is_undefined():
+    assert "[" not in answer("a", builders.transfer(ci_low=None), "accuracy")
+    assert answer("a", builders.transfer(gain=None), "accuracy") == "a: no verdict, since the gain is undefined."
+
+
+def test_the_answer_of_an_adaptation_names_the_source_and_the_ceiling():
+    assert answer("a", builders.adaptation(), "accuracy") == (
+        "a: positive, conclusive: gain +0.050 [+0.010, +0.090] in accuracy (0.800; source only 0.750); a linear probe "
+        "with target labels reaches 0.900."
+    )
+
+
+def test_the_answer_warns():
+    improving = answer("a", builders.transfer(baseline_stopped_improving=False), "accuracy")
+    assert improving.endswith("; scratch was still improving when its budget ended.")
+    assert "not to be trusted" in answer("a", builders.transfer(controls="failed"), "accuracy")
+
+
+@pytest.mark.parametrize(("held", "state"), [(True, "held"), (False, "failed"), (None, "undefined")])
+def test_the_answer_of_a_control_says_whether_it_held(held, state):
+    control = builders.transfer(control="planted_negative", held=held)
+    assert answer("a", control, "accuracy").startswith(f"a: control (planted negative) {state}: positive, conclusive")
+
+
+def test_the_lead_says_what_is_conclusive_and_what_could_be_detected():
+    weak = builders.transfer(evidence="inconclusive", smallest_detectable_gain=0.151)
+    sure = builders.transfer(smallest_detectable_gain=0.0421)
+    power = " At 80 % power this run could detect "
+    assert evidence_line({"a": weak, "b": weak}) == f"No label is conclusive.{power}a gain of 0.15."
+    assert evidence_line({"a": weak, "b": sure}) == f"Conclusive: b (1 of 2 labels).{power}gains of 0.04 to 0.15."
+    assert evidence_line({"a": weak.model_copy(update={"smallest_detectable_gain": None})}) == "No label is conclusive."
+    assert evidence_line({"c": builders.repeat()}) == ""
+
+
+def test_the_first_line_names_the_controls_or_what_their_failure_means():
+    control = builders.transfer(control="planted_negative", held=True)
+    line = controls_line(builders.run_of({"a": control, "b": control}, "held"))
+    assert (line.text, line.role) == ("The controls held (a, b).", "held")
+    assert "no controls" in controls_line(builders.run_of({"a": builders.transfer()})).text
+    failed = {"a": control.model_copy(update={"held": False}), "b": control}
+    line = controls_line(builders.run_of(failed, "failed"))
+    assert line.role == "failed" and "cannot be trusted" in line.text
+    assert "a: expected negative, found positive: " in line.text and "b: " not in line.text
+
+
+def test_a_control_that_held_by_its_sign_alone_is_weak_evidence():
+    names = ("planted_negative", "planted_positive", "null")
+    held = {name: builders.transfer(control=name, held=True, evidence="inconclusive") for name in names}
+    assert controls_line(builders.run_of(held, "held")).text == (
+        "The controls held (planted_negative, planted_positive by sign, not conclusively; null)."
+    )
+
+
+def test_the_leading_table_has_adjusted_p_and_of_controls_their_own():
+    results = {
+        "n": builders.repeat(p_holm=None),
+        "a": builders.transfer(p_holm=0.5),
+        "p": builders.rescaled(part_of="a"),
+    }
+    rows = overview.leading_table(builders.run_of(results)).rows
+    assert [(row[0], row[1], row[-2], row[-1]) for row in rows] == [("a", "-", "0.5", "50%"), ("n", "null", "0.6", "-")]
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        (((3, 4), (1, 2)), "3 of 4 transfers and 1 of 2 controls."),
+        (((3, 4), (0, 0)), "3 of 4 transfers."),
+        (((0, 0), (0, 0)), None),
+    ],
+)
+def test_the_score_of_forecasts_leaves_out_what_cannot_be_checked(scores, words):
+    section = overview.sections(Material(builders.run_of({"a": builders.transfer()}, forecasts=scores)))[0]
+    found = [block.text for block in section.blocks if isinstance(block, Paragraph) and block.term == "Forecasts"]
+    assert [text.partition("correct for ")[2] for text in found] == ([words] if words else [])
+
+
+# ---- the other tables ------------------------------------------------------------------------------------------------
+
+
+def test_transfers_have_their_other_readings():
+    result = builders.transfer(smallest_detectable_gain=0.2, detectable_alone=0.1, forecast=builders.forecast())
+    table = transfers.table({"a": result})
+    row = dict(zip([column.title for column in table.columns], table.rows[0], strict=True))
+    assert row == {
+        "transfer": "a", "baseline": "defect-tiny", "gain at equal compute": "+0.040 [+0.010, +0.090]",
+        "smallest detectable gain": "0.200", "alone": "0.100", "cost to equal quality": "0.30",
+        "forecast": "positive (correct)",
+    }  # fmt: skip
+
+
+def test_controls_say_what_was_compared_and_expected():
+    planted = builders.transfer(control="planted_positive", held=True)
+    rows = controls.table({"a": planted, "n": builders.repeat(held=None)}).rows
+    assert rows[0] == ["a", "tiny to defect", "positive", "positive, conclusive", "yes"]
+    assert rows[1][1:3] == ["defect-again with defect-tiny", "nothing conclusive"] and rows[1][-1] == "undefined"
+
+
+def test_a_gain_is_attributed_to_its_parts():
+    parts = {
+        "scaling": builders.rescaled(part_of="a", share=0.4),
+        "features": builders.transfer(part_of="a", share=0.6, against="rescaled"),
+    }
+    assert attribution.answers(parts) == ["a: of its gain, 40% scaling and 60% features."]
+    assert [row[-1] for row in attribution.table(parts, 0.05).rows] == ["40%", "60%"]
+    parts["scaling"] = builders.rescaled(part_of="a")
+    assert "not above zero" in attribution.answers(parts)[0]
+
+
+def study(**fields):
+    estimate = Estimate(value=0.7, ci_low=0.6, ci_high=0.8)
+    bounds = [Bound(value=2.0, side="inside"), Bound(value=1.0, side="below"), Bound(value=20.0, side="above")]
+    times = Times(value=bounds[0], ci_low=bounds[1], ci_high=bounds[2])
+    own = {
+        "questions": ["q5", "q100"],
+        "fractions": [0.05, 1.0],
+        "images": [60.0, 1200.0],
+        "curves": {arm: [estimate] * 2 for arm in ("tuned", "scratch")},
+        "times": {"tuned": [times, Times(value=bounds[2], ci_low=None, ci_high=None)]},
+        "gains": {"tuned": [Interval(gain=0.1, ci_low=0.0, ci_high=0.2)] * 2},
+        "reason": None,
+    }
+    return Study(**(own | fields))
+
+
+def test_a_study_claims_what_is_saved_where_labels_are_scarcest():
+    claim = "Tuned with 5% of the labels: to match it, scratch needs 2.0 times the labels [< 1.0, > 20.0]."
+    assert labels.answers(study()) == [claim]
+    table = labels.table(study(), 0.05)
+    assert [row[-1] for row in table.rows] == ["2.0 times the labels [< 1.0, > 20.0]", "> 20.0 times the labels"]
+    assert all(len(row) == len(table.columns) for row in table.rows) and set(table.terminal) <= {
+        c.title for c in table.columns
+    }
+
+
+def test_a_study_is_not_to_be_trusted_where_controls_failed_and_says_why_it_has_no_intervals():
+    run = builders.run_of({}, studies={"s": study(controls="failed", reason="one fold"), "t": study()})
+    failed, held = (
+        [block.text for block in section.blocks if isinstance(block, Paragraph)]
+        for section in labels.sections(Material(run))
+    )
+    assert "not to be trusted" in failed[0] and "There are no intervals: one fold." in failed
+    assert not [text for text in held if "trusted" in text or "no intervals" in text]
+
+
+# ---- one question ----------------------------------------------------------------------------------------------------
+
+CLOCKS = dict.fromkeys(("pretrain", "extract", "head", "tune", "scratch", "forecast"), builders.CLOCK)
+
+
+def spending(result, clocks=CLOCKS):
+    table = spending_table(result, clocks)
+    titles = [column.title for column in table.columns]
+    return {row[0]: dict(zip(titles[1:], row[1:], strict=True)) for row in table.rows}
+
+
+def paid(**fields):
+    compute = builders.COMPUTE.model_copy(update={"pretraining": builders.pretraining(**fields)})
+    return builders.transfer(compute=compute)
+
+
+def test_pretraining_stands_apart_with_the_share_of_this_question():
+    found = spending(paid(gflops=3000.0, share=1500.0))
+    source = found["pretraining (not counted as spent)"]
+    assert [source[title] for title in ("GFLOPs", "backward", "images seen")] == ["3,000", "1,500", "600"]
+    assert found["share of pretraining, used by 2"]["GFLOPs"] == "1,500"
+    assert not [what for what in spending(paid(gflops=30.0, share=30.0)) if "share" in what]
+
+
+@pytest.mark.parametrize(("gflops", "shown"), [(None, "unknown"), (3000.0, "3,000 + unknown")])
+def test_pretraining_of_unknown_cost_is_unknown_and_not_free(gflops, shown):
+    found = spending(paid(gflops=gflops, share=gflops, reason="nobody says"))
+    assert found["pretraining (not counted as spent)"]["GFLOPs"] == shown
+
+
+@pytest.mark.parametrize(
+    ("arm", "backward", "swept"), [("head", "10", "20"), ("tuned", "250", "0"), ("scratch", "1,500", "500")]
+)
+def test_an_arm_has_its_backward_part_its_sweep_and_its_clock(arm, backward, swept):
+    row = spending(builders.transfer())[arm]
+    assert (row["backward"], row["in settings not kept"]) == (backward, swept)
+    assert (row["seconds"], row["CPU-seconds"], row["peak memory (MB)"], row["device"]) == ("10", "20", "1,234", "cpu")
+
+
+def test_extracting_and_forecasting_go_forward_only():
+    found = spending(builders.transfer(forecast=builders.forecast()))
+    extract, forecast = found["extract (frozen layers, once)"], found["forecast (not counted as spent)"]
+    assert (extract["backward"], forecast["backward"], forecast["GFLOPs"]) == ("0", "0", "70")
+
+
+def test_a_gpu_that_was_there_but_unused_is_named_beside_the_device():
+    idle = CLOCKS | {"tune": builders.CLOCK | {"idle_gpus": ["NVIDIA A"]}}
+    found = spending(builders.transfer(), idle)
+    assert (found["tuned"]["device"], found["head"]["device"]) == ("cpu (a GPU was idle)", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("fields", "amortised", "words"),
+    [
+        ({"gflops": 0.0, "share": 0.0}, None, "excluded)."),
+        ({"gflops": None, "share": None, "reason": "nobody says"}, None, "unknown (nobody says)."),
+        ({"gflops": 40.0, "share": 20.0}, 0.25, "with this question's share of them, 20, 25% of the compute saved."),
+        ({"gflops": 40.0, "reason": "nobody says"}, None, "weights that it began with is unknown (nobody says)."),
+    ],
+)
+def test_what_pretraining_took_is_said_as_far_as_it_is_known(fields, amortised, words):
+    update = {"pretraining": builders.pretraining(**fields), "saved_amortised": amortised}
+    sentences = compute_sentences(builders.transfer(compute=builders.COMPUTE.model_copy(update=update)))
+    assert sentences[0].startswith("50% of the compute saved: the transfer took 1,000 GFLOPs, scratch 2,000")
+    assert sentences[-1].endswith(words)
+
+
+@pytest.mark.parametrize(("scratch", "words"), [(120.0, "75% of the time saved"), (20.0, "50% more time spent")])
+def test_the_transfers_own_seconds_stand_against_those_of_scratch(scratch, words):
+    clocks = CLOCKS | {"scratch": builders.CLOCK | {"seconds": scratch}, "forecast": {"seconds": 1e6}}
+    assert clock_sentence(clocks) == [
+        f"By the clock (cpu), {words}: extract, head and tune took 30 seconds, training from scratch {scratch:.0f}."
+    ]
+
+
+def test_seconds_of_different_devices_are_not_compared():
+    clocks = CLOCKS | {"scratch": builders.CLOCK | {"device": "gpu"}}
+    assert clock_sentence(clocks) == ["Seconds are not compared: the arms ran on cpu and gpu."]
+    assert clock_sentence({"adapt": builders.CLOCK}) == []
+
+
+@pytest.mark.parametrize(
+    ("ran", "told"), [([10, 10, 10], "In 3 of 3 folds"), ([10, 7], "In 1 of 2 folds"), ([7], None)]
+)
+def test_a_fit_that_ran_to_its_end_says_that_no_longer_one_was_tried(ran, told):
+    details = builders.details({}, folds={"scratch": [{"epochs": epochs} for epochs in ran]})
+    found = question.budget(details, 10)
+    assert [text.split(" scratch")[0] for text in found] == ([told] if told else [])
+    assert all("a longer one was not tried" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "reached", "words"),
+    [
+        (
+            0.3,
+            True,
+            "The transfer matched scratch's final quality after 300 GFLOPs; scratch needed 1,000 (ratio 0.30).",
+        ),
+        (
+            0.3,
+            False,
+            "The transfer did not match scratch's final quality within 300 GFLOPs; scratch needed 1,000 (ratio above",
+        ),
+        (None, None, "Cost to equal quality is undefined: why."),
+    ],
+)
+def test_the_cost_to_equal_quality_in_a_sentence(ratio, reached, words):
+    cost = EqualQuality(gflops=300.0, scratch_gflops=1000.0, ratio=ratio, reached=reached, reason="why")
+    assert question.equal_quality_sentence(cost, "scratch").startswith(words)
+
+
+def test_a_forecast_comes_with_its_outcome_its_reason_and_its_sha256():
+    result = builders.transfer(forecast=builders.forecast())
+    assert question.forecast_sentence(builders.FORECAST, result, builders.SHA256) == (
+        "Forecast: positive (correct). 2 of 3 scores are higher. It was made before the head was trained (sha256 "
+        "01234567)."
+    )
+    assert question.forecast_sentence({"label": None}, result, builders.SHA256).startswith("No forecast")
+
+
+def test_every_gain_is_in_the_table_with_what_it_would_need():
+    needed = builders.verdict(evidence="inconclusive", images_needed=500, folds_needed=19, p_holm=0.08)
+    table = question.gains_table(builders.transfer(needed, needed), 0.05)
+    assert [column.title for column in table.columns][:2] == ["arm", "gain over scratch [95% interval]"]
+    assert [(row[0], row[2], row[-1]) for row in table.rows] == [
+        ("head", "inconclusive (unadjusted)", "-"),
+        ("tuned", "inconclusive", "500 images in 19 folds"),
+        ("tuned, at equal compute", "inconclusive", "500 images in 19 folds"),
+    ]
+    control = question.gains_table(builders.transfer(builders.verdict(), control="planted_negative"), 0.05)
+    assert [row[2] for row in control.rows] == ["inconclusive", "conclusive", "conclusive"]
+
+
+def test_a_candidate_is_named_by_its_method_and_strength():
+    (candidate,) = builders.adaptation().candidates
+    strong = candidate.model_copy(update={"method": "deep_coral", "strength": 0.5, "folds_chosen": 0})
+    table = question.candidates_table([candidate, strong])
+    assert table.rows == [
+        ["coral", "0.250", "0.600", "0.700", "2"],
+        ["deep coral, 0.5", "0.250", "0.600", "0.700", "0"],
+    ]
+    short = question.candidates_table([candidate.model_copy(update={"accuracy": None})])
+    assert len(short.columns) == len(short.rows[0]) == 4
+
+
+def test_a_baseline_that_was_still_improving_is_warned_of():
+    details = builders.details({"tuned": builders.verdict()}, stopped_improving={"scratch": [True, False]})
+    (warning,) = question.warnings(builders.transfer(baseline_stopped_improving=False, details=details))
+    assert warning.startswith("In 1 of 2 folds scratch was still improving when its budget ended")
+    assert question.warnings(builders.transfer(controls="failed")) == [question.DISTRUST]
+    assert question.warnings(builders.adaptation()) == []
+
+
+def test_figures_are_drawn_of_the_rows_that_there_are():
+    result = builders.transfer()
+    captions = [figure.caption for figure in drawings("a", result, builders.material({"a": result}))]
+    assert captions == ["Confusion, out of fold: shares of the true class and images."]
+    full = builders.material(
+        {"a": result}, plots={"a": {"saving": builders.saving_rows()}}, contact_sheets={"a": b"webp"}
+    )
+    figures = drawings("a", result, full)
+    assert len(figures) == 3 and figures[-1].webp == b"webp" and "tuned and scratch" in figures[-1].alt
+
+
+# ---- all sections ----------------------------------------------------------------------------------------------------
+
+
+def everything():
+    """A report with every section but the sources."""
+    results = {
+        "a": builders.transfer(forecast=builders.forecast()),
+        "b": builders.adaptation(),
+        "n": builders.repeat(held=True),
+        "scaling": builders.rescaled(part_of="a", share=0.4),
+    }
+    run = builders.run_of(results, controls="held", studies={"s": study()})
+    return all_sections(Material(run, cost={"a": CLOCKS}, forecasts={"a": builders.FORECAST}))
+
+
+def test_sections_come_in_their_order_and_every_table_is_whole():
+    sections = everything()
+    titles = ["Does the transfer pay?", "Transfers", "Without labels of the target", "Where gains come from"]
+    assert [section.title for section in sections] == [*titles, "Labels saved: s", "Controls", "a", "b", "n", "scaling"]
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Table):
+                assert block.rows and all(len(row) == len(block.columns) for row in block.rows)
+                assert set(block.terminal) <= {column.title for column in block.columns}
+            assert not isinstance(block, Figure) or block.svg
+
+
+def test_what_has_nothing_to_show_has_no_section():
+    run = builders.run_of({"a": builders.transfer(details=None)})
+    assert [section.title for section in all_sections(Material(run))] == ["Does the transfer pay?", "Transfers"]
+
+
+def test_an_explanation_stands_once():
+    """Claims about a question repeat nothing that is said of all: notes and texts of general sections are unique."""
+    texts = [
+        block.text
+        for section in everything()
+        for block in section.blocks
+        if isinstance(block, Paragraph) and block.role in ("note", "text")
+    ]
+    assert len(texts) == len(set(texts))

@@ -28,7 +28,7 @@ def test_it_runs_before_any_arm_and_twice_to_the_same_bytes(world_copy):
     root = world_copy().root
     paths = Paths(root)
     before = paths.forecast("to-defect").forecast.read_bytes()
-    for stage in ("head", "tune", "scratch"):
+    for stage in ("heads", "transfers", "baselines"):
         for folder in (root / "models" / stage).iterdir():
             folder.rename(folder.with_name(f"gone-{folder.name}"))
     tiny_world.run_cell(root, "forecast", "to-defect")
@@ -52,9 +52,11 @@ def test_labels_of_test_and_validation_rows_are_not_looked_at(world):
 
 def test_a_source_with_a_head_of_its_own_is_asked_by_leep(world_copy):
     copied = world_copy()
-    transfer = {"setting": "transductive", "source": "round-defect", "target": "square-defect", "baseline": "square"}
+    transfer = {"setting": "transductive", "source": "round-defect", "target": "square-defect"}
     copied.raw["baselines"]["square"] = {**copied.raw["baselines"]["defect-tiny"], "target": "square-defect"}
     copied.raw["transfers"]["round-square"] = transfer
+    sides = {"arm": "transfers/round-square", "against": "baselines/square"}
+    copied.raw["questions"]["round-square"] = {"target": "square-defect", **sides}
     tiny_world.write_params(copied.root, copied.raw)
     for stage in ("extract", "forecast"):
         tiny_world.run_cell(copied.root, stage, "round-square")

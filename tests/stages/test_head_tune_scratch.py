@@ -10,6 +10,7 @@ import pytest
 import tiny_world
 
 from pipeline.arms import train
+from pipeline.results.result import read_result
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, sha256_file
 from pipeline.store.paths import Paths
@@ -115,7 +116,7 @@ def test_a_stage_that_runs_twice_leaves_the_same_bytes(world, world_copy, stage)
 
 
 def digests(folder):
-    check_sealed(folder)
+    check_sealed(folder.parent)
     return {path.name: sha256_file(path) for path in folder.iterdir()}
 
 
@@ -165,7 +166,7 @@ def test_all_layers_are_tuned_from_pixels(world_copy):
     assert not paths.features("to-defect").cut.exists()
     assert {f"{block}_conv/kernel" for block in ("stem", "block1", "block2")} <= moved(paths, 0)
     assert not [weight for weight in moved(paths, 0) if "moving" in weight]
-    assert read_json(paths.transfer("to-defect").verdict)["arm"] == "tuned"
+    assert read_result(paths.question("to-defect").result).arm == "tuned"
 
 
 # ---- ways to tune ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny_world
 import toy_fold
-from test_wiring import ROOT, imported_files
+from test_wiring import ROOT, imports
 
 from pipeline.arms import keeping, train
 from pipeline.arms.many import train_arm
@@ -224,7 +224,7 @@ def test_what_a_fold_is_built_from_is_in_its_fingerprint(folder, tmp_path):
 
 
 def test_all_code_that_training_imports_is_in_the_fingerprint():
-    imported = {file.relative_to(ROOT / "pipeline") for file in imported_files("pipeline.arms.train")}
+    imported = {file.relative_to(ROOT / "pipeline") for file in imports("pipeline.arms.train", set())}
     whole = {part for part in keeping.CODE if not part.endswith(".py")}
     found = {file.parts[0] if file.parts[0] in whole else file.as_posix() for file in imported}
     assert {name for name in found if not name.endswith("__init__.py")} == set(keeping.CODE)

@@ -65,6 +65,8 @@ def root(tmp_path_factory):
     raw["datasets"][SOURCE] = raw["datasets"]["toy"]
     raw["pretrained"] = {SOURCE: {"pretrain": "supervised", "init": "tiny", "dataset": SOURCE, "label": "defect"}}
     raw["adaptations"] = {NAME: {"source": SOURCE, "target": "defect"}}
+    del raw["questions"]["round-to-square"]
+    raw["questions"][NAME] = {"target": "defect", "arm": f"adaptations/{NAME}", "against": f"unadapted/{NAME}"}
     raw["adapt"] |= {"methods": ["adabn", "coral", "mmd"]}
     tiny_world.write_params(root, raw)
     for target in ("defect", "kind"):

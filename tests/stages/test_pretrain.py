@@ -18,7 +18,18 @@ from pipeline.store.seeds import seed_for
 
 FILES = {"backbone.keras", "card.json", "seen.parquet", "examples.parquet", "images.json", "history.csv", "sha256.json"}
 CARD = {
-    *("architecture", "weights", "pretrain", "init", "dataset", "labels_used", "permuted", "images", "seen_sha256"),
+    *(
+        "architecture",
+        "architecture_sha256",
+        "weights",
+        "pretrain",
+        "init",
+        "dataset",
+        "labels_used",
+        "permuted",
+        "images",
+        "seen_sha256",
+    ),
     *("parameters", "image_size", "origin", "licence", "sha256", "preprocessing", "citation", "representation", "cost"),
     *("pretext", "labels_inherited"),
 }
@@ -184,7 +195,9 @@ def test_a_backbone_of_another_size_is_refused(root, tmp_path):
 
 def test_labels_of_all_links_are_inherited_and_published_weights_have_none():
     links = [{"dataset": "toy", "labels_used": "kind", "labels_inherited": []}]
-    known = dict.fromkeys(("architecture", "parameters", "image_size", "origin", "licence", "preprocessing"))
+    known = dict.fromkeys(
+        ("architecture", "architecture_sha256", "parameters", "image_size", "origin", "licence", "preprocessing")
+    )
     seen = pd.DataFrame({"image_id": []})
     for label in ("defect", None, "shape"):
         step = entry("by-kind", label=label) if label else entry("views")

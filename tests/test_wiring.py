@@ -1,4 +1,4 @@
-"""dvc.yaml, paths.py and the imports of the stages say the same, with entries in every section."""
+"""dvc.yaml, paths.py and the imports of the stages agree, with entries in every section."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ STAGES = read_stages(ROOT / "dvc.yaml")
 CELLS = list(all_cells(STAGES, check_params(raw_params())))
 WITHOUT_KERAS = sorted({cell.stage for cell in CELLS if not cell.uses_device})
 P = Paths()
-OUTS = {  # stage -> its out by paths.py, for the name of a cell
+OUTS = {  # stage -> its output by paths.py, for the name of an entry
     "ingest": lambda name: P.dataset(name).folder,
     "validate": P.validation,
     "split": lambda name: P.target(name).folder,

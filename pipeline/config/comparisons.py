@@ -1,4 +1,4 @@
-"""Whether what is compared can be: questions, studies, settings, and the number of settings each arm tries."""
+"""Check that comparisons are fair: questions, studies, transfer settings, and hyperparameter budgets."""
 
 import math
 from typing import Any, NamedTuple
@@ -6,18 +6,16 @@ from typing import Any, NamedTuple
 from pipeline.config.lookup import Raw, entries_of, entry_of, learns_labels, links_of, origin_of
 from pipeline.store.words import nearest, shown
 
-# setting -> whether its source learnt with labels
+# transfer setting -> whether its source is pretrained with labels
 LABELLED_SOURCE = {"inductive": True, "unsupervised": False, "transductive": True}
-# arm -> the lists that its sweep goes through: every value of one with every value of the other
+# arm -> the lists that span its hyperparameter grid
 SWEEPS = {"head": ("learning_rate", "l2"), "tune": ("learning_rate",), "scratch": ("learning_rate",)}
-
-
-# section of an arm -> the section that its entries stand in
+# first part of an arm's reference -> the section that defines its entries
 ARMS = {name: name for name in ("transfers", "baselines", "rescaled", "adaptations")} | {"unadapted": "adaptations"}
 
 
 class Side(NamedTuple):
-    """One side of a question: a trained arm, by what params say of it. None: params do not say."""
+    """A trained arm of a question; target and architecture are None where params do not define them."""
 
     section: str
     name: str
@@ -26,18 +24,14 @@ class Side(NamedTuple):
 
 
 def comparison_faults(raw: Raw) -> list[str]:
-    """All faults of comparison in a parsed params.yaml, one sentence each, beginning with the dotted key."""
-    faults = _question_faults(raw)
-    faults += _unasked(raw)
-    faults += _unmatched_rescaled(raw)
-    faults += _study_faults(raw)
-    faults += _setting_faults(raw)
-    return faults + _unequal_tries(raw)
+    """Faults of comparisons in a parsed params.yaml, one sentence each, beginning with the dotted key."""
+    checks = (_question_faults, _uncompared, _rescaled_faults, _study_faults, _setting_faults, _unequal_budgets)
+    return [fault for check in checks for fault in check(raw)]
 
 
 def _side(raw: Raw, reference: Any) -> Side | None:
-    """Look up `section/name`; None where it is no such text or leads nowhere."""
-    section, _, name = reference.partition("/") if isinstance(reference, str) else ("", "", "")
+    """The arm at `section/name`; None if there is none."""
+    section, _, name = str(reference).partition("/")
     entry = entry_of(raw, ARMS[section], name) if section in ARMS else {}
     if not entry:
         return None
@@ -51,13 +45,13 @@ def _side(raw: Raw, reference: Any) -> Side | None:
 
 
 def _question_faults(raw: Raw) -> list[str]:
-    """Arms that do not exist, or that cannot be compared."""
+    """Questions whose arms do not exist or cannot be compared."""
     faults = []
     for name, question in entries_of(raw, "questions"):
         sides = {}
         for field in ("arm", "against"):
             reference, side = question.get(field), _side(raw, question.get(field))
-            section, _, entry = reference.partition("/") if isinstance(reference, str) else ("", "", "")
+            section, _, entry = str(reference).partition("/")
             if side is not None:
                 sides[field] = side
             elif section in ARMS:
@@ -72,14 +66,14 @@ def _question_faults(raw: Raw) -> list[str]:
             if None not in (side.target, question.get("target")) and side.target != question["target"]
         ]
         if len(sides) == 2:
-            faults += [f"questions.{name}.against: {fault}" for fault in _unmatched(raw, **sides)]
+            faults += [f"questions.{name}.against: {fault}" for fault in _mismatches(raw, **sides)]
     return faults
 
 
-def _unmatched(raw: Raw, arm: Side, against: Side) -> list[str]:
-    """Why two arms cannot be compared: a question differs in one thing, how the network was trained."""
+def _mismatches(raw: Raw, arm: Side, against: Side) -> list[str]:
+    """Why two arms cannot be compared: they may differ only in how the network was trained."""
     if (arm.section == "adaptations") != (against.section == "unadapted"):
-        return ["an adaptation is compared with its own source as it is (unadapted/NAME), and nothing else is"]
+        return ["an adaptation, and nothing else, is compared with its own unadapted source (unadapted/NAME)"]
     if arm.section == "adaptations":
         other = f"'{against.name}' is another adaptation; compare with unadapted/{arm.name}"
         return [] if arm.name == against.name else [other]
@@ -96,8 +90,8 @@ def _unmatched(raw: Raw, arm: Side, against: Side) -> list[str]:
     return faults
 
 
-def _unasked(raw: Raw) -> list[str]:
-    """Trained for nothing: no question compares them."""
+def _uncompared(raw: Raw) -> list[str]:
+    """Transfers and adaptations that no question compares."""
     asked = {question.get("arm") for _, question in entries_of(raw, "questions")}
     return [
         f"{section}.{name}: no question compares it; add `questions.{name}: {{target: {entry.get('target')}, "
@@ -108,8 +102,8 @@ def _unasked(raw: Raw) -> list[str]:
     ]
 
 
-def _unmatched_rescaled(raw: Raw) -> list[str]:
-    """A rescaled baseline is its baseline with the weights' statistics of a source of the same architecture."""
+def _rescaled_faults(raw: Raw) -> list[str]:
+    """Rescaled baselines whose target or architecture differs from that of their baseline."""
     faults = []
     for name, entry in entries_of(raw, "rescaled"):
         baseline = entry_of(raw, "baselines", entry.get("baseline"))
@@ -122,7 +116,7 @@ def _unmatched_rescaled(raw: Raw) -> list[str]:
 
 
 def _study_faults(raw: Raw) -> list[str]:
-    """A study's questions must differ in the share of the labels and in nothing else."""
+    """Studies whose questions differ in anything but `train_fraction`."""
     faults = []
     for name, study in entries_of(raw, "studies"):
         listed, known = study.get("questions"), [str(word) for word in entry_of(raw, "questions")]
@@ -140,8 +134,8 @@ def _study_faults(raw: Raw) -> list[str]:
         shares = [target.get("train_fraction") for target in targets]
         if None in shares or len(set(map(str, shares))) < len(shares):
             faults.append(
-                f"studies.{name}.questions: the targets' train_fraction are {shown(shares)}; each needs one of its own "
-                "(1.0 for all labels)"
+                f"studies.{name}.questions: the targets' train_fraction are {shown(shares)}; each needs a "
+                "different one (1.0 for all labels)"
             )
         faults += [
             f"studies.{name}.questions: the {what} differ in more than {varied}; a study varies the share of the "
@@ -153,13 +147,13 @@ def _study_faults(raw: Raw) -> list[str]:
 
 
 def _differ(entries: list[dict[str, Any]], varied: str) -> bool:
-    """Whether entries differ in more than one field."""
+    """Whether entries differ in another field than `varied`."""
     rest = [{k: v for k, v in entry.items() if k != varied and v not in (None, {})} for entry in entries]
     return any(entry != rest[0] for entry in rest)
 
 
 def _setting_faults(raw: Raw) -> list[str]:
-    """A setting says how source and target are related; where params say otherwise, one of the two is a slip."""
+    """Transfers and adaptations whose setting contradicts their source and target."""
     faults = []
     for name, transfer in entries_of(raw, "transfers"):
         setting, source = transfer.get("setting"), entry_of(raw, "pretrained", transfer.get("source"))
@@ -168,34 +162,34 @@ def _setting_faults(raw: Raw) -> list[str]:
         labelled = learns_labels(raw, transfer.get("source"))
         if labelled != LABELLED_SOURCE[setting]:
             faults.append(
-                f"transfers.{name}.setting: received '{setting}', but source '{transfer.get('source')}' learnt "
+                f"transfers.{name}.setting: received '{setting}', but source '{transfer.get('source')}' was trained "
                 f"{'with' if labelled else 'without'} labels"
             )
         links = [link for link in links_of(raw, transfer.get("source")) if learns_labels(raw, link)]
         if setting == "unsupervised" and not labelled and links:
             faults.append(
-                f"transfers.{name}.setting: received 'unsupervised', but source '{transfer.get('source')}' goes on "
-                f"from '{links[0]}', which learnt with labels; begin its chain with a source that saw none"
+                f"transfers.{name}.setting: received 'unsupervised', but source '{transfer.get('source')}' starts "
+                f"from '{links[0]}', which was trained with labels; start from a source that saw none"
             )
         label = entry_of(raw, "targets", transfer.get("target")).get("label")
         if setting == "transductive" and labelled and label is not None and source.get("label") not in (None, label):
             faults.append(
-                f"transfers.{name}.setting: received 'transductive', but its source learnt '{source['label']}' and "
-                f"its target is '{label}'; transductive means the same objective on other data"
+                f"transfers.{name}.setting: received 'transductive', but its source was trained on "
+                f"'{source['label']}' and its target is '{label}'; transductive means the same task on other data"
             )
     for name, adaptation in entries_of(raw, "adaptations"):
         source = entry_of(raw, "pretrained", adaptation.get("source"))
         label = entry_of(raw, "targets", adaptation.get("target")).get("label")
         if source and label is not None and source.get("label") != label:
             faults.append(
-                f"adaptations.{name}.source: '{adaptation.get('source')}' learnt '{source.get('label')}', its target "
-                f"is '{label}'; a head is brought to other data of the same objective"
+                f"adaptations.{name}.source: '{adaptation.get('source')}' was trained on '{source.get('label')}', its "
+                f"target is '{label}'; adaptation needs the same task on other data"
             )
     return faults
 
 
-def _unequal_tries(raw: Raw) -> list[str]:
-    """The best of more settings is better by luck alone, and would count as a gain."""
+def _unequal_budgets(raw: Raw) -> list[str]:
+    """Arms that try another number of settings than scratch: the best of more settings is better by chance alone."""
     counts = {section: _counts(raw, section) for section in SWEEPS}
     allowed = math.prod(counts["scratch"])
     return [
@@ -207,7 +201,7 @@ def _unequal_tries(raw: Raw) -> list[str]:
 
 
 def _counts(raw: Raw, section: str) -> list[int]:
-    """How many values each list of a sweep has; [] where one is no list or empty, which is a fault of its own."""
+    """Number of values of each list of a grid; [] if one is empty or not a list, which is reported elsewhere."""
     lists = [entry_of(raw, section).get(field) for field in SWEEPS[section]]
     counts = [len(values) for values in lists if isinstance(values, list) and values]
     return counts if len(counts) == len(lists) else []

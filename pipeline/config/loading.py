@@ -1,4 +1,4 @@
-"""Reading params.yaml: once, checked whole, all faults in one message."""
+"""Load and validate params.yaml, reporting all faults in one message."""
 
 import json
 from pathlib import Path
@@ -17,30 +17,30 @@ from pipeline.store.yaml import read_yaml
 
 
 def load_params(path: Path) -> Params:
-    """Read and check params.yaml.
+    """Read and validate params.yaml.
 
     Raises:
-        ParamsError: with all faults: syntax, unknown keys, types, ranges, and names that lead nowhere.
+        ParamsError: lists all faults: syntax, unknown keys, types, ranges, and undefined names.
     """
     return check_params(read_yaml(path), str(path))
 
 
 def check_params(raw: Any, path: str = "params.yaml") -> Params:
-    """Check a parsed params.yaml and type it.
+    """Validate a parsed params.yaml.
 
     Raises:
-        ParamsError: with all faults.
+        ParamsError: lists all faults.
     """
     if not isinstance(raw, dict):
         raise ParamsError([f"a mapping of sections was expected, received {shown(raw)}"], path)
     faults, params, model = [], None, params_model()
     try:
-        # through JSON, since strict pydantic takes a list for a tuple only there
+        # via JSON: only there does strict pydantic accept a list for a tuple
         params = model.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
         faults = [_sentence(detail, model) for detail in error.errors(include_url=False)]
-    except TypeError as error:  # `? [a, b]` is a key in YAML
-        raise ParamsError([f"a key is no text: {error}"], path) from None
+    except TypeError as error:  # YAML allows `? [a, b]` as a key
+        raise ParamsError([f"a key is not text: {error}"], path) from None
     faults += reference_faults(raw)
     if faults or params is None:
         raise ParamsError(faults, path)
@@ -48,15 +48,13 @@ def check_params(raw: Any, path: str = "params.yaml") -> Params:
 
 
 def params_model() -> type[Params]:
-    """`Params` with the settings of every registered way of pretraining; a way that no source learns by needs none."""
+    """`Params` whose `pretraining` has the typed settings of every registered method, each optional."""
     ways: dict[str, Any] = {way: (load(entry.settings), None) for way, entry in PRETRAINING.items()}
     return create_model("Params", __base__=Params, pretraining=(create_model("Ways", __base__=Section, **ways), ...))
 
 
-# ---- one fault, one sentence ----------------------------------------------------------------------------------------
-
-
 def _sentence(detail: Any, params: type[Params]) -> str:
+    """One pydantic error in one sentence, beginning with the dotted key."""
     location, kind = detail["loc"], detail["type"]
     key = ".".join(str(part) for part in location if part != "[key]")
     if kind == "extra_forbidden":
@@ -71,12 +69,12 @@ def _sentence(detail: Any, params: type[Params]) -> str:
 
 
 def _model_at(params: type[Params], location: tuple[Any, ...]) -> type[BaseModel]:
-    """Follow a fault's location down to the section that it lies in."""
+    """The innermost section on the path of an error."""
     model: type[BaseModel] = params
     for part in location:
         field = model.model_fields.get(str(part))
         if field is None:
-            continue  # the name of an entry: its section is known already
+            continue  # the name of an entry
         candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
     return model

@@ -1,59 +1,40 @@
-"""The whole of params.yaml, typed; `loading.py` reads it."""
+"""The typed params.yaml; `loading.py` reads and checks the file."""
 
 from typing import Annotated, Any, get_origin
 
 from pydantic import Field
 
-from pipeline.config.schema import (
-    Adapt,
-    Adaptation,
-    Baseline,
-    Dataset,
-    Forecast,
-    Head,
-    Name,
-    Pretrained,
-    Question,
-    Rescaled,
-    Run,
-    Scratch,
-    Section,
-    Source,
-    Study,
-    Target,
-    Transfer,
-    Tune,
-    VerdictParams,
-)
+from pipeline.config import schema
+from pipeline.config.schema import Name, Section
 
 
 class Params(Section):
-    """The whole of params.yaml, or (from `slice`) the part of it that a stage may see."""
+    """All params, or (from `slice`) those that a stage tracks."""
 
-    run: Run
-    datasets: dict[Name, Dataset]
-    targets: dict[Name, Target]
-    sources: dict[Name, Source]
-    pretrained: dict[Name, Pretrained] = Field(default_factory=dict)
-    baselines: dict[Name, Baseline]
-    transfers: dict[Name, Transfer] = Field(default_factory=dict)
-    rescaled: dict[Name, Rescaled] = Field(default_factory=dict)
-    studies: dict[Name, Study] = Field(default_factory=dict)
-    adaptations: dict[Name, Adaptation] = Field(default_factory=dict)
-    questions: Annotated[dict[Name, Question], Field(min_length=1)]
+    run: schema.Run
+    datasets: dict[Name, schema.Dataset]
+    targets: dict[Name, schema.Target]
+    sources: dict[Name, schema.Source]
+    pretrained: dict[Name, schema.Pretrained] = Field(default_factory=dict)
+    baselines: dict[Name, schema.Baseline]
+    transfers: dict[Name, schema.Transfer] = Field(default_factory=dict)
+    rescaled: dict[Name, schema.Rescaled] = Field(default_factory=dict)
+    studies: dict[Name, schema.Study] = Field(default_factory=dict)
+    adaptations: dict[Name, schema.Adaptation] = Field(default_factory=dict)
+    questions: Annotated[dict[Name, schema.Question], Field(min_length=1)]
     pretraining: Section  # way -> its settings; `loading.py` types them by the registry of ways
-    forecast: Forecast
-    head: Head
-    tune: Tune
-    scratch: Scratch
-    adapt: Adapt
-    verdict: VerdictParams
+    forecast: schema.Forecast
+    head: schema.Head
+    tune: schema.Tune
+    scratch: schema.Scratch
+    adapt: schema.Adapt
+    verdict: schema.VerdictParams
 
     def at(self, key: str) -> Any:
-        """The value at a dotted key, such as `head.epochs` or `targets.NAME`.
+        """Look up a dotted key, such as `head.epochs` or `targets.NAME`.
 
         Raises:
-            AttributeError, KeyError: there is none.
+            AttributeError, KeyError: there is no such key.
         """
         value: Any = self
         for part in key.split("."):
@@ -61,9 +42,9 @@ class Params(Section):
         return value
 
     def slice(self, keys: tuple[str, ...]) -> "Params":
-        """Keep only the given dotted keys; reading any other raises AttributeError or KeyError.
+        """Keep only the given dotted keys, so that a stage cannot read a param that dvc.yaml does not track for it.
 
-        So a stage cannot depend on a param that dvc.yaml does not track for it.
+        Reading any other key raises AttributeError or KeyError.
         """
         parts: dict[str, Any] = {}
         for key in keys:
@@ -79,7 +60,7 @@ class Params(Section):
         return Params.model_construct(**parts)
 
 
-# the sections of entries by name: the data and the questions of a run; every other section holds settings
+# sections that map names to entries (the data and questions of a run); every other section holds settings
 ENTRY_SECTIONS = tuple(
     section for section, field in Params.model_fields.items() if get_origin(field.annotation) is dict
 )

@@ -1,6 +1,6 @@
-"""What one section of params.yaml says of another: faults that no single key shows.
+"""Cross-reference checks between sections of params.yaml, which the schema of one section cannot make.
 
-Works on the raw mapping, so that a typo elsewhere does not hide them.
+They work on the raw mapping, so that a type error elsewhere does not hide them.
 """
 
 from pipeline.config.comparisons import comparison_faults
@@ -10,7 +10,7 @@ from pipeline.registry.architectures import allowed_weights, known_architecture,
 from pipeline.registry.readers import READERS
 from pipeline.store.words import nearest, shown
 
-# section, its field, the sections among whose entries the field names one
+# section, its field, the sections whose entries the field may name
 REFERENCES = (
     ("targets", "dataset", ("datasets",)),
     ("pretrained", "dataset", ("datasets",)),
@@ -26,24 +26,15 @@ REFERENCES = (
     ("questions", "target", ("targets",)),
     ("questions", "part_of", ("questions",)),
 )
-# sections whose entries write to the same folder, so that no name may stand in two of them
-SHARED_NAMES = (("sources", "pretrained"),)
 
 
 def reference_faults(raw: Raw) -> list[str]:
-    """All faults of reference and comparison in a parsed params.yaml, one sentence each, dotted key first."""
-    faults = _dangling(raw)
-    faults += _shared_names(raw)
-    faults += _reserved_names(raw)
-    faults += _group_faults(raw)
-    faults += _column_faults(raw)
-    faults += _architecture_faults(raw)
-    faults += _pretraining_faults(raw)
-    faults += _limit_faults(raw)
-    return faults + comparison_faults(raw)
+    """All faults between sections of a parsed params.yaml, one sentence each, beginning with the dotted key."""
+    checks = (_undefined, _taken_names, _group_faults, _column_faults, _architecture_faults, _pretraining_faults)
+    return [fault for check in (*checks, _limit_faults, comparison_faults) for fault in check(raw)]
 
 
-def _dangling(raw: Raw) -> list[str]:
+def _undefined(raw: Raw) -> list[str]:
     faults = []
     for section, field, goals in REFERENCES:
         allowed = [str(name) for goal in goals for name in entry_of(raw, goal)]
@@ -57,24 +48,18 @@ def _dangling(raw: Raw) -> list[str]:
     return faults
 
 
-def _shared_names(raw: Raw) -> list[str]:
-    faults = []
-    for sections in SHARED_NAMES:
-        first: dict[str, str] = {}
-        for section in sections:
-            names = [str(name) for name in entry_of(raw, section)]
-            faults += [
-                f"{section}.{n}: {first[n]} has an entry of this name; choose another" for n in names if n in first
-            ]
-            first |= dict.fromkeys(names, section)
-    return faults
-
-
-def _reserved_names(raw: Raw) -> list[str]:
-    return [
+def _taken_names(raw: Raw) -> list[str]:
+    """Sources and pretrained sources share one output folder; two keys of reports/metrics.json are not questions."""
+    sources, questions = (entry_of(raw, section) for section in ("sources", "questions"))
+    faults = [
+        f"pretrained.{name}: sources has an entry of this name; choose another"
+        for name in entry_of(raw, "pretrained")
+        if name in sources
+    ]
+    return faults + [
         f"questions.{name}: this name is taken in reports/metrics.json; choose another"
         for name in RESERVED
-        if name in entry_of(raw, "questions")
+        if name in questions
     ]
 
 
@@ -134,14 +119,14 @@ def _pretraining_faults(raw: Raw) -> list[str]:
     for name, entry in entries_of(raw, "pretrained"):
         way, registered = entry.get("pretrain"), pretraining_of(entry)
         if registered and registered.labelled and entry.get("label") is None:
-            faults.append(f"pretrained.{name}.label: missing; {way} pretraining learns one")
+            faults.append(f"pretrained.{name}.label: missing; {way} pretraining needs one")
         if registered and not registered.labelled and (entry.get("label") is not None or entry.get("permute_labels")):
-            faults.append(f"pretrained.{name}.label: '{way}' learns without labels; remove it")
+            faults.append(f"pretrained.{name}.label: '{way}' uses no labels; remove it")
         if registered and way not in entry_of(raw, "pretraining"):
-            faults.append(f"pretraining.{way}: missing; pretrained.{name} learns by it, give it its settings")
+            faults.append(f"pretraining.{way}: missing; add the settings, which pretrained.{name} needs")
         known = entry.get("init") in entry_of(raw, "sources") or entry.get("init") in entry_of(raw, "pretrained")
         if known and origin_of(raw, name) is None:
-            faults.append(f"pretrained.{name}.init: '{entry.get('init')}' leads back to itself; begin with a source")
+            faults.append(f"pretrained.{name}.init: '{entry.get('init')}' leads back to itself; start from a source")
     return faults
 
 

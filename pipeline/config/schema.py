@@ -1,4 +1,4 @@
-"""The sections of params.yaml, typed: what each key may be. `params.py` puts them together and reads the file."""
+"""Schema of the sections of params.yaml: types and allowed values; `params.py` combines the sections."""
 
 from typing import Annotated, Literal
 
@@ -16,16 +16,16 @@ Count = Annotated[int, Field(ge=1)]
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-RESERVED = ("run", "studies")  # the entries of reports/metrics.json that are no transfers
+RESERVED = ("run", "studies")  # keys of reports/metrics.json that are not questions
 
 
 def one_of(table: str) -> BeforeValidator:
-    """A check that a value is a name in a registry, which is imported when the check runs, not before.
+    """Validate that a value is a name in a registry.
 
-    So what a stage imports does not lead to all registries, and an entry of one makes no other kind's stages stale.
+    The registry is imported on use: a new entry in it then makes only the stages stale that depend on that registry.
 
     Args:
-        table: the place of the registry's table, whose keys are the names.
+        table: import path of the registry, "module:attribute".
     """
 
     def check(value: object) -> object:
@@ -47,14 +47,14 @@ DecidingMetric = Annotated[str, one_of("pipeline.registry.metrics:DECIDING")]
 
 
 def _blocks(value: object) -> object:
-    """One fault in words, where pydantic tells one for the number and one for the text."""
+    """One error message, where pydantic gives one for the number and one for the text."""
     if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and value < 0):
-        raise PydanticCustomError("blocks", "input should be a number of blocks from 0 on, the name of a layer, or all")
+        raise PydanticCustomError("blocks", "input should be a number of blocks from 0, the name of a layer, or all")
     return value
 
 
 def _reference(*sections: str) -> str:
-    """A pattern of `section/entry`."""
+    """Regular expression of `section/entry`."""
     return rf"^({'|'.join(sections)})/[A-Za-z0-9][A-Za-z0-9_-]*$"
 
 
@@ -71,12 +71,14 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 class Section(BaseModel):
-    """Unknown keys, wrong types (also `'1e-3'` as text and true for 1), nan and infinity are faults."""
+    """Base of all sections; refuses unknown keys, wrong types (`'1e-3'` as text, true for 1), nan and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Run(Section):
+    """Settings of the whole run."""
+
     seed: Annotated[int, Field(ge=0)]
     image_size: Annotated[int, Field(ge=32, le=1024)]
     folds: Annotated[int, Field(ge=2, le=20)]
@@ -89,6 +91,8 @@ class Run(Section):
 
 
 class Dataset(Section):
+    """Images with labels, and how they are read and checked."""
+
     reader: Reader
     raw: str
     table: str | None = None
@@ -108,6 +112,8 @@ class Dataset(Section):
 
 
 class Target(Section):
+    """A classification task: images and a label column of a dataset."""
+
     dataset: str
     label: str
     where: dict[str, str] = {}
@@ -118,7 +124,7 @@ class Target(Section):
 
 
 class Source(Section):
-    """Weights that are there: published, in a file, or drawn at random."""
+    """An existing backbone: published weights, a file, or random initialization."""
 
     architecture: str
     weights: Literal["imagenet", "file", "random"]
@@ -126,7 +132,7 @@ class Source(Section):
 
 
 class Pretrained(Section):
-    """Weights that the pipeline makes, on from those of `init`: a source, or another pretrained one."""
+    """A backbone that the pipeline pretrains, starting from `init`: a source, or another pretrained one."""
 
     pretrain: WayOfPretraining
     init: str
@@ -138,6 +144,8 @@ class Pretrained(Section):
 
 
 class Baseline(Section):
+    """Training from scratch on a target."""
+
     target: str
     architecture: str
     sha256: Sha256 | None = None
@@ -145,6 +153,8 @@ class Baseline(Section):
 
 
 class Transfer(Section):
+    """A source fine-tuned on a target."""
+
     setting: Literal["inductive", "unsupervised", "transductive"]
     source: str
     target: str
@@ -157,9 +167,9 @@ class Question(Section):
 
     Attributes:
         arm: transfers/NAME, baselines/NAME (a repeat of `against`), rescaled/NAME or adaptations/NAME.
-        against: baselines/NAME, rescaled/NAME or unadapted/NAME (the source of an adaptation as it is).
-        control: what is expected of it, where its answer is known in advance.
-        part_of: the question that this one explains; it is outside Holm's adjustment.
+        against: baselines/NAME, rescaled/NAME or unadapted/NAME (the unadapted source of an adaptation).
+        control: the expected answer of a control; null for a question whose answer is not known in advance.
+        part_of: the question that this one explains; it is excluded from Holm's adjustment.
     """
 
     target: str
@@ -170,7 +180,7 @@ class Question(Section):
 
 
 class Rescaled(Section):
-    """A baseline from random weights with the statistics of a source, to tell scaling from features."""
+    """A baseline with random weights that match a source's mean and variance, to separate scale from features."""
 
     source: str
     target: str
@@ -178,20 +188,20 @@ class Rescaled(Section):
 
 
 class Study(Section):
-    """A study of labels: questions about one transfer whose targets differ in `train_fraction` alone."""
+    """A label-efficiency study: questions about one transfer whose targets differ in `train_fraction` only."""
 
     questions: Annotated[list[str], Field(min_length=2)]
 
 
 class Adaptation(Section):
-    """A source with a head of its own, brought to a target whose labels it never sees."""
+    """Unsupervised domain adaptation of a source with its own head to a target, without target labels."""
 
     source: str
     target: str
 
 
 class Fitting(Section):
-    """What the three arms' training has in common."""
+    """Training settings that the three arms share."""
 
     learning_rate: Annotated[list[Positive], Field(min_length=1)]
     epochs: Count
@@ -206,10 +216,14 @@ class Fitting(Section):
 
 
 class Head(Fitting):
+    """Linear probe on frozen features."""
+
     l2: Annotated[list[NotNegative], Field(min_length=1)]
 
 
 class Tune(Fitting):
+    """Fine-tuning of the unfrozen layers."""
+
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)]
     batch_norm: Literal["frozen", "train"]
     method: Tuning
@@ -218,11 +232,13 @@ class Tune(Fitting):
 
 
 class Scratch(Fitting):
+    """Training from random weights."""
+
     batch_norm_momentum: Momentum
 
 
 class Adapt(Section):
-    """How a source is adapted to a target without labels: what is tried, and what chooses without labels."""
+    """Settings of domain adaptation: the methods tried, and the label-free criterion that selects one."""
 
     methods: Annotated[list[AdaptationName], Field(min_length=1)]
     criterion: Criterion
@@ -235,12 +251,14 @@ class Adapt(Section):
 
 
 class Forecast(Section):
-    """How a transfer's sign is forecast."""
+    """Settings of the forecast of a transfer's sign."""
 
     permutations: Annotated[int, Field(ge=20)]
 
 
 class VerdictParams(Section):
+    """Settings of the statistical test."""
+
     metric: DecidingMetric
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     margin: NotNegative

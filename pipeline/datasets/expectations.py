@@ -1,14 +1,14 @@
-"""What a manifest must fulfil before anything is trained on it, checked by Great Expectations.
+"""Data validation of a manifest by Great Expectations, before anything is trained on it.
 
-Four tables are checked: the manifest, `near_duplicates` (one row an image of the manifest: does an image of its
-cluster have another label?), `classes` (one row a target and class) and `targets` (one row a target). Great
-Expectations ignores nulls and passes an empty table in most of its checks, so that counts, columns, nulls and values
-are separate expectations here. Importing it takes seconds: this module imports it only when it is used.
+Four tables are checked: the manifest, `near_duplicates` (one row per image: does its cluster have conflicting labels?),
+`classes` (one row per target and class) and `targets` (one row per target). Most checks of Great Expectations ignore
+nulls and accept an empty table, so counts, columns, nulls and values are separate expectations. The import takes
+seconds and is therefore made on use.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -17,8 +17,8 @@ from pipeline.config.schema import Dataset, Run, Target
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
 
-MOSTLY = 0.99  # share of images whose brightness must lie within the bounds
-EXAMPLES = 5
+MOSTLY = 0.99  # share of images whose brightness must be within the bounds
+EXAMPLES = 5  # listed of a failed expectation
 EXIST = "ExpectColumnToExist"
 NOT_NULL = "ExpectColumnValuesToNotBeNull"
 BETWEEN = "ExpectColumnValuesToBeBetween"
@@ -29,7 +29,7 @@ IN_SET = "ExpectColumnValuesToBeInSet"
 
 @dataclass(frozen=True)
 class Rule:
-    """One expectation: its class in Great Expectations, its arguments, and what to say when it fails."""
+    """One expectation: its class in Great Expectations, its arguments, and the message if it fails."""
 
     table: str
     name: str
@@ -38,24 +38,8 @@ class Rule:
     kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One checked rule; what the JSON report lists. `error` is set where the check itself could not run."""
-
-    table: str
-    name: str
-    column: str | None
-    kwargs: dict[str, Any]
-    success: bool
-    observed: Any
-    unexpected_count: int | None
-    examples: list[Any]
-    error: str | None
-    message: str | None
-
-
 def tables(manifest: pd.DataFrame, labels: list[str], targets: Mapping[str, Target]) -> dict[str, pd.DataFrame]:
-    """The tables that are checked; a target whose columns are absent counts no class."""
+    """The tables to check; a target whose columns are missing has no classes."""
     rows = {name: _rows_of(manifest, target) for name, target in targets.items()}
     classes = [
         (f"{name}: {label}", int(count), round(float(count) * (targets[name].train_fraction or 1), 6))
@@ -72,25 +56,13 @@ def tables(manifest: pd.DataFrame, labels: list[str], targets: Mapping[str, Targ
 
 
 def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rule]:
-    """The suite, from params alone."""
-    columns = [
-        "row",
-        "image_id",
-        "name",
-        "width",
-        "height",
-        "brightness",
-        "group",
-        "unit",
-        "pool",
-        *dataset.labels,
-        *dataset.weights,
-    ]
+    """The suite of expectations, which depends on params only."""
+    columns = ["row", "image_id", "name", "width", "height", "brightness", "group", "unit", "pool"]
     suite = [Rule("manifest", ROWS, "there are fewer than two images", kwargs={"min_value": 2})]
-    for column in columns:
+    for column in (*columns, *dataset.labels, *dataset.weights):
         suite.append(Rule("manifest", EXIST, f"column '{column}' is missing; run ingest again", column))
         suite.append(Rule("manifest", NOT_NULL, f"column '{column}' has rows without a value; fill them in", column))
-    suite.append(Rule("manifest", UNIQUE, "the same image stands there more than once", "image_id"))
+    suite.append(Rule("manifest", UNIQUE, "the same image occurs more than once", "image_id"))
     suite += [_values(column, dataset.classes[column]) for column in dataset.labels if dataset.classes.get(column)]
     for column in ("width", "height"):
         message = f"images have a {column} under min_side {dataset.min_side} pixels; remove them"
@@ -119,9 +91,9 @@ def check(dataset: str, suite: list[Rule], checked: dict[str, pd.DataFrame]) -> 
     """Run the suite.
 
     Returns:
-        The report (plain values only, the same at every run) and an HTML page a table.
+        The report (plain values, identical in repeated runs) and an HTML page for each table.
     """
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when its context is made
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the context is created
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -131,30 +103,34 @@ def check(dataset: str, suite: list[Rule], checked: dict[str, pd.DataFrame]) -> 
     outcomes, pages = [], {}
     for table, frame in checked.items():
         mine = [rule for rule in suite if rule.table == table]
-        checks = gx.ExpectationSuite(table, [_expectation(gx, rule, place) for place, rule in enumerate(mine)])
+        checks = gx.ExpectationSuite(table, [_expectation(gx, rule, index) for index, rule in enumerate(mine)])
         batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all")
         result = batch.get_batch({"dataframe": frame}).validate(checks, result_format=_format(frame))
-        outcomes += [_outcome(mine[place], one) for place, one in _in_order(result.results)]
+        results: list[Any] = list(result.results)  # in another order than the rules
+        results.sort(key=lambda one: one.expectation_config.meta["index"])
+        outcomes += [_outcome(rule, one.to_json_dict()) for rule, one in zip(mine, results, strict=True)]
         pages[table] = _page(dataset, result)
-    return _report(dataset, outcomes, checked["manifest"]), pages
+    success = all(outcome["success"] for outcome in outcomes)
+    report = {"dataset": dataset, "images": len(checked["manifest"]), "success": success, "expectations": outcomes}
+    return report, pages
 
 
 def gate(report: Mapping[str, Any]) -> None:
-    """Stop the run where an expectation failed; a missing column is told once, not once for each of its checks.
+    """Stop the run if an expectation failed; of a missing column only its existence check is reported.
 
     Raises:
-        InputError: one sentence for each.
+        InputError: one sentence per failed expectation.
     """
     failed = [outcome for outcome in report["expectations"] if not outcome["success"]]
     missing = {(outcome["table"], outcome["column"]) for outcome in failed if outcome["name"] == EXIST}
-    told = [o for o in failed if o["name"] == EXIST or (o["table"], o["column"]) not in missing]
-    if told:
-        sentences = "\n".join(f"  - {sentence(outcome)}" for outcome in told)
-        raise InputError(f"Dataset '{report['dataset']}' fails {len(told)} of its expectations:\n{sentences}")
+    reported = [o for o in failed if o["name"] == EXIST or (o["table"], o["column"]) not in missing]
+    if reported:
+        sentences = "\n".join(f"  - {sentence(outcome)}" for outcome in reported)
+        raise InputError(f"Dataset '{report['dataset']}' fails {len(reported)} of its expectations:\n{sentences}")
 
 
 def sentence(outcome: Mapping[str, Any]) -> str:
-    """A failed outcome in words, with its count and first examples."""
+    """Message of a failed expectation, with the count and first examples."""
     examples = "; ".join(
         ", ".join(f"{key} {value}" for key, value in example.items()) for example in outcome["examples"]
     )
@@ -164,13 +140,12 @@ def sentence(outcome: Mapping[str, Any]) -> str:
 
 
 def label_conflicts(manifest: pd.DataFrame, labels: list[str]) -> dict[str, dict[str, int]]:
-    """For each label column, how many near-duplicate clusters there are and in how many the labels differ.
+    """For each label column, the number of near-duplicate clusters, and of those with conflicting labels.
 
-    A few are no fault (`conflict_cap`): near-duplicates are kept together, and two pictures of one scene may rightly
-    differ. They bound how well anything can do on these labels.
+    `conflict_cap` tolerates a few: they are label noise, which bounds the attainable quality.
     """
     if not {"cluster", *labels} <= set(manifest.columns):
-        return {}  # told by the expectations on columns
+        return {}  # reported by the expectations on columns
     shared = manifest[manifest["cluster"].duplicated(keep=False)]
     differing = {column: int((shared.groupby("cluster")[column].nunique() > 1).sum()) for column in labels}
     clusters = int(shared["cluster"].nunique())
@@ -178,7 +153,7 @@ def label_conflicts(manifest: pd.DataFrame, labels: list[str]) -> dict[str, dict
 
 
 def _near_duplicates(manifest: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
-    """name, conflicting (bool): whether the images of its near-duplicate cluster differ in some label."""
+    """name, conflicting (bool): whether labels differ within the image's near-duplicate cluster."""
     if not {"name", "cluster", *labels} <= set(manifest.columns):
         return pd.DataFrame({"name": [], "conflicting": []})
     differing = manifest.groupby("cluster")[labels].nunique().gt(1).any(axis=1)
@@ -190,7 +165,7 @@ def _rows_of(manifest: pd.DataFrame, target: Target) -> pd.DataFrame:
         return pd.DataFrame({"label": [], "unit": []})
     try:
         chosen = select(manifest, target.where, target.pool, "a target")
-    except InputError:  # told as a target without classes
+    except InputError:  # reported as a target without classes
         chosen = manifest[:0]
     return pd.DataFrame({"label": chosen[target.label], "unit": chosen["unit"]})
 
@@ -203,9 +178,7 @@ def _values(column: str, allowed: list[str]) -> Rule:
 def _target_rules(run: Run) -> list[Rule]:
     few = f"classes of a target have fewer images than run.folds {run.folds}; add images or lower run.folds"
     suite = [
-        Rule(
-            "targets", BETWEEN, "a target has fewer than two classes; it cannot be learnt", "classes", {"min_value": 2}
-        ),
+        Rule("targets", BETWEEN, "a target has fewer than two classes; add one", "classes", {"min_value": 2}),
         Rule("classes", BETWEEN, few, "images", {"min_value": run.folds}),
     ]
     if run.protocol == "grouped":
@@ -215,64 +188,50 @@ def _target_rules(run: Run) -> list[Rule]:
 
 
 def _labelled_rule(run: Run) -> Rule:
-    """Of the labelled images of a class, one is trained on and one validated on, in the folds that are not tested."""
+    """The folds that are not tested need a labelled image of every class for training and one for validation."""
     message = "train_fraction leaves a class of a target fewer than two labelled images for training; raise it"
     return Rule("classes", BETWEEN, message, "labelled", {"min_value": 2 * run.folds / (run.folds - 1)})
 
 
-def _expectation(gx: Any, rule: Rule, place: int) -> Any:
+def _expectation(gx: Any, rule: Rule, index: int) -> Any:
     column = {"column": rule.column} if rule.column else {}
-    return getattr(gx.expectations, rule.name)(**rule.kwargs, **column, meta={"place": place})
-
-
-def _in_order(results: list[Any]) -> list[tuple[int, dict[str, Any]]]:
-    """A suite's results come in an order of their own; `place` leads back to the rules'."""
-    placed = [(result.expectation_config.meta["place"], result.to_json_dict()) for result in results]
-    return sorted(placed, key=lambda pair: pair[0])
+    return getattr(gx.expectations, rule.name)(**rule.kwargs, **column, meta={"index": index})
 
 
 def _format(frame: pd.DataFrame) -> dict[str, Any]:
-    # SUMMARY leaves out which rows failed; an index column that is missing would fail every check
+    # SUMMARY omits the failed rows; a missing index column would make every check fail
     index = {"unexpected_index_column_names": ["name"]} if "name" in frame else {}
     return {"result_format": "COMPLETE", **index}
 
 
-def _outcome(rule: Rule, result: dict[str, Any]) -> Outcome:
+def _outcome(rule: Rule, result: dict[str, Any]) -> dict[str, Any]:
+    """A checked rule as the report lists it; `error` is set if the check itself could not run."""
     detail, success = result["result"], bool(result["success"])
     where = detail.get("unexpected_index_list") or [{"value": v} for v in detail.get("unexpected_list", [])]
-    return Outcome(
-        table=rule.table,
-        name=rule.name,
-        column=rule.column,
-        kwargs=rule.kwargs,
-        success=success,
-        observed=detail.get("observed_value"),
-        unexpected_count=detail.get("unexpected_count"),
-        examples=[] if success else where[:EXAMPLES],
-        error=_error(result["exception_info"]),
-        message=None if success else rule.message,
-    )
+    return {
+        "table": rule.table,
+        "name": rule.name,
+        "column": rule.column,
+        "kwargs": rule.kwargs,
+        "success": success,
+        "observed": detail.get("observed_value"),
+        "unexpected_count": detail.get("unexpected_count"),
+        "examples": [] if success else where[:EXAMPLES],
+        "error": _error(result["exception_info"]),
+        "message": None if success else rule.message,
+    }
 
 
 def _error(info: dict[str, Any]) -> str | None:
-    """The first exception of a check: it stands there flat, or once for each metric under the metric's id."""
+    """First exception of a check; Great Expectations reports it flat, or per metric under the metric's id."""
     infos = [info] if "raised_exception" in info else list(info.values())
     messages = sorted(str(one["exception_message"]) for one in infos if one["raised_exception"])
     return messages[0].splitlines()[0] if messages else None
-
-
-def _report(dataset: str, outcomes: list[Outcome], manifest: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "dataset": dataset,
-        "images": len(manifest),
-        "success": all(outcome.success for outcome in outcomes),
-        "expectations": [asdict(outcome) for outcome in outcomes],
-    }
 
 
 def _page(dataset: str, result: Any) -> str:
     from great_expectations.render.renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
 
-    result.meta["run_id"] = {"run_name": dataset, "run_time": None}  # the renderer asks for it; no clock in here
+    result.meta["run_id"] = {"run_name": dataset, "run_time": None}  # required by the renderer; without a time
     return DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))

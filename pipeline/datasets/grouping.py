@@ -1,4 +1,4 @@
-"""What must stay together, and divisions that keep it so: folds of a target, pools of a dataset."""
+"""Group-aware splits: units of images that must not be separated, folds of a target, pools of a dataset."""
 
 import warnings
 
@@ -10,33 +10,47 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from pipeline.store.errors import InputError
 
-PARTS = 20  # that a dataset is cut into before they are dealt out to its pools: shares are met to about a twentieth
+PARTS = 20  # equal parts of a dataset, distributed to its pools: shares are accurate to about 1/20
 
 
 def units(group: pd.Series, cluster: pd.Series) -> np.ndarray:
-    """What must not be divided: two images belong to one unit when a chain of shared clusters and groups joins them.
+    """Units that a split must not separate: connected components of images that share a cluster or a group.
 
     Args:
-        group: (n,) names. cluster: (n,) of near-duplicates.
+        group: (n,) names.
+        cluster: (n,) of near-duplicates.
 
     Returns:
         str (n,): "u" and the position of the unit's first image.
     """
     groups, clusters = pd.factorize(group)[0], pd.factorize(cluster)[0]
     groups += clusters.max() + 1
-    size = groups.max() + 1
-    joined = coo_array((np.ones(len(groups)), (clusters, groups)), shape=(size, size))
-    component = connected_components(joined, directed=False)[1][clusters]
-    first = np.unique(component, return_index=True)[1]
-    names = {part: f"u{position}" for part, position in zip(np.unique(component), first, strict=True)}
-    return np.array([names[part] for part in component], dtype=object)
+    first = component_firsts(clusters, groups, groups.max() + 1, clusters)
+    return np.array([f"u{position}" for position in first], dtype=object)
+
+
+def component_firsts(left: np.ndarray, right: np.ndarray, size: int, nodes: np.ndarray) -> np.ndarray:
+    """For every node, the first position in `nodes` of a node of its connected component.
+
+    Args:
+        left, right: int (edges,), the ends of the edges.
+        size: number of nodes of the graph.
+        nodes: int (n,), the nodes asked for.
+
+    Returns:
+        int (n,).
+    """
+    edges = coo_array((np.ones(len(left)), (left, right)), shape=(size, size))
+    component = connected_components(edges, directed=False)[1][nodes]
+    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
+    return first[inverse]
 
 
 def assign_folds(labels: np.ndarray, unit: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Stratified folds (n,) of 0..folds-1 that keep units whole.
+    """Stratified folds, int (n,) in 0..folds-1, that do not separate units.
 
     Raises:
-        InputError: one class only, or a class or the units are fewer than the folds.
+        InputError: there is one class only, or fewer images of a class, or fewer units, than folds.
     """
     counts = dict(zip(*np.unique(labels, return_counts=True), strict=True))
     shown = ", ".join(f"{name}: {count}" for name, count in counts.items())
@@ -51,25 +65,27 @@ def assign_folds(labels: np.ndarray, unit: np.ndarray, folds: int, seed: int) ->
 
 
 def assign_pools(labels: pd.DataFrame, unit: np.ndarray, pools: dict[str, float], seed: int) -> np.ndarray:
-    """Divide a dataset into named pools by whole units, each with about its share of the images of every class.
+    """Split a dataset into named pools that do not separate units, stratified by all label columns jointly.
 
     The order of the names in `pools` does not matter.
 
     Args:
-        labels: (n, columns), stratified by all columns jointly. unit: (n,) names. pools: shares that sum to one.
+        labels: (n, columns).
+        unit: (n,) names.
+        pools: shares that sum to one.
 
     Returns:
-        str (n,): names of pools; "" throughout where there are none.
+        str (n,): names of pools; "" if there are none.
 
     Raises:
-        InputError: a pool would lack a class of some label.
+        InputError: a pool would lack a class of a label column.
     """
     if not pools:
         return np.full(len(labels), "", dtype=object)
     joint = labels.astype(str).agg("\x1f".join, axis=1).to_numpy()
     part = _parts(joint, unit, min(PARTS, len(np.unique(unit))), seed)
     sizes = np.bincount(part)
-    middle = (np.cumsum(sizes) - sizes / 2) / len(labels)  # where each part lies when all are laid end to end
+    middle = (np.cumsum(sizes) - sizes / 2) / len(labels)  # centre of each part on 0..1, parts laid end to end
     names = np.array(sorted(pools), dtype=object)
     ends = np.cumsum([pools[name] for name in names])
     pool = names[np.minimum(np.searchsorted(ends, middle), len(names) - 1)][part]
@@ -78,8 +94,8 @@ def assign_pools(labels: pd.DataFrame, unit: np.ndarray, pools: dict[str, float]
             absent = sorted(set(labels[column]) - set(labels[column][pool == name]))
             if absent:
                 raise InputError(
-                    f"Pool '{name}' has no image of {column} {', '.join(absent)}: whole groups cannot be divided into "
-                    f"these pools. Give it a larger share in `pools`, or use finer groups."
+                    f"Pool '{name}' has no image of {column} {', '.join(absent)}: groups cannot be split to "
+                    "fill these pools. Give it a larger share in `pools`, or use finer groups."
                 )
     return pool
 
@@ -88,7 +104,7 @@ def _parts(labels: np.ndarray, unit: np.ndarray, parts: int, seed: int) -> np.nd
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     result = np.empty(len(labels), int)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # what is absent is refused above
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # the callers check classes
         for number, (_, chosen) in enumerate(splitter.split(labels, labels, unit)):
             result[chosen] = number
     return result

@@ -1,4 +1,4 @@
-"""What a source has learnt from must not come up in a target's test."""
+"""Leakage check: a source must not be pretrained on images that a target tests."""
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,13 @@ from pipeline.store.errors import InputError
 def check_unseen(
     seen: pd.DataFrame, examples: pd.DataFrame, dataset: str, distance: int | None, source: str, target: str
 ) -> None:
-    """Refuse a source that has seen images of a target: every one of them is tested in some fold.
+    """Refuse a source that was trained on images of a target, since each of these is tested in some fold.
 
     Args:
-        seen: dataset, image_id, unit, phash of what the source, or one that it began with, learnt from.
+        seen: dataset, image_id, unit, phash of the training images of the source and of its `init` chain.
         examples: image_id, group (the unit), phash of the target.
         dataset: the target's.
-        distance: bits within which hashes count as near; None: near-duplicates are not looked for.
+        distance: Hamming distance (bits) up to which images are near-duplicates; None: not searched for.
         source, target: names, for the message.
 
     Raises:
@@ -30,15 +30,15 @@ def check_unseen(
     raise InputError(
         f"Source '{source}' has seen what target '{target}' tests: {images.sum()} of its {len(examples)} images, "
         f"near-duplicates of {near.sum()} others, and {examples['group'][groups].nunique()} of its groups with "
-        f"{groups.sum()} images. A gain measured so would be memory, not transfer. Give the two different pools of the "
-        "dataset (`pools`), or a `where` that divides them."
+        f"{groups.sum()} images. The measured gain would be leakage, not transfer. Give the two different `pools` of "
+        "the dataset, or a `where` that separates them."
     )
 
 
 def _near(mine: pd.Series, theirs: pd.Series, distance: int | None) -> np.ndarray:
-    """Which of mine (n,) have a hash close to one of theirs.
+    """Mask (n,) of hashes in `mine` that are close to one in `theirs`.
 
-    Only images of other datasets are compared so: within one, `ingest` has looked closer and joined them to a unit.
+    For images of other datasets only: within a dataset, near-duplicates already share a unit.
     """
     result = np.zeros(len(mine), bool)
     if distance is None or theirs.empty:

@@ -1,4 +1,4 @@
-"""The only decoder of image files: every pixel that the pipeline sees passes through `decode`."""
+"""Decode image files: `decode` is the only place where pixels enter the pipeline."""
 
 import hashlib
 import io
@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy.fft import dctn
 
-# Formats that Pillow decodes itself, without calling other programs (EPS would run Ghostscript).
+# Formats that Pillow decodes without external programs (EPS would run Ghostscript)
 FORMATS = {
     "PNG": (".png", ".apng"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".mpo", ".jpg", ".jpeg"),  # a JPEG with a preview or a second eye behind it; the first is the photograph
+    "MPO": (".mpo", ".jpg", ".jpeg"),  # a JPEG followed by a preview or a stereo image; the first frame is used
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
@@ -26,22 +26,22 @@ FORMATS = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "JPEG2000": (".jp2", ".j2k", ".jpx"),
 }
-OPENERS = tuple(kind for kind in FORMATS if kind != "MPO")  # Pillow finds an MPO when it opens a JPEG
-THUMBNAIL = 32  # pixels a side; the perceptual hash is a part of its cosine transform
+OPENERS = tuple(kind for kind in FORMATS if kind != "MPO")  # Pillow opens an MPO as a JPEG
+THUMBNAIL = 32  # pixels a side; input of the perceptual hash
 
 
 class Quarantine(Exception):
-    """This image cannot be used; the message is the reason that quarantine.csv lists."""
+    """An image cannot be used; the message is the reason in quarantine.csv."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """One image, decoded whole.
+    """A decoded image.
 
     Attributes:
-        pixels: uint8, (size, size, C): C = 1 where the image is grey (also when it is stored in colour), else 3.
+        pixels: uint8, (size, size, C): C = 1 for a grey image (also if stored in colour), else 3.
         width, height: pixels, upright (after EXIF orientation), before resizing.
-        mode, format: as stored, in Pillow's words ("I;16", "CMYK"; "PNG", "JPEG").
+        mode, format: of the file, as Pillow names them ("I;16", "CMYK"; "PNG", "JPEG").
         content: hex sha256 of the upright 8-bit pixels at full size, with their shape.
         brightness, contrast: mean and standard deviation of the grey image, black 0, white 1.
         phash: 64 bits as 16 hex digits.
@@ -61,37 +61,37 @@ class Decoded:
 
 
 def decode(source: Path | bytes, size: int, max_pixels: int, min_side: int) -> Decoded:
-    """Decode one image and resize it to a square, not keeping its aspect ratio, bicubic with antialiasing.
+    """Decode one image and resize it to a square (aspect ratio not kept), bicubic with antialiasing.
 
-    Converted explicitly: 16 bits are scaled by their full range; alpha is composited on black, so that what is
-    transparent carries no signal and hidden colours are never seen; palettes, bilevel, CMYK, YCbCr become 8-bit RGB or
-    grey; EXIF orientation is applied. Size limits are checked on the header, before memory is taken for pixels.
+    16 bits are scaled by their full range; alpha is composited on black, which hides the colours of transparent pixels;
+    palettes, bilevel, CMYK, YCbCr become 8-bit RGB or grey; EXIF orientation is applied. Size limits are checked on the
+    header, before memory is allocated.
 
     Args:
-        source: a regular file (links are not followed), or the bytes of one.
+        source: a regular file (links are not followed), or its bytes.
         size: pixels a side of the result.
         max_pixels: width x height above which an image is refused.
         min_side: pixels of the shorter side below which an image is refused.
 
     Raises:
-        Quarantine: the image is damaged, animated, too large or too small, or of a kind with no fixed range.
+        Quarantine: the image is damaged, animated, too large or too small, or 32-bit, which has no fixed range.
     """
     with _opened(source) as file:
         try:
             with Image.open(file, formats=OPENERS) as image:
                 mode, kind = image.mode, str(image.format)
                 _check_header(image, max_pixels, min_side)
-                image.load()  # the whole file: `verify` passes a JPEG that lacks its last tenth
+                image.load()  # the whole file: `verify` accepts a truncated JPEG
                 upright = ImageOps.exif_transpose(_eight_bit(image, kind))
         except (Quarantine, MemoryError):
             raise
-        except Exception as error:  # Pillow's plugins answer hostile bytes with exceptions of any kind
+        except Exception as error:  # Pillow's plugins raise exceptions of any kind
             raise Quarantine(_reason(error)) from None
     return _describe(upright, size, mode, kind)
 
 
 def right_extension(name: str, kind: str) -> bool:
-    """Whether a file's extension is one of its format's; the content decides, this is only counted."""
+    """Whether a file's extension fits its format; mismatches are counted, the content decides."""
     return Path(name).suffix.lower() in FORMATS.get(kind, ())
 
 
@@ -110,7 +110,7 @@ def _opened(source: Path | bytes) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
         return
-    try:  # O_NONBLOCK: opening a FIFO would wait for its writer for ever
+    try:  # O_NONBLOCK: opening a FIFO would block until it has a writer
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Quarantine(f"cannot be read: {error.strerror}") from None
@@ -159,7 +159,7 @@ def _on_black(image: Image.Image) -> Image.Image:
 
 def _describe(image: Image.Image, size: int, mode: str, kind: str) -> Decoded:
     full = np.asarray(image)
-    if full.ndim == 3 and (full[..., :1] == full).all():  # grey stored in colour: the same image, the same id
+    if full.ndim == 3 and (full[..., :1] == full).all():  # grey stored in colour: the same image_id
         image = image.getchannel(0)
         full = np.asarray(image)
     grey = image.convert("L")

@@ -1,4 +1,4 @@
-"""The manifest: one row an image that is used, and the list of those that are not, with the reasons."""
+"""Build the manifest, one row per usable image, and the quarantine list of the others with the reasons."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,23 +7,21 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from pipeline.datasets.grouping import assign_pools, units
+from pipeline.datasets.grouping import assign_pools, component_firsts, units
 from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
 from pipeline.store.errors import InputError
 
-# Correlation of textures from which two images with close hashes count as one scene. Solar cells all look alike: on
-# ELPV 613 pairs have hashes within 4 bits, 73 of them from files far apart. This second look leaves 280 pairs in 128
-# clusters of at most 11 images, none from files far apart but 46 of the 50 pairs that do show one cell twice.
+# Texture correlation above which two images with close hashes show one scene. Solar cells look alike: in ELPV 613 pairs
+# have hashes within 4 bits, 73 of them from files far apart. This check keeps 280 pairs in 128 clusters of at most 11
+# images: none from files far apart, and 46 of the 50 pairs that do show one cell twice.
 SAME_TEXTURE = 0.97
-FLAT = 2.0  # grey levels (of 255): with less texture than this, plain grey values are compared instead
+FLAT = 2.0  # grey levels of 255: with less texture than this, grey values are compared instead
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the manifest keeps of one decoded image; see `images.Decoded`."""
+    """Properties of a decoded image that the manifest lists; see `images.Decoded`."""
 
     content: str
     width: int
@@ -34,17 +32,17 @@ class Facts:
     phash: str
 
 
-def set_aside_duplicates(images: list[RawImage], facts: dict[int, Facts]) -> dict[int, str]:
-    """Find images with the same decoded pixels.
+def quarantine_duplicates(images: list[RawImage], facts: dict[int, Facts]) -> dict[int, str]:
+    """Find exact duplicates, images with the same decoded pixels.
 
-    Where their labels agree, the first is kept; where they differ in any column, none is: nobody knows which is right.
+    If their labels agree, the first is kept; if they differ in any column, none is, since the right one is unknown.
 
     Args:
-        images: as the reader listed them.
-        facts: index into images -> what was decoded.
+        images: in the reader's order.
+        facts: by index into images.
 
     Returns:
-        index -> the reason why it is set aside.
+        index -> reason of the quarantine.
     """
     same = defaultdict(list)
     for index in sorted(facts):
@@ -60,10 +58,10 @@ def set_aside_duplicates(images: list[RawImage], facts: dict[int, Facts]) -> dic
 
 
 def check_cap(count: int, quarantine: pd.DataFrame, cap: float) -> None:
-    """Refuse where more than the share `cap` of `count` images is set aside.
+    """Check that at most the share `cap` of `count` images is quarantined.
 
     Raises:
-        InputError: with the counts and the first reasons.
+        InputError: more are; lists the first reasons.
     """
     if len(quarantine) <= cap * count:
         return
@@ -76,7 +74,7 @@ def check_cap(count: int, quarantine: pd.DataFrame, cap: float) -> None:
 
 
 def quarantine_table(images: list[RawImage], reasons: dict[int, str]) -> pd.DataFrame:
-    """Columns name, reason, in the reader's order."""
+    """Quarantined images, columns name and reason, in the reader's order."""
     rows = [(images[index].name, reasons[index]) for index in sorted(reasons)]
     return pd.DataFrame(rows, columns=["name", "reason"], dtype="str")
 
@@ -84,17 +82,18 @@ def quarantine_table(images: list[RawImage], reasons: dict[int, str]) -> pd.Data
 def build(
     raw: RawDataset, kept: list[int], facts: dict[int, Facts], cluster: np.ndarray, pools: dict[str, float], seed: int
 ) -> pd.DataFrame:
-    """The manifest.
+    """Build the manifest.
 
     Args:
         kept: indices into raw.images, in the order of images.npy.
         cluster: int (len(kept),), from `near_duplicates`.
-        pools: shares of the dataset by name, as in params. seed: of their drawing.
+        pools: shares of the dataset by name, as in params.
+        seed: of the assignment to pools.
 
     Returns:
         row (int64, of images.npy), image_id (sha256 of the decoded pixels), name, width, height, mode, brightness,
-        contrast, phash, cluster (int64), then the label columns (str), the weight columns (float64), group (str), unit
-        (str: joins groups and clusters) and pool (str).
+        contrast, phash, cluster (int64), label columns (str), weight columns (float64), group, unit (joins groups and
+        clusters) and pool (str).
     """
     images = [raw.images[index] for index in kept]
     columns: dict[str, object] = {"row": np.arange(len(kept)), "image_id": [facts[index].content for index in kept]}
@@ -111,12 +110,12 @@ def build(
 
 
 def near_duplicates(phashes: list[str], thumbnails: np.ndarray, distance: int | None) -> np.ndarray:
-    """Cluster images that show the same scene: close hashes, confirmed on the thumbnails, joined in chains.
+    """Cluster near-duplicates by single linkage: close perceptual hashes, confirmed on the thumbnails.
 
     Args:
         phashes: 16 hex digits each.
         thumbnails: uint8, (n, 32, 32).
-        distance: bits in which two hashes may differ; None: every image is a cluster of its own.
+        distance: greatest Hamming distance of hashes, bits; None: every image is its own cluster.
 
     Returns:
         int (n,): the smallest row of each image's cluster.
@@ -127,16 +126,14 @@ def near_duplicates(phashes: list[str], thumbnails: np.ndarray, distance: int | 
     hashes = np.array([int(phash, 16) for phash in phashes], np.uint64)
     pairs = [same for pair in close_pairs(hashes, distance) if len(same := _confirmed(pair, thumbnails))]
     first, second = np.concatenate(pairs).T if pairs else np.empty((2, 0), int)
-    joined = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
-    component = connected_components(joined, directed=False)[1]
-    return np.unique(component, return_index=True)[1][component]
+    return component_firsts(first, second, count, np.arange(count))
 
 
 def close_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
-    """All pairs of 64-bit hashes within a Hamming distance, exactly; a pair may come more than once.
+    """All pairs of 64-bit hashes within a Hamming distance, by exact search; a pair may be repeated.
 
-    Cut into distance + 1 bands, two such hashes agree in at least one band (pigeonhole), so only hashes with an equal
-    band are compared: about n^2 (distance + 1) / 2^(64 / (distance + 1)) comparisons in NumPy, 10^7 for 10^5 images.
+    Split into distance + 1 bands, two such hashes agree in at least one band (pigeonhole), so only hashes with an equal
+    band are compared: about n^2 (distance + 1) / 2^(64 / (distance + 1)) comparisons, 10^7 for 10^5 images.
 
     Args:
         hashes: uint64 (n,).
@@ -160,8 +157,10 @@ def close_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
 
 
 def _confirmed(pairs: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
-    """Keep the pairs whose textures correlate: grey values less their row and column means, which takes out the frame
-    and the busbars that all cells of a module share; where there is no texture, pairs of equal grey values."""
+    """Keep the pairs whose textures correlate, or, without texture, whose grey values are equal.
+
+    Texture is grey minus row and column means, which removes the frame and busbars that all cells share.
+    """
     grey = [thumbnails[side].astype(np.float32) for side in pairs.T]
     texture = [(t - t.mean(1, keepdims=True) - t.mean(2, keepdims=True) + t.mean((1, 2), keepdims=True)) for t in grey]
     power = [np.sqrt((t**2).mean((1, 2))) for t in texture]
@@ -181,6 +180,4 @@ def _conflict(images: list[RawImage], index: int, indices: list[int]) -> str:
 def _refuse_reserved(asked: list[str], reserved: list[str]) -> None:
     clash = [column for column in asked if column in reserved]
     if clash:
-        raise InputError(
-            f"Column '{clash[0]}' has a name that the manifest uses itself ({', '.join(reserved)}). Rename it."
-        )
+        raise InputError(f"Column '{clash[0]}' has a reserved name ({', '.join(reserved)}). Rename it.")

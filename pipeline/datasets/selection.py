@@ -1,4 +1,4 @@
-"""Which images of a dataset a target, or a source, is made of."""
+"""Select the images of a dataset that a target or a source uses."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,14 @@ from pipeline.store.errors import InputError
 
 
 def select(manifest: pd.DataFrame, where: Mapping[str, str], pool: str | None, what: str) -> pd.DataFrame:
-    """Keep the rows with all of these labels that lie in this pool (None: in any).
+    """Keep the rows with all of these labels in this pool (None: in any pool).
 
     Args:
-        manifest: from ingest. what: who asks, for the message.
+        manifest: from ingest.
+        what: name of the target or source, for the message.
 
     Raises:
-        InputError: nothing is left.
+        InputError: no row is left.
     """
     kept = (manifest[list(where)] == pd.Series(where, dtype=object)).all(axis=1)
     if pool is not None:

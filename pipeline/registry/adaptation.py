@@ -1,18 +1,18 @@
-"""The methods of adapting to a target without labels, `adapt.methods` in params.yaml.
+"""Registry of unsupervised domain adaptation methods, `adapt.methods` in params.yaml.
 
-All of them assume that the classes are as frequent in the target as in the source, or as the class weights make them:
-what differs between the domains is taken for a shift of the images, also where it is one of the classes.
+All of them assume equal class priors in source and target (after class weighting): label shift is treated as covariate
+shift.
 """
 
 from typing import NamedTuple
 
 
 class AdaptationEntry(NamedTuple):
-    """A method of adaptation.
+    """An adaptation method.
 
     Attributes:
-        prepare: where the function (Source, settings of `adapt`) -> Adapter lives; it is called once for all folds.
-        strengths: whether the method has a strength, so that each of `adapt.strength` is tried.
+        prepare: import path of the function (Source, settings of `adapt`) -> Adapter; called once for all folds.
+        strengths: whether the method has a strength; then each value of `adapt.strength` is tried.
     """
 
     prepare: str

@@ -1,4 +1,4 @@
-"""The architectures that params.yaml may name: those built here, all of keras.applications, and `.keras` files."""
+"""Registry of architectures: those built here, all of keras.applications, and `.keras` files."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ class ImageNetWeights(NamedTuple):
     """Published weights of an architecture.
 
     Attributes:
-        load: where the function image size -> (backbone, origin, sha256 of the file) lives.
-        licence: as the authors released the weights.
+        load: import path of the function image size -> (backbone, origin, sha256 of the file).
+        licence: of the weights.
     """
 
     load: str
@@ -18,14 +18,14 @@ class ImageNetWeights(NamedTuple):
 
 
 class ArchitectureEntry(NamedTuple):
-    """A network that is built here.
+    """An architecture that is built here.
 
     Attributes:
-        build: where the function image size -> keras.Model lives; pixels float32 (n, s, s, 3) of 0..255 to a feature
-            map (n, h, w, c), with random weights.
-        preprocessing: what its first layers do to the pixels, for the card.
-        citation: of the paper, for the card.
-        imagenet: its published weights, where there are any.
+        build: import path of the function image size -> keras.Model with random weights, from pixels float32
+            (n, s, s, 3) in 0..255 to a feature map (n, h, w, c).
+        preprocessing: applied to the pixels by its first layers; for the card.
+        citation: of the paper; for the card.
+        imagenet: published weights, if any.
     """
 
     build: str
@@ -48,7 +48,7 @@ ARCHITECTURES: dict[str, ArchitectureEntry] = {
     "cifar_resnet14": ArchitectureEntry("pipeline.networks.cifar_resnet:cifar_resnet14", CIFAR_PIXELS, CIFAR_RESNET),
 }
 
-# Every model of keras.applications (Keras 3.15); a test holds this list equal to what the installed Keras offers.
+# Every model of keras.applications (Keras 3.15); a test compares this list with the installed Keras.
 APPLICATIONS = (
     *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
     *(f"DenseNet{depth}" for depth in (121, 169, 201)),
@@ -66,17 +66,17 @@ FILE_SUFFIX = ".keras"
 
 
 def is_file(architecture: str) -> bool:
-    """Whether `architecture` is the path of a Keras file rather than a name."""
+    """Whether `architecture` is the path of a Keras file."""
     return architecture.endswith(FILE_SUFFIX)
 
 
 def known_architecture(name: str) -> bool:
-    """Whether `name` can be built: a name listed here, or a path ending in `.keras` (not opened by this check)."""
+    """Whether `name` is registered, or a path ending in `.keras` (which is not opened)."""
     return name in ARCHITECTURES or name in APPLICATIONS or is_file(name)
 
 
 def unknown_architecture(name: str) -> str:
-    """The words that refuse a name: what was received, the nearest, and all that are allowed."""
+    """Error message for an unknown name: received, closest, allowed."""
     names = (*ARCHITECTURES, *APPLICATIONS)
     return (
         f"unknown architecture '{name}'{nearest(name, names)}; allowed: {', '.join(ARCHITECTURES)}, a model of "
@@ -85,7 +85,7 @@ def unknown_architecture(name: str) -> str:
 
 
 def allowed_weights(architecture: str) -> tuple[str, ...]:
-    """What the weights of a source may be for an architecture: published ones only where somebody published some."""
+    """Allowed `weights` of a source of this architecture; "imagenet" only where such weights are published."""
     if is_file(architecture):
         return ("file", "random")
     entry = ARCHITECTURES.get(architecture)

@@ -1,6 +1,6 @@
-"""The criteria that choose among adapted networks without labels, `adapt.criterion` in params.yaml."""
+"""Registry of label-free model selection criteria for adaptation, `adapt.criterion` in params.yaml."""
 
-# criterion -> where the function Trial -> float (larger is better) lives
+# criterion -> import path of the function Trial -> float (higher is better)
 CRITERIA: dict[str, str] = {
     "reverse_validation": "pipeline.adaptation.criteria:reverse_validation",
     "neighbourhood_density": "pipeline.adaptation.criteria:by_neighbourhood_density",

@@ -1,23 +1,22 @@
-"""The ways of pretraining, `pretrained.NAME.pretrain` in params.yaml; their settings stand under `pretraining`."""
+"""Registry of pretraining methods, `pretrained.NAME.pretrain` in params.yaml; settings are in section `pretraining`."""
 
 from typing import NamedTuple
 
-ONE_DIRECTION = 1.05  # an effective rank this near to 1 is one direction and noise; random weights give 1.2 to 1.9
+ONE_DIRECTION = 1.05  # effective rank of collapsed features: one direction and noise; random weights give 1.2 to 1.9
 
 
 class PretrainingEntry(NamedTuple):
-    """A way of pretraining.
+    """A pretraining method.
 
     Attributes:
-        learn: where the function Task -> Learnt lives, which trains the task's backbone in place.
-        settings: where the model of its settings lives, a subclass of `PretrainFitting` in a module without Keras,
-            since reading params loads it.
+        learn: import path of the function Task -> Learnt, which trains the task's backbone in place.
+        settings: import path of its settings, a subclass of `PretrainFitting`; in a module without Keras, because
+            reading params imports it.
         citation: of the paper.
-        labelled: whether it learns labels; the others see none.
-        validates: whether it holds out a validation part to be watched; the others train on all images.
-        least_rank: effective rank of the pooled features below which it has failed; see `check_not_collapsed`. More
-            than one direction is due, but from `supervised`: what tells two classes apart is one direction, and
-            learning them well may leave no other, which is no fault. Four turns are told apart by three.
+        labelled: whether it is supervised; the others never see labels.
+        validates: whether it monitors a validation split; the others train on all images.
+        least_rank: effective rank of the pooled features below which they count as collapsed (`check_not_collapsed`).
+            0 for `supervised`: two classes, learnt well, may leave a single direction.
     """
 
     learn: str

@@ -1,14 +1,14 @@
-"""The readers of datasets, `datasets.NAME.reader` in params.yaml."""
+"""Registry of dataset readers, `datasets.NAME.reader` in params.yaml."""
 
 from typing import NamedTuple
 
 
 class ReaderEntry(NamedTuple):
-    """A reader of one kind of dataset.
+    """A dataset reader.
 
     Attributes:
-        read: where the function (Dataset, folder that its `raw` is relative to) -> RawDataset lives.
-        groups: what `group` may be; None: any column of the dataset's own table, which reading params does not open.
+        read: import path of the function (Dataset, folder that its `raw` is relative to) -> RawDataset.
+        groups: allowed values of `group`; None: any column of the dataset's table, checked when it is read.
     """
 
     read: str

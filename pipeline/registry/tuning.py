@@ -1,4 +1,4 @@
-"""The fine-tuning methods, `tune.method` and `transfers.NAME.method` in params.yaml."""
+"""Registry of fine-tuning methods, `tune.method` and `transfers.NAME.method` in params.yaml."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ class TuningEntry(NamedTuple):
     """A fine-tuning method.
 
     Attributes:
-        multipliers: where the function (TuningMethod, depths (n,), epoch, epochs) -> learning-rate multipliers (n,)
-            lives.
-        anchored: whether weights are drawn to those of the source (by `tune.l2_sp`) in place of weight decay to 0.
+        multipliers: import path of the function (TuningMethod, depths (n,), epoch, epochs) -> learning-rate
+            multipliers (n,).
+        anchored: whether weights decay towards those of the source (by `tune.l2_sp`) instead of towards 0.
     """
 
     multipliers: str

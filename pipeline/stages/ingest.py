@@ -107,7 +107,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
         written = DatasetPaths(folder)
         scratch = np.memmap(file, np.uint8, "w+", shape=(len(images), size, size, 3))
         reading = decode_all(images, lambda path: decode(path, size, dataset.max_pixels, dataset.min_side), scratch)
-        reasons = reading.reasons | manifest.set_aside_duplicates(images, reading.facts)
+        reasons = reading.reasons | manifest.quarantine_duplicates(images, reading.facts)
         quarantine = manifest.quarantine_table(images, reasons)
         manifest.check_cap(len(images), quarantine, dataset.quarantine_cap)
         kept = [index for index in range(len(images)) if index not in reasons]

@@ -1,4 +1,4 @@
-"""The errors that a user may see, and the exit code of each."""
+"""Errors shown to the user, and the exit codes of the command line."""
 
 EXIT_DONE = 0
 EXIT_OUR_FAULT = 1
@@ -6,17 +6,17 @@ EXIT_USER_FAULT = 2
 
 
 class InputError(Exception):
-    """The user's input or params are wrong: shown as one message without a traceback, exit 2.
+    """Invalid input data or params: shown as one message without a traceback, exit code 2.
 
-    The message says what is wrong and where (file, key or row), what was received, what is allowed, and what to do.
+    The message says what is wrong and where (file, key or row), what was received, what is allowed, and the remedy.
     """
 
 
 class ParamsError(InputError):
-    """params.yaml is wrong; carries all of its faults at once.
+    """params.yaml is invalid; lists all of its faults at once.
 
     Args:
-        faults: one sentence a fault, each beginning with the dotted key.
+        faults: one sentence per fault, beginning with the dotted key.
         path: the file that was read.
     """
 

@@ -1,4 +1,4 @@
-"""Reading and writing files: whole or absent, the same bytes for the same content, checked when read again."""
+"""Read and write files: atomically, the same bytes for the same content, with checksums for whole folders."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ import pandas as pd
 from pipeline.store.errors import InputError
 
 SEAL = "sha256.json"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell that spreadsheets calculate begins (OWASP)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters that make a spreadsheet evaluate a text (OWASP)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; on success it is synced to disk and renamed, on failure removed.
+    """Yield a temporary name beside `path`; on success it is synced and renamed, on failure removed.
 
-    A crash at any moment leaves either the old file or the new one, never a part of it.
+    A crash leaves either the old file or the new one, never a partial file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -33,8 +33,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        if error.strerror:  # else a name would take the place of the text
-            error.filename = error.filename or str(path)  # a full disk comes without a name
+        if error.strerror:  # without it, str(error) would show the name only
+            error.filename = error.filename or str(path)  # "no space left" comes without a name
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -42,13 +42,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; on success it is sealed, synced and takes the place of `path`.
+    """Yield an empty temporary folder beside `path`; on success it is sealed, synced and replaces `path`.
 
-    A crash at any moment leaves the old folder, the new one or none, never a part of one.
+    A crash leaves the old folder, the new one or none, never a partial folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stump in path.parent.glob(f".{path.name}.*.tmp"):  # of a run that was killed; the cell's lock holds
-        shutil.rmtree(stump)
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):  # of a killed run; the cell's lock excludes others
+        shutil.rmtree(leftover)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     temporary.chmod(0o755)
     try:
@@ -58,7 +58,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             _sync(file)
         old = path.with_name(f".{path.name}.old.tmp")
         if path.exists():
-            path.replace(old)  # not removed in place: a crash would leave a part of it
+            path.replace(old)  # removing it in place could leave a partial folder
         temporary.replace(path)
         _sync(path.parent)
         shutil.rmtree(old, ignore_errors=True)
@@ -68,21 +68,21 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def seal(folder: Path) -> None:
     """Write the sha256 of every file below `folder` into it, for `check_sealed`."""
-    write_json(folder / SEAL, {_posix(file, folder): sha256_file(file) for file in _files(folder)})
+    write_json(folder / SEAL, {file.relative_to(folder).as_posix(): sha256_file(file) for file in _files(folder)})
 
 
 def check_sealed(folder: Path) -> Path:
-    """Return `folder` once every file in it has the sha256 it was written with.
+    """Return `folder` if every file in it has the sha256 that its seal records.
 
     Raises:
-        InputError: a file is missing, is damaged, or the folder was never finished.
+        InputError: a file is missing or damaged, or the folder has no seal.
     """
     if not (folder / SEAL).is_file():
         raise InputError(f"{folder} is absent or was never finished. Run `dvc repro` to make it.")
     remedy = f"Delete {folder} and run `dvc repro`: DVC restores it from its cache or makes it anew."
     try:
         sums = read_json(folder / SEAL)
-    except ValueError:  # no UTF-8 or no JSON
+    except ValueError:  # neither UTF-8 nor JSON
         raise InputError(f"{folder / SEAL} is damaged. {remedy}") from None
     for name, expected in sums.items():
         file = folder / name
@@ -114,27 +114,27 @@ def read_json(path: Path) -> Any:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 with newlines as they are."""
+    """Write UTF-8 without translating newlines."""
     with replacing(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV; floats with nine significant digits, enough to tell two float32 apart.
+    """Write a table as CSV; floats have nine significant digits, which identify a float32.
 
-    Text that a spreadsheet would take for a formula gets a `'` before it.
+    Text that a spreadsheet would evaluate as a formula is prefixed with `'`.
     """
     texts = [name for name in frame.columns if frame[name].dtype.kind == "O"]
-    safe = frame.assign(**{name: frame[name].map(no_formula) for name in texts})
+    safe = frame.assign(**{name: frame[name].map(_escape_formula) for name in texts})
     with replacing(path) as temporary:
         safe.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """Refuse early where a disk has fewer free bytes than `needed`.
+    """Check that a disk has `needed` bytes free.
 
     Raises:
-        InputError: naming what is needed and what there is, in MB.
+        InputError: it has fewer.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -142,11 +142,6 @@ def check_space(folder: Path, needed: int) -> None:
             f"{folder} has {free // 10**6:,} MB free, {needed // 10**6:,} MB are needed. Make room, or lower "
             "`run.image_size`, `tune.unfreeze` or the dataset's `limit`."
         )
-
-
-def no_formula(value: Any) -> Any:
-    """Text as a spreadsheet may open it; anything else as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
@@ -161,13 +156,13 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def write_npy(path: Path, array: np.ndarray) -> None:
-    """Write one array in NumPy's own format."""
+    """Write one array as .npy."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Memory-map one array, read-only: nothing here assumes that the data fits in memory."""
+    """Memory-map one array, read-only, so that data may be larger than memory."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
@@ -175,8 +170,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file() and file.name != SEAL)
 
 
-def _posix(file: Path, folder: Path) -> str:
-    return file.relative_to(folder).as_posix()
+def _escape_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _sync(path: Path) -> None:

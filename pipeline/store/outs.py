@@ -1,234 +1,122 @@
-"""What lies in each out, and in what an arm keeps until its own is whole: the names of their files."""
+"""File layout of the outputs: a class for each kind of folder, an attribute for each of its files."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 
+class File:
+    """A class attribute of a `Folder` that gives, on an instance, the path of `name` below `folder`."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __get__(self, instance: "Folder", owner: type) -> Path:
+        return instance.folder / self.name
+
+
 @dataclass(frozen=True)
-class DatasetPaths:
-    """The out of `ingest`."""
+class Folder:
+    """A folder whose files have fixed names."""
 
     folder: Path
 
-    @property
-    def images(self) -> Path:
-        """uint8, (images, size, size, channels)."""
-        return self.folder / "images.npy"
 
-    @property
-    def manifest(self) -> Path:
-        return self.folder / "manifest.parquet"
+class DatasetPaths(Folder):
+    """Output of `ingest`."""
 
-    @property
-    def quarantine(self) -> Path:
-        return self.folder / "quarantine.csv"
-
-    @property
-    def card(self) -> Path:
-        return self.folder / "card.json"
+    images = File("images.npy")  # uint8 (images, size, size, channels)
+    manifest = File("manifest.parquet")
+    quarantine = File("quarantine.csv")
+    card = File("card.json")
 
 
-@dataclass(frozen=True)
-class SplitPaths:
-    """The out of `split`."""
+class SplitPaths(Folder):
+    """Output of `split`."""
 
-    folder: Path
-
-    @property
-    def examples(self) -> Path:
-        """row, image_id, group, label, weight, fold, role_<fold>..."""
-        return self.folder / "examples.parquet"
-
-    @property
-    def images(self) -> Path:
-        """The dataset that the rows are of, the sha256 of its images.npy, and the bits within which hashes are near."""
-        return self.folder / "images.json"
+    examples = File("examples.parquet")  # row, image_id, group, label, weight, fold, role_<fold>...
+    images = File("images.json")  # the dataset, the sha256 of its images.npy, its near_duplicate_distance
 
 
-@dataclass(frozen=True)
-class FeaturePaths:
-    """The out of `extract`: rows are those of the target's examples, in their order."""
+class FeaturePaths(Folder):
+    """Output of `extract`; rows are the target's examples, in their order."""
 
-    folder: Path
-
-    @property
-    def pooled(self) -> Path:
-        """float32, (examples, features): the identity view, pooled over space."""
-        return self.folder / "pooled.npy"
-
-    @property
-    def cut(self) -> Path:
-        """float16, (examples, views, height, width, channels): activations at the cut; absent if nothing is tuned."""
-        return self.folder / "cut.npy"
-
-    @property
-    def cost(self) -> Path:
-        return self.folder / "cost.json"
+    pooled = File("pooled.npy")  # float32 (examples, features): the identity view, pooled over space
+    cut = File("cut.npy")  # float16 (examples, views, height, width, channels): activations; absent if nothing is tuned
+    cost = File("cost.json")
 
 
-@dataclass(frozen=True)
-class ForecastPaths:
-    """The out of `forecast`."""
+class ForecastPaths(Folder):
+    """Output of `forecast`."""
 
-    folder: Path
-
-    @property
-    def forecast(self) -> Path:
-        return self.folder / "forecast.json"
+    forecast = File("forecast.json")
 
 
-@dataclass(frozen=True)
-class ArmPaths:
+class ArmPaths(Folder):
     """Files of one trained arm."""
 
-    folder: Path
+    predictions = File("predictions.parquet")  # a row per tested image: row, image_id, fold, label, p_<class>...
+    # predictions of every epoch that was the best so far on validation, with the compute spent until then
+    trajectory = File("trajectory.parquet")
+    # a row per epoch: fold, learning_rate, l2, epoch, images_seen, gflops, backward_gflops, loss, val_loss,
+    # val_<metric>...
+    history = File("history.csv")
+    cost = File("cost.json")
 
     def model(self, fold: int) -> Path:
+        """The network of a fold."""
         return self.folder / f"fold{fold}.keras"
 
-    @property
-    def predictions(self) -> Path:
-        """One row a tested image: row, image_id, fold, label, p_<class>..."""
-        return self.folder / "predictions.parquet"
 
-    @property
-    def trajectory(self) -> Path:
-        """The predictions of every epoch that was the best so far on validation, with what had been spent by then."""
-        return self.folder / "trajectory.parquet"
+class TrainedPaths(Folder):
+    """Output of `head`, `tune`, `scratch`, `rescale` and `adapt`: a folder for each arm, in the order of training."""
 
-    @property
-    def history(self) -> Path:
-        """One row an epoch: fold, learning_rate, l2, epoch, images_seen, gflops, backward_gflops, loss, val_loss,
-        val_<metric>..."""
-        return self.folder / "history.csv"
-
-    @property
-    def cost(self) -> Path:
-        return self.folder / "cost.json"
-
-
-@dataclass(frozen=True)
-class TrainedPaths:
-    """Output of `head`, `tune`, `scratch`, `rescale` and `adapt`: a folder an arm, in the order of their training."""
-
-    folder: Path
-
-    @property
-    def facts(self) -> Path:
-        """JSON: `arms` (names in order), `judged` (one of them), `target`; of a transfer also `setting`, `source`."""
-        return self.folder / "facts.json"
+    facts = File("facts.json")  # arms (names in order), judged (one of them), target; of a transfer setting and source
+    candidates = File("candidates.csv")  # adapt only: a row per fold, method and strength: criterion, chosen
 
     def arm(self, name: str) -> ArmPaths:
+        """The folder of an arm."""
         return ArmPaths(self.folder / name)
 
-    @property
-    def candidates(self) -> Path:
-        """Only of `adapt`. One row a fold, method and strength: the label-free criterion, and whether it was chosen."""
-        return self.folder / "candidates.csv"
+
+class KeptFoldPaths(Folder):
+    """A finished fold of an arm that is still in training."""
+
+    model = File("model.keras")
+    predictions = File("predictions.parquet")
+    trajectory = File("trajectory.parquet")
+    history = File("history.parquet")  # not CSV: floats are read back exactly
+    cost = File("cost.json")
+    fingerprint = File("fingerprint.json")  # sha256 of all inputs of the fold
 
 
-@dataclass(frozen=True)
-class KeptFoldPaths:
-    """A finished fold of an arm whose out is not whole yet."""
-
-    folder: Path
-
-    @property
-    def model(self) -> Path:
-        return self.folder / "model.keras"
-
-    @property
-    def predictions(self) -> Path:
-        return self.folder / "predictions.parquet"
-
-    @property
-    def trajectory(self) -> Path:
-        return self.folder / "trajectory.parquet"
-
-    @property
-    def history(self) -> Path:
-        """Parquet, not CSV: numbers come back to the bit."""
-        return self.folder / "history.parquet"
-
-    @property
-    def cost(self) -> Path:
-        return self.folder / "cost.json"
-
-    @property
-    def fingerprint(self) -> Path:
-        """The sha256 of all that the fold depends on."""
-        return self.folder / "fingerprint.json"
-
-
-@dataclass(frozen=True)
-class KeptPaths:
-    """What an arm keeps of its finished folds until its out is whole: no out itself, DVC and Git do not see it."""
-
-    folder: Path
+class KeptPaths(Folder):
+    """Checkpoints of an arm's finished folds until its output is complete; ignored by DVC and Git."""
 
     def fold(self, fold: int) -> KeptFoldPaths:
+        """The folder of a fold."""
         return KeptFoldPaths(self.folder / f"fold{fold}")
 
 
-@dataclass(frozen=True)
-class SourcePaths:
-    """The out of `source` and of `pretrain`; all but the first two only where a dataset was learnt from."""
+class SourcePaths(Folder):
+    """Output of `source` and of `pretrain`; of `source` only the backbone and the card."""
 
-    folder: Path
-
-    @property
-    def backbone(self) -> Path:
-        return self.folder / "backbone.keras"
-
-    @property
-    def card(self) -> Path:
-        return self.folder / "card.json"
-
-    @property
-    def seen(self) -> Path:
-        """What was learnt from, by this source or one that it began with: dataset, image_id, unit, phash."""
-        return self.folder / "seen.parquet"
-
-    @property
-    def examples(self) -> Path:
-        """What this source itself learnt from: row, image_id, unit, phash, role, and label where there were labels."""
-        return self.folder / "examples.parquet"
-
-    @property
-    def images(self) -> Path:
-        """As `SplitPaths.images`, of the examples."""
-        return self.folder / "images.json"
-
-    @property
-    def head(self) -> Path:
-        """The source's own head on pooled features, where it learnt with labels."""
-        return self.folder / "head.keras"
-
-    @property
-    def history(self) -> Path:
-        return self.folder / "history.csv"
+    backbone = File("backbone.keras")
+    card = File("card.json")
+    # images that this source, or one in its chain of `init`, was trained on: dataset, image_id, unit, phash
+    seen = File("seen.parquet")
+    examples = File("examples.parquet")  # its own training images: row, image_id, unit, phash, role, label (if any)
+    images = File("images.json")  # as SplitPaths.images, of these examples
+    head = File("head.keras")  # the source's own head on pooled features; only of supervised pretraining
+    history = File("history.csv")
 
 
-@dataclass(frozen=True)
-class QuestionPaths:
-    """Files of the output of `evaluate`."""
+class QuestionPaths(Folder):
+    """Output of `evaluate`."""
 
-    folder: Path
-
-    @property
-    def result(self) -> Path:
-        """A `results.result.Result`."""
-        return self.folder / "result.json"
-
-    @property
-    def predictions(self) -> Path:
-        """One row an arm and tested image: arm, image_id, label, fold, group, weight, p_<class>..."""
-        return self.folder / "predictions.parquet"
+    result = File("result.json")  # a results.result.Result
+    predictions = File("predictions.parquet")  # a row per arm and tested image: arm, image_id, label, fold, group, ...
+    contact_sheet = File("contact.webp")  # images on which the arms disagree; only of a transfer, and if there are any
 
     def plot(self, name: str) -> Path:
+        """The rows of a plot."""
         return self.folder / f"{name}.csv"
-
-    @property
-    def contact_sheet(self) -> Path:
-        """Images on which the judged arm and the other disagree; only of a transfer, and where there are any."""
-        return self.folder / "contact.webp"

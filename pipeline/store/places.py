@@ -1,4 +1,4 @@
-"""Objects by the place where they live, so that a table of names can be read without importing what it names."""
+"""Import objects by path, so that reading a registry does not import what it lists."""
 
 import importlib
 from collections.abc import Iterator, Mapping
@@ -6,20 +6,20 @@ from typing import Any
 
 
 def load(place: str) -> Any:
-    """Import the object at a place.
+    """Import the object at a "module:attribute" path.
 
     Args:
         place: "package.module:attribute".
 
     Raises:
-        ModuleNotFoundError, AttributeError: nothing lives there.
+        ModuleNotFoundError, AttributeError: there is no such module or attribute.
     """
     module, _, attribute = place.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 class Loaded(Mapping[str, Any]):
-    """A read-only view of a table of places whose values are the objects that live there, imported when asked for."""
+    """Read-only mapping from name to object, given the objects' import paths; imports on first access."""
 
     def __init__(self, places: Mapping[str, str]):
         self._places = places

@@ -1,4 +1,4 @@
-"""Progress of anything over a few seconds: a bar with rate and time left on standard error."""
+"""Progress bars (tqdm) on standard error, for anything that takes over two seconds."""
 
 import sys
 from collections.abc import Iterable
@@ -6,13 +6,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-QUIET_INTERVAL = 15.0  # seconds between lines where standard error is a file, not a terminal
+QUIET_INTERVAL = 15.0  # seconds between lines if standard error is not a terminal
 
 
 def progress(
     iterable: Iterable[Any] | None = None, total: int | None = None, label: str = "", unit: str = "it"
 ) -> tqdm:
-    """Wrap an iterable, or count by hand with `.update`; a log gets a line every 15 s, a terminal ten a second."""
+    """Wrap an iterable, or count with `.update`; refreshed every 15 s in a log, ten times a second in a terminal."""
     terminal = sys.stderr.isatty()
     return tqdm(
         iterable,

@@ -1,4 +1,4 @@
-"""Reading YAML files, with a message for what is no YAML."""
+"""Read YAML files, with an actionable message where the syntax is wrong."""
 
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,18 @@ from pipeline.store.errors import ParamsError
 
 
 def read_yaml(path: Path) -> Any:
-    """Read YAML 1.2 as DVC does (`1e-3` is a number there; a duplicate key is a fault).
+    """Read YAML 1.2 as DVC does: `1e-3` is a number, a duplicate key is an error.
 
     Raises:
-        ParamsError: the file is absent, cannot be read, or is no YAML.
+        ParamsError: the file does not exist, cannot be read, or is not YAML.
     """
     try:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(["the file does not exist; run the command in the folder of dvc.yaml"], str(path)) from None
-    except OSError as error:  # a folder, or no right to read it
+    except OSError as error:  # a folder, or no permission
         reason = (error.strerror or type(error).__name__).lower()
-        raise ParamsError([f"cannot be read: {reason}; a file that you may read is needed there"], str(path)) from None
+        raise ParamsError([f"cannot be read: {reason}; it must be a file that you may read"], str(path)) from None
     except MarkedYAMLError as error:
         raise ParamsError([_syntax(error)], str(path)) from None
     except (YAMLError, UnicodeDecodeError) as error:
@@ -30,10 +30,10 @@ def read_yaml(path: Path) -> Any:
 
 
 def _syntax(error: MarkedYAMLError) -> str:
-    """What is no YAML, where, and what it usually is."""
+    """Where the syntax error is, what it is, and its usual cause."""
     mark = error.problem_mark
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     if isinstance(error, DuplicateKeyError):
         key = error.problem.partition(" with value ")[0]
-        return f"{where}{key}; add its entries to the section that is there already"
-    return f"{where}{error.problem}; a key takes a colon and a space, what belongs to it stands further to the right"
+        return f"{where}{key}; add its entries to the existing section"
+    return f"{where}{error.problem}; write a colon and a space after a key, and indent what belongs to it"

@@ -1,4 +1,4 @@
-"""params.yaml: every fault is refused, all of them in one message; a stage sees its slice only."""
+"""params.yaml: every fault is reported, all of them in one message; a stage sees only the params that it tracks."""
 
 import copy
 import errno
@@ -60,7 +60,7 @@ def drop(key: str) -> Callable[[dict[str, Any]], None]:
     return edit
 
 
-# name -> the edit that plants the fault, and words of the sentence that must tell it
+# name -> the edit that introduces the fault, and words that its message must contain
 FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "typo": (put("head.epoch", 3), ("head.epoch: unknown key", "did you mean 'epochs'?")),
     "typo in an entry": (put("datasets.panels.limitt", 3), ("datasets.panels.limitt", "did you mean 'limit'?")),
@@ -73,7 +73,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "number as text": (put("tune.learning_rate", ["1e-3"]), ("tune.learning_rate.0", "valid number", "'1e-3'")),
     "bool as int": (put("run.folds", True), ("run.folds", "valid integer", "True")),
     "fraction as int": (put("scratch.epochs", 2.5), ("scratch.epochs", "2.5")),
-    "no blocks": (put("tune.unfreeze", -1), ("tune.unfreeze: ", "from 0 on", "-1")),
+    "no blocks": (put("tune.unfreeze", -1), ("tune.unfreeze: ", "blocks from 0", "-1")),
     "empty list": (put("head.l2", []), ("head.l2", "at least 1")),
     "not one of the choices": (put("run.protocol", "group"), ("run.protocol", "'grouped' or 'random'", "'group'")),
     "too large": (put("run.image_size", 9999), ("run.image_size", "1024", "9999")),
@@ -129,7 +129,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         put("pretrained.mono-defect.label", None),
         ("pretrained.mono-defect.label: missing",),
     ),
-    "a label for nothing": (put("pretrained.cells-simclr.label", "defect"), ("'simclr' learns without labels",)),
+    "a label for nothing": (put("pretrained.cells-simclr.label", "defect"), ("'simclr' uses no labels",)),
     "a source and a pretrained one of one name": (
         lambda raw: raw["pretrained"].update(imagenet=raw["pretrained"]["cell-type"]),
         ("pretrained.imagenet: sources has an entry of this name",),
@@ -152,7 +152,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     ),
     "an adaptation against a baseline": (
         put("questions.mono-to-poly-unlabelled.against", "baselines/poly-defect-resnet8"),
-        ("questions.mono-to-poly-unlabelled.against", "its own source as it is"),
+        ("questions.mono-to-poly-unlabelled.against", "its own unadapted source"),
     ),
     "a part of nothing": (
         put("questions.rescaled-type-scaling.part_of", "type-to-defekt"),
@@ -164,7 +164,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     ),
     "unsupervised from labels": (
         put("transfers.planted-positive.setting", "unsupervised"),
-        ("transfers.planted-positive.setting", "learnt with labels"),
+        ("transfers.planted-positive.setting", "trained with labels"),
     ),
     "unsupervised from labels, two links before": (
         lambda raw: raw["pretrained"].update(
@@ -175,7 +175,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         ),
         (
             "transfers.cells-to-defect.setting",
-            "'cells-simclr' goes on from 'cell-type', which learnt with labels",
+            "'cells-simclr' starts from 'cell-type', which was trained with labels",
         ),
     ),
     "an unknown control": (
@@ -184,11 +184,11 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     ),
     "transductive with another objective": (
         put("transfers.type-to-defect.setting", "transductive"),
-        ("transfers.type-to-defect.setting", "the same objective on other data"),
+        ("transfers.type-to-defect.setting", "the same task on other data"),
     ),
     "adapted to another objective": (
         put("adaptations.mono-to-poly-unlabelled.source", "cell-type"),
-        ("adaptations.mono-to-poly-unlabelled.source: 'cell-type' learnt 'type'",),
+        ("adaptations.mono-to-poly-unlabelled.source: 'cell-type' was trained on 'type'",),
     ),
     "two limits of labels": (
         put("targets.few-labels.train_fraction", 0.5),
@@ -205,7 +205,7 @@ def test_params_without_a_fault_are_taken(raw):
 
 
 def test_every_section_of_entries_is_filled_here(raw):
-    """What the tests of params and of wiring hold for is all that params.yaml can ask."""
+    """So the tests of params and of wiring cover every section of params.yaml."""
     assert [section for section in ENTRY_SECTIONS if not raw[section]] == []
 
 
@@ -303,7 +303,7 @@ def test_a_baseline_of_another_network_or_target_is_refused(raw, field, other):
 def test_a_duplicate_key_is_refused_with_its_line(tmp_path, text):
     (fault,) = faults_of_text(tmp_path, text + "\nhead: {}\n")
     line = text.count("\n") + 2
-    assert fault.startswith(f'line {line}, column 1: found duplicate key "head"; add its entries to the section')
+    assert fault.startswith(f'line {line}, column 1: found duplicate key "head"; add its entries to the existing')
 
 
 def test_what_is_no_yaml_is_told_with_its_line_and_what_it_usually_is(tmp_path):
@@ -334,7 +334,7 @@ def test_an_absent_file_is_refused(tmp_path):
 
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
     (tmp_path / "params.yaml").mkdir()
-    with pytest.raises(ParamsError, match="cannot be read: is a directory; a file that you may read is needed there"):
+    with pytest.raises(ParamsError, match="cannot be read: is a directory; it must be a file that you may read"):
         load_params(tmp_path / "params.yaml")
 
 

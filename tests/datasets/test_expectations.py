@@ -1,4 +1,4 @@
-"""The suite: each fault of a manifest fails, and is told in one sentence."""
+"""Validation of a manifest: each fault fails an expectation and gives one sentence."""
 
 import json
 
@@ -70,7 +70,7 @@ FAULTS = {
     "weight of nothing": ("trust", 0.0, "weights 'trust' lie outside (0, 1]"),
     "weight of two": ("trust", 2.0, "weights 'trust' lie outside (0, 1]"),
     "weight of nan": ("trust", float("nan"), "column 'trust' has rows without a value"),
-    "twice": ("image_id", f"{3:064x}", "the same image stands there more than once"),
+    "twice": ("image_id", f"{3:064x}", "the same image occurs more than once"),
 }
 
 
@@ -79,10 +79,10 @@ def test_one_bad_value_is_one_sentence(case: str) -> None:
     column, value, message = FAULTS[case]
     manifest = good()
     manifest[column] = manifest[column].where(manifest["row"] != 4, value)
-    told = complaints(manifest)
-    assert told[0].startswith(message)
+    found = complaints(manifest)
+    assert found[0].startswith(message)
     # an unknown label is also a class of its own with too few images
-    assert len(told) == (2 if case == "typo" else 1)
+    assert len(found) == (2 if case == "typo" else 1)
 
 
 def test_empty_table_fails() -> None:
@@ -108,8 +108,8 @@ def test_class_with_fewer_images_than_folds() -> None:
 
 
 def test_one_class_only() -> None:
-    told = complaints(good().assign(kind="cat"))
-    assert told == ["a target has fewer than two classes; it cannot be learnt (1: classes 1, name kinds)."]
+    found = complaints(good().assign(kind="cat"))
+    assert found == ["a target has fewer than two classes; add one (1: classes 1, name kinds)."]
 
 
 def test_fewer_groups_than_folds_only_where_groups_are_kept_together() -> None:

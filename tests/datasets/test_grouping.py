@@ -1,4 +1,4 @@
-"""What belongs together stays together, and pools get their shares."""
+"""Splits do not separate units, and pools get their shares."""
 
 import numpy as np
 import pandas as pd

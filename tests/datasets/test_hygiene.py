@@ -1,4 +1,4 @@
-"""A source that has seen what a target tests is refused, with the counts."""
+"""Leakage: a source that was trained on images of a target is refused, with the counts."""
 
 import pandas as pd
 import pytest

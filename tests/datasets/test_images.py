@@ -30,7 +30,7 @@ def read(source: Path | bytes, size: int = 24) -> Decoded:
 
 
 def header_only(width: int, height: int) -> bytes:
-    """A PNG that promises pixels and has none: whoever decodes it finds it damaged."""
+    """A PNG with a header but without pixels, which a decoder reports as damaged."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -48,7 +48,7 @@ def flipped(data: bytes) -> bytes:
 
 
 def overwritten(data: bytes) -> bytes:
-    """A JPEG whose scan holds a marker that cannot stand there."""
+    """A JPEG with an invalid marker in its scan."""
     middle = len(data) * 3 // 4
     return data[:middle] + b"\xff\xc8\x01\x02" + data[middle + 4 :]
 
@@ -82,7 +82,7 @@ def test_the_size_limits_are_allowed_themselves() -> None:
     assert decode(stored(GREY), 8, max_pixels=24 * 32, min_side=24).pixels.shape == (8, 8, 1)
 
 
-# ---- conversions: what is stored, what must come out ----------------------------------------------------------------
+# ---- conversions: stored image, expected pixels ---------------------------------------------------------------------
 
 SIXTEEN = (np.arange(24 * 24).reshape(24, 24) * 113).astype(np.uint16)
 ALPHA = RNG.integers(0, 256, (24, 24), dtype=np.uint8)
@@ -184,7 +184,7 @@ def test_unreadable_file_fifo_device_link(tmp_path: Path) -> None:
             read(path)
 
 
-# ---- what the manifest keeps ----------------------------------------------------------------------------------------
+# ---- facts of the manifest ------------------------------------------------------------------------------------------
 
 
 def test_brightness_and_contrast_are_those_of_the_pixels() -> None:

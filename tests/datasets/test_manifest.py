@@ -28,12 +28,12 @@ def described(contents: str) -> dict[int, Facts]:
 
 
 def test_exact_duplicates_with_one_label_are_kept_once() -> None:
-    reasons = manifest.set_aside_duplicates(listed("cat", "dog", "cat", "cat"), described("abaa"))
+    reasons = manifest.quarantine_duplicates(listed("cat", "dog", "cat", "cat"), described("abaa"))
     assert reasons == dict.fromkeys((2, 3), "duplicate of 0.png: same pixels, same labels")
 
 
 def test_same_image_two_labels() -> None:
-    reasons = manifest.set_aside_duplicates(listed("cat", "dog", "emu", "cat"), described("aaba"))
+    reasons = manifest.quarantine_duplicates(listed("cat", "dog", "emu", "cat"), described("aaba"))
     assert reasons == {
         0: "same pixels as 1.png, other kind: 'cat' here, 'dog' there",
         1: "same pixels as 0.png, other kind: 'dog' here, 'cat' there",
@@ -42,7 +42,7 @@ def test_same_image_two_labels() -> None:
 
 
 def test_images_that_were_not_decoded_are_no_duplicates() -> None:
-    assert manifest.set_aside_duplicates(listed("cat", "cat"), described("a-")) == {}
+    assert manifest.quarantine_duplicates(listed("cat", "cat"), described("a-")) == {}
 
 
 def test_above_the_cap_the_run_refuses_with_counts_and_reasons() -> None:
@@ -63,7 +63,7 @@ def test_the_manifest_has_one_row_a_kept_image() -> None:
 
 def test_a_label_column_cannot_take_a_name_of_the_manifest() -> None:
     raw = RawDataset(listed("cat", "dog"), ["width"], [], {})
-    with pytest.raises(InputError, match="Column 'width' has a name that the manifest uses itself"):
+    with pytest.raises(InputError, match="Column 'width' has a reserved name"):
         manifest.build(raw, [0], described("ab"), np.array([0]), {}, 0)
 
 
@@ -74,7 +74,7 @@ def test_a_label_column_cannot_take_a_name_of_the_manifest() -> None:
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=12), st.integers(0, 16), st.integers(0, 2**32), st.data())
 def test_close_pairs_against_comparing_all(hashes: list[int], distance: int, seed: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)
-    for base in hashes[:4]:  # neighbours at about the distance asked for, which chance would not give
+    for base in hashes[:4]:  # neighbours at about this distance, which are improbable by chance
         flips = rng.choice(64, data.draw(st.integers(0, distance + 1)), replace=False)
         hashes = [*hashes, base ^ sum(1 << int(bit) for bit in flips)]
     expected = {
@@ -94,7 +94,7 @@ def test_100_000_hashes_are_compared_in_seconds() -> None:
 def test_near_duplicates_share_a_cluster_and_look_alikes_do_not() -> None:
     rng = np.random.default_rng(4)
     frame = np.zeros((32, 32))
-    frame[::8] = 120  # what all images of a kind share
+    frame[::8] = 120  # shared by all images of a kind
     scenes = [np.clip(frame + rng.normal(90, 30, (32, 32)), 0, 255) for _ in range(3)]
     again = np.clip(scenes[1] + rng.normal(0, 2, (32, 32)), 0, 255)
     thumbnails = np.stack([*scenes, again]).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""ELPV: a made-up package of the same form for the faults, the installed one for its counts."""
+"""ELPV reader: a synthetic package of the same layout for the faults, the installed one for its counts."""
 
 import hashlib
 from collections import Counter

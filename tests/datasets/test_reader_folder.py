@@ -93,9 +93,9 @@ def test_columns_that_a_folder_does_not_have(raw: Path, changes: dict[str, objec
 def test_symlink_out_of_the_tree_dangling_loop(raw: Path) -> None:
     (raw.parent / "out.png").write_bytes(b"x")
     for target, reason in (
-        (raw.parent / "out.png", "leads out"),
-        (raw / "absent", "nowhere"),
-        (raw / "cat/3.png", "nowhere"),
+        (raw.parent / "out.png", "is outside"),
+        (raw / "absent", "broken"),
+        (raw / "cat/3.png", "circular"),
     ):
         (raw / "cat" / "3.png").symlink_to(target)
         with pytest.raises(InputError, match=f"cat/3.png' .*{reason}"):

@@ -1,4 +1,4 @@
-"""Params of a tiny run, and what is said of them, for tests that add an entry to a registry."""
+"""Params of a tiny run and their error message, for tests that add an entry to a registry."""
 
 import copy
 from typing import Any
@@ -11,7 +11,7 @@ from pipeline.store.errors import ParamsError
 
 
 def params() -> dict[str, Any]:
-    """Params without a fault, for the test to change; no file that they name exists."""
+    """Valid params for a test to change; the files that they name do not exist."""
     raw = copy.deepcopy(tiny_world.RAW)
     for section in ("sources", "baselines"):
         for entry in raw[section].values():
@@ -20,7 +20,7 @@ def params() -> dict[str, Any]:
 
 
 def refusal(raw: dict[str, Any]) -> str:
-    """The one fault of params."""
+    """The message of the only fault of params."""
     with pytest.raises(ParamsError) as caught:
         check_params(raw)
     (fault,) = caught.value.faults

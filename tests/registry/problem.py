@@ -1,4 +1,4 @@
-"""A source and a target of one feature, for tests of adaptation methods and of criteria."""
+"""A source and a target with a single feature, for tests of adaptation methods and criteria."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def settings(**changes: object) -> Adapt:
 
 
 def sign(images: int) -> np.ndarray:
-    """A feature (n, 1) that is its label: -1 or 1."""
+    """A feature (n, 1) that equals the label: -1 or 1."""
     return np.where(np.arange(images) % 2, 1.0, -1.0)[:, None]
 
 
@@ -25,7 +25,7 @@ def target(images: int) -> Images:
 
 
 def by_sign(sureness: float) -> Adapted:
-    """A network that is right, and as sure of it as `sureness` in 0.5..1."""
+    """A network that is always right, with probability `sureness` in 0.5..1."""
 
     def head(features: np.ndarray) -> np.ndarray:
         second = np.where(features[:, 0] > 0, sureness, 1 - sureness)
@@ -35,7 +35,7 @@ def by_sign(sureness: float) -> Adapted:
 
 
 def chosen_by(asked: Adapt) -> Chosen:
-    """What is chosen on one fold by the settings; the source's own head has random weights."""
+    """Adapt on one fold by the settings; the source's own head has random weights."""
     labels = (sign(20)[:, 0] > 0).astype(int)
     own = Labelled(sign(20).astype("float32"), labels, np.ones(20))
     source = Source(None, build_head(1, 2, 0.0, 0.0), own, own)

@@ -1,4 +1,4 @@
-"""An adaptation method that this module adds: params accept it, messages list it, every strength of it is tried."""
+"""A registered adaptation method is accepted by params, listed in messages, and tried at every strength."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An architecture that this module adds: params accept it, messages list it, it is built and has published weights."""
+"""A registered architecture is accepted by params, listed in messages, and built with random or published weights."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""A criterion that this module adds: params accept it, messages list it, it chooses."""
+"""A registered criterion is accepted by params, listed in messages, and selects."""
 
 import numpy as np
 import pytest

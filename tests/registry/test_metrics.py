@@ -1,4 +1,4 @@
-"""A metric that this module adds: params accept it, messages list it, a verdict is decided by it."""
+"""A registered metric is accepted by params, listed in messages, and decides a verdict."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every place that a registry names holds something, and reading the registries imports none of it."""
+"""Every import path in a registry resolves, and reading the registries imports none of them."""
 
 import subprocess
 import sys

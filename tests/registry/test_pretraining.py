@@ -1,4 +1,4 @@
-"""A way of pretraining that this module adds: params accept it and its settings, messages list it, sources learn."""
+"""A registered pretraining method is accepted by params with its settings, listed in messages, and trains sources."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_a_way_that_a_source_learns_by_needs_settings_and_no_other_does():
     raw["pretraining"] = {"supervised": raw["pretraining"]["supervised"]}
     check_params(raw)
     raw["pretrained"]["halved"] = dict(ENTRY)
-    assert refusal(raw) == "pretraining.halving: missing; pretrained.halved learns by it, give it its settings"
+    assert refusal(raw) == "pretraining.halving: missing; add the settings, which pretrained.halved needs"
 
 
 def test_the_refusal_of_another_lists_it():
@@ -75,7 +75,7 @@ def test_a_way_without_labels_is_given_none():
     raw = params()
     raw["pretrained"]["halved"] = ENTRY | {"label": "kind"}
     raw["pretraining"]["halving"] = SETTINGS
-    assert refusal(raw) == "pretrained.halved.label: 'halving' learns without labels; remove it"
+    assert refusal(raw) == "pretrained.halved.label: 'halving' uses no labels; remove it"
 
 
 def test_a_source_learns_by_it(tmp_path):

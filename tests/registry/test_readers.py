@@ -1,4 +1,4 @@
-"""A reader that this module adds: params accept it, messages list it, ingest reads by it."""
+"""A registered reader is accepted by params, listed in messages, and used by ingest."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A fine-tuning method that this module adds: params accept it, messages list it, training takes its multipliers."""
+"""A registered fine-tuning method is accepted by params, listed in messages, and sets the multipliers."""
 
 import numpy as np
 import pytest

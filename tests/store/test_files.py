@@ -1,4 +1,4 @@
-"""Files: whole or absent, the same bytes for the same content, and checked when read again."""
+"""Files: atomic writes, the same bytes for the same content, checksums of folders."""
 
 import json
 
@@ -164,8 +164,8 @@ def test_formula_in_a_csv(tmp_path, text):
 
 
 def test_stumps_of_a_killed_run_are_cleared_away(tmp_path):
-    stump = tmp_path / ".out.abc.tmp"
-    stump.mkdir()
+    leftover = tmp_path / ".out.abc.tmp"
+    leftover.mkdir()
     with io.replacing_folder(tmp_path / "out"):
-        assert not stump.exists()
+        assert not leftover.exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

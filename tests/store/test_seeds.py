@@ -1,4 +1,4 @@
-"""Seeds by name: every use has its own, and a new use shifts no other."""
+"""Seeds derived from names: every use has its own, and a new use changes no other."""
 
 from hypothesis import given
 from hypothesis import strategies as st

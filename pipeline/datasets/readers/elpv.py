@@ -1,4 +1,4 @@
-"""ELPV: electroluminescence images of solar cells, from the package `elpv-dataset`, by a descriptor kept in git."""
+"""Reader of ELPV, electroluminescence images of solar cells from the package `elpv-dataset`, by a descriptor in git."""
 
 import hashlib
 from importlib.metadata import PackageNotFoundError, distribution
@@ -13,8 +13,8 @@ from pipeline.store.files import sha256_file
 from pipeline.store.yaml import read_yaml
 
 INSTALL = "pip install -c constraints.txt -e '.[demo]'"
-# labels.csv -> (defect, probability, confidence). An expert called each cell functional or defective, and himself sure
-# or not; Deitsch et al. (2019) weigh unsure labels by the probability that stands for them, in training and testing.
+# labels.csv -> (defect, probability, confidence). An expert labelled each image as functional or defective, and sure
+# or not; Deitsch et al. (2019) weight unsure labels by their probability, in training and testing.
 PROBABILITIES = {
     "0.0": ("functional", "0", 1.0),
     "0.3333333333333333": ("functional", "1/3", 1 / 3),
@@ -26,13 +26,13 @@ COLUMNS = ("defect", "probability", "type")
 
 
 def read_elpv(dataset: Dataset, root: Path) -> RawDataset:
-    """Read what the descriptor names, without importing the package's code.
+    """Read the data files of the package that the descriptor names, without importing its code.
 
     Columns: defect (functional, defective: probability > 0.5), probability (0, 1/3, 2/3, 1), type (mono, poly); weight
-    confidence (1 for sure labels, 1/3, 2/3). Group `blocks`: the blocks of the descriptor, a proxy of the modules.
+    confidence (1 for sure labels, 1/3, 2/3). Group `blocks`: the descriptor's blocks, a proxy for the PV modules.
 
     Raises:
-        InputError: the package is absent, of another version, or its files have another sha256; unknown columns.
+        InputError: the package is missing, has another version, or its files another sha256; unknown columns.
     """
     descriptor = read_descriptor(root / dataset.raw)
     check_columns("labels of elpv", dataset.labels, COLUMNS)
@@ -54,7 +54,7 @@ def read_descriptor(path: Path) -> dict[str, Any]:
     """Read data/raw/elpv.yaml.
 
     Raises:
-        InputError: absent, no YAML, or keys are missing.
+        InputError: it is missing, is not YAML, or lacks keys.
     """
     if not path.is_file():
         raise InputError(f"raw: no descriptor at {path}. Restore it with `git checkout {path}`, or change `raw`.")
@@ -69,7 +69,7 @@ def installed(descriptor: dict[str, Any]) -> Path:
     """The folder of the installed package's data.
 
     Raises:
-        InputError: absent, or another version.
+        InputError: the package is missing or has another version.
     """
     package, version = descriptor["package"], descriptor["version"]
     try:
@@ -85,7 +85,7 @@ def installed(descriptor: dict[str, Any]) -> Path:
 
 
 def check_contents(descriptor: dict[str, Any], folder: Path, paths: list[Path]) -> None:
-    """Hold labels.csv and the images (one sha256 over theirs, in the order of labels.csv) against the descriptor.
+    """Compare checksums with the descriptor: of labels.csv, and of the images' checksums in the order of labels.csv.
 
     Raises:
         InputError: one differs.
@@ -102,7 +102,7 @@ def check_contents(descriptor: dict[str, Any], folder: Path, paths: list[Path]) 
 
 
 def blocks(description: dict[str, Any], count: int) -> list[str]:
-    """The block of every image: contiguous runs of the sizes given; blocks listed in `same` share one name.
+    """The block of every image: contiguous runs of the given sizes; blocks listed in `same` get one name.
 
     Raises:
         InputError: the sizes do not add up to `count`.

@@ -1,4 +1,4 @@
-"""A folder with one directory per class."""
+"""Reader of a folder with one directory per class."""
 
 import os
 from pathlib import Path
@@ -12,6 +12,7 @@ from pipeline.datasets.readers.raw import (
     check_twins,
     escaped,
     inside,
+    plain_card,
     raw_folder,
 )
 from pipeline.registry.readers import READERS
@@ -24,12 +25,12 @@ CONTENT = "one directory per class with its images (or set `reader`)"
 def read_folder(dataset: Dataset, root: Path) -> RawDataset:
     """List the images below each class directory, sorted by name; the directory's name is the label.
 
-    Hidden files (`.DS_Store`) and files beside the class directories are left aside and counted in the card; any other
-    file is taken for an image, and quarantined later where it is none. Folders inside a class are searched.
+    Class directories are searched recursively. Hidden files (`.DS_Store`) and files beside the class directories are
+    skipped and counted in the card; any other file counts as an image, and is quarantined later if it is not.
 
     Raises:
-        InputError: no raw folder, no class, an empty class, class names that are twins, a link out of the folder,
-            a FIFO or device, or columns asked for that a folder does not have.
+        InputError: no raw folder, no class, an empty class, class names equal up to case, a link out of the folder, a
+            FIFO or device, or columns that a folder does not have.
     """
     check_columns("labels of a folder dataset", dataset.labels, [LABEL])
     check_columns("weights of a folder dataset", dataset.weights, [])
@@ -51,11 +52,12 @@ def read_folder(dataset: Dataset, root: Path) -> RawDataset:
         images += [_image(folder, path, escaped(name)) for path in paths]
     labels = [image.labels[LABEL] for image in images]
     check_labels(LABEL, labels, dataset.classes.get(LABEL, []), [image.name for image in images])
-    return RawDataset(images, [LABEL], [], _card(dataset.raw, skipped))
+    card = plain_card(f"Images of the folder {escaped(dataset.raw)}", dataset.raw, skipped)
+    return RawDataset(images, [LABEL], [], card)
 
 
 def _files(folder: Path, name: str) -> tuple[list[str], int]:
-    """Names below one class directory, relative to `folder`, sorted; and how many hidden ones there are beside them."""
+    """Names of the files below a class directory, relative to `folder`, sorted; and the number of hidden files."""
     found, hidden = [], 0
     for parent, directories, files in os.walk(folder / name, onerror=_refuse):
         linked = [path for path in (Path(parent), *(Path(parent, name) for name in directories)) if path.is_symlink()]
@@ -76,14 +78,3 @@ def _refuse(error: OSError) -> None:
 def _image(folder: Path, path: str, label: str) -> RawImage:
     name = escaped(path)
     return RawImage(inside(folder, path, f"Class '{label}'"), name, {LABEL: label}, {}, group=name)
-
-
-def _card(raw: str, skipped: int) -> dict[str, object]:
-    return {
-        "title": f"Images of the folder {escaped(raw)}",
-        "licence": "not stated",
-        "citation": "none",
-        "origin": escaped(raw),
-        "group_is_proxy": False,
-        "skipped": skipped,
-    }

@@ -1,4 +1,4 @@
-"""What every reader returns, and the checks that they share."""
+"""The result type of all readers, and the checks that they share."""
 
 import os
 import stat
@@ -17,14 +17,14 @@ SHOWN = 5  # examples in a message
 
 @dataclass(frozen=True)
 class RawImage:
-    """One image file that has not been opened yet.
+    """An image file, not opened yet.
 
     Attributes:
         path: a regular file, links resolved.
-        name: its name inside the raw folder, printable and unique (see `escaped`).
+        name: relative to the raw folder, printable and unique (see `escaped`).
         labels: label column -> value.
         weights: weight column -> value in (0, 1].
-        group: images of one group are never divided between training and test; an image without one is its own.
+        group: images of a group are never split between training and test; without groups, the image itself.
     """
 
     path: Path
@@ -36,10 +36,10 @@ class RawImage:
 
 @dataclass(frozen=True)
 class RawDataset:
-    """What a reader found.
+    """A dataset as its reader lists it.
 
     Attributes:
-        images: in an order that depends on nothing but names or the table.
+        images: in an order that is fixed by their names or the table.
         labels, weights: names of the columns.
         card: title, licence, citation, origin, group_is_proxy (False, or the reason), skipped (files left aside).
     """
@@ -51,20 +51,18 @@ class RawDataset:
 
 
 def escaped(path: str | os.PathLike[str]) -> str:
-    r"""Write a file name in printable characters, one to one: newline is \n, a byte that is no UTF-8 is \udcff."""
+    r"""Escape a file name to printable characters, reversibly: a newline is \n, a byte that is not UTF-8 is \udcff."""
     text = os.fspath(path)
-    with suppress(UnicodeEncodeError):  # text that is no file's name in this locale
+    with suppress(UnicodeEncodeError):  # not a file name in this locale
         text = os.fsencode(text).decode("utf-8", "surrogateescape")  # the same in every locale
-    return "".join(
-        character if character.isprintable() and character != "\\" else _escape(character) for character in text
-    )
+    return "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def raw_folder(path: Path, key: str, content: str) -> Path:
     """The resolved raw folder.
 
     Raises:
-        InputError: it is absent or no folder; `content` says what belongs there.
+        InputError: it is missing or not a folder; `content` describes what it should hold.
     """
     if not path.is_dir():
         received = "a file" if path.exists() else "nothing"
@@ -78,20 +76,21 @@ def inside(root: Path, name: str, where: str) -> Path:
     """Resolve `name` below `root` (resolved) to a regular file.
 
     Raises:
-        InputError: it leads out of `root` (absolute, `..`, or by a link), dangles, is a loop, folder, FIFO or device.
+        InputError: it is outside `root` (absolute, `..`, or a link), missing, a broken or circular link, or not a file.
     """
     shown = f"{where}: '{escaped(name)}'"
     try:
         path = (root / name).resolve(strict=True)
         mode = path.stat().st_mode
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop, on Python before 3.13
-        link = (
-            "a link that leads nowhere or to itself" if (root / name.replace("\0", "")).is_symlink() else "no such file"
-        )
-        raise InputError(f"{shown} is {link} below {escaped(root)}. Put the file there or remove its entry.") from error
+        is_link = (root / name.replace("\0", "")).is_symlink()
+        received = "a broken or circular link" if is_link else "no such file"
+        raise InputError(
+            f"{shown} is {received} below {escaped(root)}. Put the file there or remove its entry."
+        ) from error
     if not path.is_relative_to(root):
         raise InputError(
-            f"{shown} leads out of {escaped(root)}. Copy the file into the folder; links out are not followed."
+            f"{shown} is outside {escaped(root)}. Copy the file into the folder; links to the outside are not followed."
         )
     if not stat.S_ISREG(mode):
         raise InputError(f"{shown} is {_kind(mode)}, not a regular file. Remove it.")
@@ -102,7 +101,7 @@ def check_columns(key: str, asked: Iterable[str], allowed: Iterable[str]) -> Non
     """Refuse columns that the dataset does not have.
 
     Raises:
-        InputError: naming the nearest and all that there are.
+        InputError: names the closest and all existing columns.
     """
     there = list(allowed)
     for column in asked:
@@ -113,13 +112,13 @@ def check_columns(key: str, asked: Iterable[str], allowed: Iterable[str]) -> Non
 
 
 def check_labels(column: str, values: list[str], allowed: list[str], places: list[str]) -> None:
-    """Refuse labels that are blank, outside `allowed` (where it is not empty), or twins up to case and blanks.
+    """Refuse labels that are blank, not in `allowed` (unless it is empty), or equal up to case and blanks.
 
     Args:
-        places: where each value stands ("row 12"), same length as values.
+        places: location of each value ("row 12"), same length as values.
 
     Raises:
-        InputError: naming the first place, what was received, and the nearest allowed label.
+        InputError: names the first place, the received and the closest allowed label.
     """
     first: dict[str, str] = {}
     for value, place in zip(values, places, strict=True):
@@ -142,10 +141,10 @@ def check_labels(column: str, values: list[str], allowed: list[str], places: lis
 
 
 def check_twins(where: str, names: list[str]) -> None:
-    """Refuse names that differ only in case, blanks around, or Unicode form: they mean one class.
+    """Refuse names that differ only in case, surrounding blanks, or Unicode form: probably one class.
 
     Raises:
-        InputError: naming both.
+        InputError: names both.
     """
     seen: dict[str, str] = {}
     for name in sorted(names):
@@ -153,12 +152,20 @@ def check_twins(where: str, names: list[str]) -> None:
         if key in seen:
             raise InputError(f"{where}: {seen[key]!r} and {name!r} look like one class. Give them one name.")
         if name != name.strip():
-            raise InputError(f"{where}: {name!r} has blanks around it. Write {name.strip()!r}.")
+            raise InputError(f"{where}: {name!r} has surrounding blanks. Write {name.strip()!r}.")
         seen[key] = name
 
 
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+def plain_card(title: str, raw: str, skipped: int) -> dict[str, object]:
+    """Card of a user's dataset, whose licence and citation are unknown."""
+    return {
+        "title": title,
+        "licence": "not stated",
+        "citation": "none",
+        "origin": escaped(raw),
+        "group_is_proxy": False,
+        "skipped": skipped,
+    }
 
 
 def _kind(mode: int) -> str:

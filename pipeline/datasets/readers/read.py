@@ -1,4 +1,4 @@
-"""Reading a dataset by the reader that params.yaml names."""
+"""Read a dataset with the reader that params.yaml names."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def read_raw(dataset: Dataset, root: Path) -> RawDataset:
         root: the folder that the dataset's `raw` is relative to.
 
     Raises:
-        InputError: as the reader says.
+        InputError: from the reader.
     """
     found: RawDataset = load(READERS[dataset.reader].read)(dataset, root)
     return found

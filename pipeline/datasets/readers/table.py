@@ -1,4 +1,4 @@
-"""A CSV or Parquet table inside a folder: one row an image, any number of label columns."""
+"""Reader of a CSV or Parquet table in a folder of images: one row per image, any number of label columns."""
 
 import csv
 from pathlib import Path
@@ -15,6 +15,7 @@ from pipeline.datasets.readers.raw import (
     check_labels,
     escaped,
     inside,
+    plain_card,
     raw_folder,
 )
 from pipeline.store.errors import InputError
@@ -24,8 +25,8 @@ def read_table(dataset: Dataset, root: Path) -> RawDataset:
     """Read `table` inside the raw folder; paths in `path_column` are relative to that folder.
 
     Raises:
-        InputError: no folder, table or column; a row whose path leads nowhere or out of the folder, whose label is
-            blank or not allowed, whose weight is outside (0, 1], or whose group is empty. Rows count from 1.
+        InputError: no folder, table or column; a row whose path is missing or outside the folder, whose label is
+            blank or not allowed, whose weight is outside (0, 1], or whose group is empty. Rows are numbered from 1.
     """
     folder = raw_folder(root / dataset.raw, "raw", "the table and its images")
     name = dataset.table or ""
@@ -51,7 +52,8 @@ def read_table(dataset: Dataset, root: Path) -> RawDataset:
         )
         for index, path in enumerate(paths)
     ]
-    return RawDataset(images, list(dataset.labels), list(dataset.weights), _card(dataset))
+    card = plain_card(f"Images of the table {escaped(name)}", dataset.raw, skipped=0)
+    return RawDataset(images, list(dataset.labels), list(dataset.weights), card)
 
 
 def _load(path: Path) -> pd.DataFrame:
@@ -62,7 +64,7 @@ def _load(path: Path) -> pd.DataFrame:
             header = next(csv.reader(file), [])
         twice = sorted({column for column in header if header.count(column) > 1})
         if twice:
-            raise InputError(f"{path.name}: column {', '.join(twice)} stands there twice. Remove one.")
+            raise InputError(f"{path.name}: column {', '.join(twice)} occurs twice. Remove one.")
         # as text: a class may be called NA, None or 007
         return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:  # pandas' and Arrow's errors, and UnicodeDecodeError, are ValueErrors
@@ -71,7 +73,7 @@ def _load(path: Path) -> pd.DataFrame:
 
 
 def _text(value: Any) -> str:
-    """A cell as text: whole numbers without a fraction (pandas turns integers beside a gap into floats), gaps blank."""
+    """A value as text: missing is blank, a whole float has no fraction (pandas reads integers with gaps as floats)."""
     if pd.isna(value):
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -94,14 +96,3 @@ def _groups(column: pd.Series, name: str, rows: list[str]) -> list[str]:
             f"Group column '{name}' is empty in {len(empty)} rows: {'; '.join(empty[:SHOWN])}. Fill them in."
         )
     return groups
-
-
-def _card(dataset: Dataset) -> dict[str, object]:
-    return {
-        "title": f"Images of the table {escaped(dataset.table or '')}",
-        "licence": "not stated",
-        "citation": "none",
-        "origin": escaped(dataset.raw),
-        "group_is_proxy": False,
-        "skipped": 0,
-    }

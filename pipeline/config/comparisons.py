@@ -57,7 +57,7 @@ def _question_faults(raw: Raw) -> list[str]:
             elif section in ARMS:
                 known = [str(word) for word in entry_of(raw, ARMS[section])]
                 faults.append(
-                    f"questions.{name}.{field}: no '{entry}' in {ARMS[section]}{nearest(entry, known)}; there is "
+                    f"questions.{name}.{field}: no '{entry}' in {ARMS[section]}{nearest(entry, known)}; available: "
                     f"{', '.join(known) or 'none'}"
                 )
         faults += [
@@ -122,7 +122,7 @@ def _study_faults(raw: Raw) -> list[str]:
         listed, known = study.get("questions"), [str(word) for word in entry_of(raw, "questions")]
         names = [word for word in listed if isinstance(word, str)] if isinstance(listed, list) else []
         faults += [
-            f"studies.{name}.questions: no '{word}' in questions{nearest(word, known)}; there is {', '.join(known)}"
+            f"studies.{name}.questions: no '{word}' in questions{nearest(word, known)}; available: {', '.join(known)}"
             for word in names
             if word not in known
         ]

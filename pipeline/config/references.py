@@ -43,7 +43,7 @@ def _undefined(raw: Raw) -> list[str]:
             if isinstance(value, str) and value not in allowed:
                 faults.append(
                     f"{section}.{name}.{field}: no '{value}' in {' or '.join(goals)}{nearest(value, allowed)}; "
-                    f"there is {', '.join(allowed) or 'none'}"
+                    f"available: {', '.join(allowed) or 'none'}"
                 )
     return faults
 
@@ -90,7 +90,7 @@ def _column_faults(raw: Raw) -> list[str]:
                 if dataset and value is not None and value not in allowed:
                     faults.append(
                         f"{section}.{name}.{field}: '{value}' is not among {at}.{columns}"
-                        f"{nearest(str(value), allowed)}; there is {', '.join(allowed) or 'none'}"
+                        f"{nearest(str(value), allowed)}; available: {', '.join(allowed) or 'none'}"
                     )
     return faults
 

@@ -74,7 +74,7 @@ def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rul
         suite.append(Rule("manifest", BETWEEN, message, "brightness", kwargs))
     for column in dataset.weights:
         kwargs = {"min_value": 0, "max_value": 1, "strict_min": True}
-        suite.append(Rule("manifest", BETWEEN, f"weights '{column}' lie outside (0, 1]; correct them", column, kwargs))
+        suite.append(Rule("manifest", BETWEEN, f"weights '{column}' are outside (0, 1]; correct them", column, kwargs))
     if dataset.near_duplicate_distance is not None:
         message = (
             f"more than the share {dataset.conflict_cap:g} (conflict_cap) of the images have a near-duplicate with "

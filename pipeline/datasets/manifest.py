@@ -14,7 +14,7 @@ from pipeline.store.errors import InputError
 
 # Texture correlation above which two images with close hashes show one scene. Solar cells look alike: in ELPV 613 pairs
 # have hashes within 4 bits, 73 of them from files far apart. This check keeps 280 pairs in 128 clusters of at most 11
-# images: none from files far apart, and 46 of the 50 pairs that do show one cell twice.
+# images: none from files far apart, and 46 of the 50 pairs that are true duplicates.
 SAME_TEXTURE = 0.97
 FLAT = 2.0  # grey levels of 255: with less texture than this, grey values are compared instead
 
@@ -159,7 +159,7 @@ def close_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
 def _confirmed(pairs: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
     """Keep the pairs whose textures correlate, or, without texture, whose grey values are equal.
 
-    Texture is grey minus row and column means, which removes the frame and busbars that all cells share.
+    Texture is grey minus row and column means, which removes the frame and busbars that all ELPV images share.
     """
     grey = [thumbnails[side].astype(np.float32) for side in pairs.T]
     texture = [(t - t.mean(1, keepdims=True) - t.mean(2, keepdims=True) + t.mean((1, 2), keepdims=True)) for t in grey]

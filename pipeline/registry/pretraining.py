@@ -16,7 +16,7 @@ class PretrainingEntry(NamedTuple):
         labelled: whether it is supervised; the others never see labels.
         validates: whether it monitors a validation split; the others train on all images.
         least_rank: effective rank of the pooled features below which they count as collapsed (`check_not_collapsed`).
-            0 for `supervised`: two classes, learnt well, may leave a single direction.
+            0 for `supervised`: two well separated classes may leave a single direction.
     """
 
     learn: str

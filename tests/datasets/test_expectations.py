@@ -67,8 +67,8 @@ FAULTS = {
     "null group": ("group", None, "column 'group' has rows without a value"),
     "small": ("width", 3, "images have a width under min_side 16 pixels; remove them (1: width 3, name 4.png)."),
     "dark": ("brightness", 0.01, "more than 1% of the images have a mean grey outside 0.1..0.9"),
-    "weight of nothing": ("trust", 0.0, "weights 'trust' lie outside (0, 1]"),
-    "weight of two": ("trust", 2.0, "weights 'trust' lie outside (0, 1]"),
+    "weight of nothing": ("trust", 0.0, "weights 'trust' are outside (0, 1]"),
+    "weight of two": ("trust", 2.0, "weights 'trust' are outside (0, 1]"),
     "weight of nan": ("trust", float("nan"), "column 'trust' has rows without a value"),
     "twice": ("image_id", f"{3:064x}", "the same image occurs more than once"),
 }

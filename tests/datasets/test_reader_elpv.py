@@ -106,7 +106,7 @@ def test_descriptor_absent_or_incomplete(package: Path) -> None:
 def test_unknown_columns(package: Path) -> None:
     with pytest.raises(InputError, match=r"no column 'defekt' \(did you mean 'defect'\?\)"):
         read(package, labels=["defekt"])
-    with pytest.raises(InputError, match="there is blocks"):
+    with pytest.raises(InputError, match="available: blocks"):
         read(package, group="modules")
 
 

@@ -90,7 +90,7 @@ def test_nan_label_in_parquet(raw: Path) -> None:
 
 
 def test_missing_column_names_those_there_are(raw: Path) -> None:
-    with pytest.raises(InputError, match=r"no column 'knid' \(did you mean 'kind'\?\); there is path, kind, stage"):
+    with pytest.raises(InputError, match=r"no column 'knid' \(did you mean 'kind'\?\); available: path, kind, stage"):
         read(raw, ROWS, labels=["knid"])
 
 

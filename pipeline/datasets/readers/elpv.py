@@ -117,15 +117,9 @@ def blocks(description: dict[str, Any], count: int) -> list[str]:
 def _image(path: Path, row: list[str], group: str, dataset: Dataset) -> RawImage:
     name, probability, kind = row
     defect, fraction, confidence = PROBABILITIES[probability]
-    labels = dict(zip(COLUMNS, (defect, fraction, kind), strict=True))
-    weights = {"confidence": confidence}
-    return RawImage(
-        path,
-        name,
-        {column: labels[column] for column in dataset.labels},
-        {column: weights[column] for column in dataset.weights},
-        group,
-    )
+    all_labels = dict(zip(COLUMNS, (defect, fraction, kind), strict=True))
+    labels = {column: all_labels[column] for column in dataset.labels}
+    return RawImage(path, name, labels, dict.fromkeys(dataset.weights, confidence), group)
 
 
 def _card(descriptor: dict[str, Any], grouped: bool) -> dict[str, Any]:

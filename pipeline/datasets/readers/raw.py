@@ -107,7 +107,7 @@ def check_columns(key: str, asked: Iterable[str], allowed: Iterable[str]) -> Non
     for column in asked:
         if column not in there:
             raise InputError(
-                f"{key}: no column '{column}'{nearest(column, there)}; there is {', '.join(there) or 'none'}."
+                f"{key}: no column '{column}'{nearest(column, there)}; available: {', '.join(there) or 'none'}."
             )
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
 from pipeline.adaptation.choice import adapt_all
-from pipeline.adaptation.criteria import Criterion, Trial, answered
+from pipeline.adaptation.criteria import Criterion, Trial, pseudo_labelled
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Adapted, Images, Labelled
 from pipeline.config.loading import check_params
@@ -84,7 +84,7 @@ def reverse_in_source_features(trial: Trial) -> float:
     width = trial.train.features.shape[1]
     plain = Adapted(spaceless, lambda own: own, lambda both: both[:, width:], 0.0)
     stripped = Trial(trial.source, plain, trial.train, trial.validation)
-    train, held_out = answered(stripped, trial.train), trial.source.validation
+    train, held_out = pseudo_labelled(stripped, trial.train), trial.source.validation
     if len(np.unique(train.labels)) == 1:
         return 1 / trial.source.classes
     train = Labelled(train.features[:, :width], train.labels, train.weights)
@@ -94,7 +94,7 @@ def reverse_in_source_features(trial: Trial) -> float:
 
 def reverse_likelihood(trial: Trial) -> float:
     """Reverse validation by the log-likelihood of the source's labels instead of by the accuracy."""
-    train, validation = (answered(trial, images) for images in (trial.train, trial.validation))
+    train, validation = (pseudo_labelled(trial, images) for images in (trial.train, trial.validation))
     if len(np.unique(train.labels)) < trial.source.classes:
         return -np.log(trial.source.classes) - 1
     head = fit_linear(train, validation)
@@ -183,23 +183,23 @@ def rows_of(world: World, workspace: Path, raw: dict[str, Any]) -> list[dict[str
 
 CONCLUSION = """
 - No criterion is reliable: the best leave nearly half of what the best candidate would gain, the standard errors are
-  wide (one seed), and on EfficientNet-Lite0 from mono to poly half of them choose worse than the source as it is.
+  wide (one seed), and on EfficientNet-Lite0 from mono to poly half of them choose worse than the unadapted source.
 - `reverse validation` and its variant by likelihood gain most, `information` less, `entropy` nothing. `information`
   takes MCC in 11 folds of 18, though MCC gains next to nothing: the two ask for nearly the same. Reverse
   validation asks for what no method trains on.
 - It is not proof against it all: on the default run's own source, the same recipe trained another time, it chose MCC in
-  two folds and AdaBN in one, .554 where the source as it is has .598 (`information`: MCC in all three, .546).
+  two folds and AdaBN in one, .554 where the unadapted source has .598 (`information`: MCC in all three, .546).
 - CORAL in closed form, taken always, gains more than any choice and loses in one fold of 18. Nothing without labels
   says so beforehand: its answers are unsure, and the criteria that want sure ones rank it last.
 """
 HEAD = """# Choosing an adaptation without labels
 
 Written by `python -m benchmarks.adaptation_criteria`, which also says what is run. Balanced accuracy on the target's
-test images, means over folds and seeds: of the source as it is, of what each criterion chose, of the best candidate of
+test images, means over folds and seeds: of the unadapted source, of what each criterion chose, of the best candidate of
 every fold, and of each method as if it were always taken. **The target's labels are looked at here after every choice,
 to judge the criteria; no criterion and no method has seen one.** `wins` counts the folds in which the choice was better
-than the source as it is, with those in which it was worse behind it (the others chose the source itself or came out the
-same); `gain` is the mean over sources and targets of its difference from the source as it is, with its standard error.
+than the unadapted source, with those in which it was worse behind it (the others chose the source itself or were
+equal); `gain` is the mean over sources and targets of its difference from the unadapted source, with standard error.
 """
 
 
@@ -207,7 +207,7 @@ def choices(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a world and fold: balanced accuracy of each way to choose."""
     keys = ["direction", "network", "seed", "fold"]
     groups = rows.groupby(keys)
-    told = {"source as it is": rows[rows["method"] == "source_only"].set_index(keys)["told"]}
+    told = {"unadapted source": rows[rows["method"] == "source_only"].set_index(keys)["told"]}
     for name in (*CRITERIA, *OTHERS):
         told[name] = rows.loc[groups[name].idxmax()].set_index(keys)["told"]
     told["best candidate (needs labels)"] = groups["told"].max()
@@ -224,8 +224,8 @@ def table(rows: pd.DataFrame) -> list[str]:
     heads = ["chosen by", *(", ".join(world) for world in means.index.to_list()), "all", "gain", "wins"]
     lines = [f"| {' | '.join(heads)} |", "|---" + "|---:" * (len(heads) - 1) + "|"]
     for name in told.columns.to_list():
-        gains = worlds[name] - worlds["source as it is"]
-        fold_gains = told[name] - told["source as it is"]
+        gains = worlds[name] - worlds["unadapted source"]
+        fold_gains = told[name] - told["unadapted source"]
         gain = f"{gains.mean():+.3f} ± {gains.std(ddof=1) / len(gains) ** 0.5:.3f}"
         wins = f"{(fold_gains > 0).sum()} : {(fold_gains < 0).sum()}"
         cells = [*(f"{value:.3f}" for value in means[name]), f"{worlds[name].mean():.3f}", gain, wins]

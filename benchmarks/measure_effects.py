@@ -1,4 +1,4 @@
-"""How much do groups and the luck of training move the gain? Measured on the comparisons of the last run.
+"""How much do groups and seed variance move the gain? Measured on the comparisons of the last run.
 
     python -m benchmarks.measure_effects    # some seconds, after `dvc repro`; rewrites the .md
 
@@ -21,14 +21,14 @@ from pipeline.verdict.resampling import bootstrap_gain
 
 METRIC = "balanced_accuracy"
 RESAMPLES = 2_000
-HEAD = """# How much groups and luck move the gain
+HEAD = """# How much groups and seed variance move the gain
 
 Written by `python -m benchmarks.measure_effects` from the predictions of the last run: every arm against its baseline,
 every baseline against its repeat. `discordant`: images that one arm alone is right about. `ICC`: intraclass correlation
 within groups (one-way analysis of variance) of being right, mean of both arms, and of the difference between the arms.
 `folds`: the gain in balanced accuracy inside each fold. `spread of folds`: its standard deviation; `by groups`: how
-much of that resampling the groups explains. `ratio`: of the two variances, S2 / W in pipeline/verdict/luck.py; 1
-is what to expect where training has no luck.
+much of that resampling the groups explains. `ratio`: of the two variances, S2 / W in
+pipeline/verdict/seed_variance.py; about 1 without seed variance.
 """
 
 

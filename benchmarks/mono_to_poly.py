@@ -44,7 +44,7 @@ Written by `python -m benchmarks.mono_to_poly`. EfficientNet-Lite0 with ImageNet
 regression; 1,074 monocrystalline and 1,550 polycrystalline cells, defective where the probability is above 0.5. A cell
 is accuracy / balanced accuracy on the polycrystalline cells. *Source only* and *CORAL* learn from the monocrystalline
 ones: CORAL as the pipeline does it (means matched, covariances shrunk), and covariances alone (identity added, means
-as they are). *In domain* is out of fold on the polycrystalline ones, with three folds drawn at random and by blocks of
+as they are). *In domain* is out-of-fold on the polycrystalline ones, with three folds drawn at random and by blocks of
 neighbouring files. *Called defective* is the share that source only calls so; 29 % are. Who calls none defective has
 .708 / .500, who calls all so .292 / .500.
 """

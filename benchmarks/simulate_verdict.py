@@ -6,7 +6,7 @@
 
 Model: an arm is right about image i (group g, class y, fold f) where
 `mean + shared[g, y] + own[g, y] + run[f] + shared[i] + noise > 0`, all terms normal and independent. Both arms share
-the `shared` terms, which is what makes their predictions correlated; `run` is the luck of training one arm on one fold.
+the `shared` terms, which is what makes their predictions correlated; `run` is the seed effect of an arm on a fold.
 So the true accuracy, and balanced accuracy, of an arm is Phi(mean / total s.d.), and the true gain is exact.
 """
 
@@ -86,7 +86,7 @@ def hierarchical(pairs: PairedPredictions, seed: int) -> Array:
 
 
 def groups_only(pairs: PairedPredictions, seed: int) -> Array:
-    """Groups, but no luck of training."""
+    """Groups, but no seed variance."""
     found = bootstrap_gain(pairs, METRIC, seed=seed, resamples=RESAMPLES, ignore_folds=True)
     return np.array([found.ci_low, found.ci_high, p_two_sided(found.samples), np.nan])
 
@@ -98,7 +98,7 @@ def images_only(pairs: PairedPredictions, seed: int) -> Array:
 
 
 def images_and_folds(pairs: PairedPredictions, seed: int) -> Array:
-    """The pipeline's interval told that every image is a group of its own."""
+    """The pipeline's interval with every image as its own group."""
     found = bootstrap_gain(pairs, METRIC, seed=seed, resamples=300, ignore_groups=True)
     return np.array([found.ci_low, found.ci_high, p_two_sided(found.samples), np.nan])
 
@@ -119,26 +119,27 @@ Written by `python -m benchmarks.simulate_verdict`, which also says what is simu
 balanced accuracy, 2,624 images in 44 groups. A row of 2,000 runs is uncertain by 1.0 points (95 %), of 1,000 by
 1.4, of 400 by 2.2. `wrong sign` counts conclusive verdicts against a true gain that is not zero.
 
-- `hierarchical`: the interval of the verdict. `groups_only`: without the luck of training. `images_only`: the usual
+- `hierarchical`: the interval of the verdict. `groups_only`: without seed variance. `images_only`: the usual
   bootstrap of test images. `images_and_folds`: as the verdict's, with every image its own group.
 - `student`: t over the folds' gains, which assumes nothing about the spread of folds and pays for it in width.
 """
 OTHERS = """
 ## Other worlds
 
-What if targets are not like ELPV? Two or three folds cannot tell whether training has luck. The verdict's prior holds
-both for possible: where there is none the interval is too wide, so that fewer than 5 % of nulls are conclusive; where
-luck is several times that of groups, it is about as wide as Student's, and comes near its promise from below. More
-folds bring both nearer to it. The last two are of the size of a pool of ELPV, as most comparisons of the default run:
-with seven groups a fold the interval is wider than it need be. By measure_effects.md, groups matter more to these than
-in the world above and the luck of training less: they are judged with too much care rather than too little.
+What if targets are not like ELPV? Two or three folds cannot tell whether there is seed variance. The verdict's prior
+allows both: where there is none the interval is too wide, so that fewer than 5 % of nulls are conclusive; where it is
+several times the variance of groups, the interval is about as wide as Student's, and coverage approaches its nominal
+level from below. More folds bring both nearer to it. The last two are of the size of a pool of ELPV, as most
+comparisons of the default run: with seven groups a fold the interval is wider than it need be. By measure_effects.md,
+groups matter more to these than in the world above and seed variance less: they are judged with too much care rather
+than too little.
 """
 POWER = """
 ## Power
 
 The same ELPV-like world with other gains: how often the verdict is conclusive. `smallest detectable gain` is what
 a verdict claims to find with 80 % power: the open points of the figure (median, and the middle half of the runs), which
-should lie on the curves. A run cannot know the luck of its training from three or five folds, so claims differ from run
+should lie on the curves. A run cannot know its seed variance from three or five folds, so claims differ from run
 to run; what they should be right about is their promise, on average. Bars are 95 % intervals of the share (Wilson).
 
 ![Share of conclusive verdicts against the true gain](simulate_verdict_power.svg)
@@ -224,7 +225,7 @@ def worlds() -> tuple[list[tuple[World, str]], ...]:
 
 
 def run(cells: list[tuple[World, str]], runs: int) -> list[Row]:
-    """Run the cells, printing each row as it is done."""
+    """Simulate the worlds, printing each row as it is done."""
     rows = []
     for world, interval in cells:
         rows.append(simulate(world, interval, max(1, runs // 5) if interval in SLOW else runs))
@@ -285,7 +286,7 @@ def power_figure(rows: list[Row]) -> Figure:
 
 
 def main() -> None:
-    """Simulate all cells and write simulate_verdict.md, with its figure, beside this file."""
+    """Simulate all worlds and write simulate_verdict.md, with its figure, beside this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=None, help="simulated data sets a row; nothing is written if given")
     parser.add_argument(

@@ -1,1 +1,1 @@
-"""Transductive transfer: a source with a head of its own, brought to a target whose labels nobody here sees."""
+"""Unsupervised domain adaptation: adapt a source to a target without the target's labels."""

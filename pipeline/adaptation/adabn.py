@@ -1,4 +1,4 @@
-"""AdaBN: the statistics of batch normalisation taken anew from the target's images; every weight stays the source's.
+"""AdaBN: re-estimate the batch normalisation statistics on the target; all weights stay the source's.
 
 Li, Wang, Shi, Liu and Hou, Revisiting Batch Normalization For Practical Domain Adaptation, 2016 (arXiv:1603.04779).
 """
@@ -16,13 +16,13 @@ from pipeline.networks.graph import flat_layers
 from pipeline.store.errors import InputError
 from pipeline.training.pooled import pooled_features
 
-BATCH = 128  # statistics of small batches are noisy, and every layer sees what those before it made of the same batch
-IMAGES = 512  # what statistics are taken from, at most: each is a mean over as many and all places of the feature map
-Statistics = list[tuple[np.ndarray, np.ndarray]]  # mean and variance of every normalising layer, in order
+BATCH = 128  # statistics of small batches are noisy
+IMAGES = 512  # upper bound; each statistic is a mean over images and all places of the feature map
+Statistics = list[tuple[np.ndarray, np.ndarray]]  # mean and variance of every BatchNormalization layer, in order
 
 
 def normalising_layers(network: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """The network's layers of batch normalisation, in the order of its graph."""
+    """The BatchNormalization layers of a network, in the order of its graph."""
     return [layer for layer in flat_layers(network) if isinstance(layer, keras.layers.BatchNormalization)]
 
 
@@ -44,7 +44,7 @@ def set_statistics(network: keras.Model, values: Statistics) -> None:
 
 @contextmanager
 def with_statistics(network: keras.Model, values: Statistics) -> Iterator[None]:
-    """Lend a network other statistics."""
+    """Give a network other statistics inside the block."""
     own = statistics(network)
     set_statistics(network, values)
     try:
@@ -55,7 +55,7 @@ def with_statistics(network: keras.Model, values: Statistics) -> Iterator[None]:
 
 @contextmanager
 def _normalising_by_batch(network: keras.Model) -> Iterator[None]:
-    """Let a call with training=True normalise by its batch and keep that batch's statistics, and drop nothing out."""
+    """Make a call with training=True store its batch's statistics as the moving ones, without dropout."""
     normalising = normalising_layers(network)
     dropping = [layer for layer in flat_layers(network) if isinstance(layer, keras.layers.Dropout)]
     kept = [(layer.momentum, layer.trainable) for layer in normalising], [layer.rate for layer in dropping]
@@ -73,26 +73,22 @@ def _normalising_by_batch(network: keras.Model) -> Iterator[None]:
 
 
 def estimate(network: keras.Model, images: Images, batch: int = BATCH) -> Statistics:
-    """Mean and variance over images, batches and places, of what enters every normalising layer.
+    """Mean and variance of the inputs of every BatchNormalization layer, over images and places.
 
-    Batches are of nearly equal size; the variance is that within batches plus that between them, so that for the first
-    layer both are exact. The network keeps its own statistics.
+    Batches are of nearly equal size. The variance is that within batches plus that between them, so that it is exact
+    for the first layer. The network keeps its own statistics.
     """
-    places = np.array_split(np.arange(len(images.positions)), -(-len(images.positions) // batch))
-    means: list[list[np.ndarray]] = []
-    squares: list[list[np.ndarray]] = []
+    batches = np.array_split(images.positions, -(-len(images.positions) // batch))
+    found = []
     with with_statistics(network, statistics(network)), _normalising_by_batch(network):
-        for part in places:
-            chosen = images.positions[part]
+        for chosen in batches:
             network(images.load(chosen, np.zeros_like(chosen)), training=True)
-            found = statistics(network)
-            means.append([mean for mean, _ in found])
-            squares.append([variance + mean**2 for mean, variance in found])
-    sizes = [len(part) for part in places]
+            found.append(statistics(network))
+    sizes = [len(chosen) for chosen in batches]
     result = []
-    for layer in range(len(means[0])):
-        mean = np.average([row[layer] for row in means], axis=0, weights=sizes)
-        square = np.average([row[layer] for row in squares], axis=0, weights=sizes)
+    for of_layer in zip(*found, strict=True):
+        mean = np.average([mean for mean, _ in of_layer], axis=0, weights=sizes)
+        square = np.average([variance + mean**2 for mean, variance in of_layer], axis=0, weights=sizes)
         result.append((mean, np.maximum(square - mean**2, 0)))
     return result
 

@@ -1,4 +1,4 @@
-"""Trying the methods on the folds of a target and choosing one a fold, without a label of the target."""
+"""Unsupervised model selection: adapt by every method and choose one candidate a fold, without target labels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 
 from pipeline.adaptation.criteria import Criterion, Trial
-from pipeline.adaptation.problem import Adapted, Images, Source, as_it_is
+from pipeline.adaptation.problem import Adapted, Images, Source, unadapted
 from pipeline.config.schema import Adapt
 from pipeline.registry.adaptation import ADAPTATION
 from pipeline.registry.criteria import CRITERIA
 from pipeline.store.errors import InputError
 from pipeline.store.places import load
 
-SOURCE_ONLY = "source_only"  # the source as it is: no adaptation may be the best one
+SOURCE_ONLY = "source_only"  # the unadapted source, which is a candidate too
 
-Candidate = tuple[str, float, Adapted]  # method, strength (nan where it has none), what it came to
+Candidate = tuple[str, float, Adapted]  # method, strength (nan where it has none), adapted source
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The images of one fold of a target, for fitting, for choosing and for testing; no labels."""
+    """Unlabelled images of one fold of a target: for training, for model selection and for testing."""
 
     train: Images
     validation: Images
@@ -31,10 +31,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What came of one fold: the candidates, what each says of the test part, and counts.
+    """Result of one fold.
 
     `candidates`: one row a method and strength: method, strength (nan where there is none), criterion, chosen. The
-    first is the source as it is. `tested`: probabilities (n, k) of the test part by every candidate.
+    first is the unadapted source. `tested`: probabilities (n, k) of the test part by every candidate. `cost`: counts.
     """
 
     candidates: pd.DataFrame
@@ -43,22 +43,22 @@ class Chosen:
 
     @property
     def source_only(self) -> np.ndarray:
-        """Probabilities (n, k) of the test part by the source as it is."""
+        """Probabilities (n, k) of the test part by the unadapted source."""
         return self.tested[0]
 
     @property
     def adapted(self) -> np.ndarray:
-        """Probabilities (n, k) of the test part by the candidate that was chosen."""
+        """Probabilities (n, k) of the test part by the chosen candidate."""
         return self.tested[int(np.argmax(self.candidates["chosen"]))]
 
 
 def strengths(name: str, settings: Adapt) -> list[float]:
-    """What a method is tried with: every strength, or nan alone where it has none."""
+    """The strengths to try of a method; nan alone where it has none."""
     return settings.strength if ADAPTATION[name].strengths else [np.nan]
 
 
 def count_candidates(settings: Adapt) -> int:
-    """How many candidates a fold has, the source as it is among them."""
+    """The number of candidates of a fold, with the unadapted source."""
     return 1 + sum(len(strengths(name, settings)) for name in settings.methods)
 
 
@@ -69,20 +69,18 @@ def choose(
     seed: Callable[[int, str], int],
     step: Callable[[], Any] = lambda: None,
 ) -> list[Chosen]:
-    """Adapt the source to every fold by every method and strength, and keep the candidate that the criterion prefers.
+    """Adapt the source to every fold by every method and strength, and choose the candidate of the highest criterion.
 
-    The criterion sees the training and the validation part. The test part is predicted by all, so that what the choice
-    missed can be told. Of equals the first is taken, and the source as it is comes first.
+    The criterion sees the training and validation parts. All candidates predict the test part, so that the loss by the
+    choice can be measured. Ties go to the first; the unadapted source comes first.
 
     Args:
-        source: with its own labels.
-        folds: the target's images.
-        settings: the section adapt of params.yaml.
+        folds: the target's images. settings: the section adapt of params.yaml.
         seed: of a fold's number and a method; strengths share it.
-        step: called twice a candidate and fold, when it is there and when it has been judged.
+        step: called twice a candidate and fold, when it is adapted and when it has been judged.
 
     Raises:
-        InputError: a method came to nan, or cannot be used on this source.
+        InputError: a method gave nan, or does not apply to this source.
     """
     criterion: Criterion = load(CRITERIA[settings.criterion])
     tried = adapt_all(source, folds, settings, seed, step)
@@ -92,8 +90,8 @@ def choose(
 def adapt_all(
     source: Source, folds: list[Parts], settings: Adapt, seed: Callable[[int, str], int], step: Callable[[], Any]
 ) -> list[list[Candidate]]:
-    """All candidates of every fold, first the source as it is; a method is prepared once for all folds."""
-    tried: list[list[Candidate]] = [[(SOURCE_ONLY, np.nan, as_it_is(source))] for _ in folds]
+    """All candidates of every fold, the unadapted source first; a method is prepared once for all folds."""
+    tried: list[list[Candidate]] = [[(SOURCE_ONLY, np.nan, unadapted(source))] for _ in folds]
     for _ in folds:
         step()
     for name in settings.methods:
@@ -108,7 +106,7 @@ def adapt_all(
 def choose_one(
     source: Source, parts: Parts, candidates: list[Candidate], criterion: Criterion, step: Callable[[], Any]
 ) -> Chosen:
-    """Judge the candidates of one fold by what they make of its training and validation part."""
+    """Choose among the candidates of one fold by the criterion, and predict the test part by all."""
     values, tested = [], []
     for _, _, adapted in candidates:
         values.append(criterion(Trial(source, adapted, parts.train, parts.validation)))
@@ -135,7 +133,7 @@ def _check_finite(values: list[float], candidates: list[Candidate]) -> None:
 
 
 def _cost(candidates: list[Candidate], best: int, parts: Parts) -> dict[str, Any]:
-    """Counts of one fold: of what was chosen, and of all that was tried."""
+    """Counts of one fold: of the chosen candidate, and of all."""
     method, strength, chosen = candidates[best]
     return {
         "method": method,

@@ -1,8 +1,8 @@
-"""CORAL: the source's features given the target's mean and covariance, in closed form, and a new linear head on them.
+"""CORAL: match the mean and covariance of source features to the target in closed form, then fit a new linear head.
 
 Sun, Feng and Saenko, Return of Frustratingly Easy Domain Adaptation, AAAI 2016. They add the identity to covariances of
-standardised features; here both are shrunk by the amount that minimises the expected error (Ledoit and Wolf, 2004), so
-that nothing hangs on the scale of the features, and the means are matched as their standardising does.
+standardised features. Here both are Ledoit-Wolf shrunk (2004), which does not depend on the scale of the features, and
+the means are matched as their standardising does.
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ def recolouring(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def flops(features: int, images: int) -> float:
-    """Operations of one adaptation: two covariances, two eigendecompositions and three products, and the recolouring.
+    """FLOPs of one adaptation: two covariances, two eigendecompositions, three products and the recolouring.
 
     9 d^3 for a symmetric eigendecomposition with vectors (Golub and Van Loan, Matrix Computations, 8.3).
     """
@@ -44,7 +44,7 @@ def shrunk_covariance(features: np.ndarray) -> np.ndarray:
 
 
 def prepare(source: Source, settings: Adapt) -> Adapter:
-    """Recolour the source for a target and fit a new head; one thread, as `fit_linear` does and for its reasons."""
+    """Recolour the source's features for a target and fit a new head; one thread, as in `fit_linear`."""
     train, held_out = source.train, source.validation
     own = train.features.astype("float64")
     with threadpool_limits(1):

@@ -1,8 +1,8 @@
-"""What chooses among candidates without a label of the target: larger is better.
+"""Criteria of unsupervised model selection: larger is better.
 
-Each trusts something that labels would have to show; where it does not hold, the choice is wrong without a sign of it.
-Those that look at the answers alone also ask for what some methods make larger by design: MCC and pseudo-labels lower
-the entropy of the answers, right or wrong, and `information` then takes their word for it.
+Each rests on an assumption that cannot be checked without labels. Where it fails, the choice is wrong without warning.
+Criteria of predictions alone favour methods that optimise them: MCC and pseudo-labels lower the entropy of predictions,
+right or wrong, which raises `information`.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from pipeline.adaptation.problem import Adapted, Images, Labelled, Source
 
 @dataclass(frozen=True)
 class Trial:
-    """What a criterion may look at: a candidate, the source with its labels, and unlabelled images of the target.
+    """The input of a criterion: a candidate, the labelled source, and unlabelled images of the target.
 
-    `train` is what the candidate was adapted to, `validation` it has not seen; no test image is here.
+    The candidate was adapted to `train` and has not seen `validation`; there are no test images.
     """
 
     source: Source
@@ -39,10 +39,10 @@ def entropies(probabilities: np.ndarray) -> np.ndarray:
 
 
 def neighbourhood_density(probabilities: np.ndarray) -> float:
-    """How many like neighbours an image has: the mean entropy of its soft neighbourhood among the others, in nats.
+    """Soft neighbourhood density: the mean entropy of similarities to other images, in nats.
 
     Saito, Kim, Teterwak, Sclaroff, Darrell and Saenko, Tune it the Right Way, ICCV 2021. It assumes that a good network
-    puts the target into dense clusters that are the classes. It is highest of all where every image gets one answer.
+    maps the target into dense clusters that are the classes. It is highest where all predictions are equal.
 
     Args:
         probabilities: (n, k), n at least 2.
@@ -55,11 +55,10 @@ def neighbourhood_density(probabilities: np.ndarray) -> float:
 
 
 def information(probabilities: np.ndarray) -> float:
-    """Mutual information of image and class: the entropy of the mean answer less the mean entropy of answers, in nats.
+    """Mutual information of image and class: entropy of the mean prediction minus mean entropy of predictions, in nats.
 
     Bridle, Heading and MacKay, Unsupervised Classifiers, Mutual Information and 'Phantom Targets', NIPS 1991. It
-    assumes sure answers and classes of about equal size: of two equally sure networks it takes the more balanced one,
-    be the target balanced or not.
+    assumes classes of about equal size: of two equally confident networks it prefers the more balanced predictions.
 
     Args:
         probabilities: (n, k).
@@ -68,10 +67,9 @@ def information(probabilities: np.ndarray) -> float:
 
 
 def entropy(probabilities: np.ndarray) -> float:
-    """Minus the mean entropy of the answers, in nats.
+    """Minus the mean entropy of predictions, in nats.
 
-    It assumes that sure answers are right, and nothing of the classes' sizes: one answer for all images, given surely,
-    is the best that it knows.
+    It assumes that confident predictions are right. It is highest where one class is predicted for all images.
 
     Args:
         probabilities: (n, k).
@@ -79,47 +77,47 @@ def entropy(probabilities: np.ndarray) -> float:
     return -float(entropies(probabilities).mean())
 
 
-def of_answers(judge: Callable[[np.ndarray], float]) -> Criterion:
-    """A criterion that looks at the answers on the validation part alone."""
+def of_predictions(judge: Callable[[np.ndarray], float]) -> Criterion:
+    """A criterion of the predictions on the validation part alone."""
     return lambda trial: judge(trial.adapted.predict(trial.validation))
 
 
 def reverse_validation(trial: Trial) -> float:
-    """How much of the source's labels comes back: the accuracy, on its held-out part, of a head learnt from the target.
+    """Reverse validation: the accuracy on the source of a linear head trained on the target's pseudo-labels.
 
-    The candidate labels the target's images; a linear head learns these labels, in the candidate's own features, and is
-    asked of the source's validation part, whose labels are known. Classes weigh as in the source. Zhong, Fan, Yang,
-    Verscheure and Ren, Cross Validation Framework to Choose amongst Models and Datasets for Transfer Learning, ECML
-    PKDD 2010; Ganin et al., JMLR 2016, section 5.1.2, who let the whole method learn backwards. It assumes that wrong
-    labels of the target do not lead back to right ones of the source, as they may where classes are exchanged.
+    The candidate labels the target's images. A linear head is trained on these pseudo-labels, in the candidate's
+    features, and is tested on the source's labelled validation part. Classes are weighted as in the source. Zhong, Fan,
+    Yang, Verscheure and Ren, Cross Validation Framework to Choose amongst Models and Datasets for Transfer Learning,
+    ECML PKDD 2010; Ganin et al., JMLR 2016, section 5.1.2, who apply the whole method in reverse. It assumes that wrong
+    pseudo-labels do not lead back to the source's labels, as they may where classes are exchanged.
     """
     head = reverse_head(trial)
     held_out = trial.source.validation
-    answers = head(trial.adapted.source_features(held_out.features))
-    return float(np.average(answers == held_out.labels, weights=held_out.weights))
+    predicted = head(trial.adapted.source_features(held_out.features))
+    return float(np.average(predicted == held_out.labels, weights=held_out.weights))
 
 
 def reverse_head(trial: Trial) -> Callable[[np.ndarray], np.ndarray]:
-    """A head that learnt the candidate's answers on the target: features (n, e) to class indices (n,)."""
-    train, validation = (answered(trial, images) for images in (trial.train, trial.validation))
-    known = np.unique(train.labels)
-    if len(known) == 1:  # nothing to learn
-        return lambda features: np.full(len(features), known[0])
-    judged = np.isin(validation.labels, known)
+    """A linear head trained on the candidate's pseudo-labels: features (n, e) to class indices (n,)."""
+    train, validation = (pseudo_labelled(trial, images) for images in (trial.train, trial.validation))
+    classes = np.unique(train.labels)
+    if len(classes) == 1:  # logistic regression needs two classes
+        return lambda features: np.full(len(features), classes[0])
+    judged = np.isin(validation.labels, classes)
     chosen = Labelled(*(array[judged] for array in (validation.features, validation.labels, validation.weights)))
     head = fit_linear(train, chosen if judged.any() else train)
     return lambda features: head.model.classes_[head.predict(features).argmax(1)]
 
 
-def answered(trial: Trial, images: Images) -> Labelled:
-    """Images of the target as the candidate labels them, every class in all as heavy as in the source."""
+def pseudo_labelled(trial: Trial, images: Images) -> Labelled:
+    """Target images with the candidate's pseudo-labels; every class has the total weight that it has in the source."""
     features, own = trial.adapted.features(images), trial.source.train
     labels = trial.adapted.head(features).argmax(1)
-    heavy = np.bincount(own.labels, own.weights, trial.source.classes)
-    weights = (heavy / np.maximum(np.bincount(labels, minlength=len(heavy)), 1))[labels]
+    totals = np.bincount(own.labels, own.weights, trial.source.classes)
+    weights = (totals / np.maximum(np.bincount(labels, minlength=len(totals)), 1))[labels]
     return Labelled(features, labels, weights / weights.mean())
 
 
-by_neighbourhood_density = of_answers(neighbourhood_density)
-by_information = of_answers(information)
-by_entropy = of_answers(entropy)
+by_neighbourhood_density = of_predictions(neighbourhood_density)
+by_information = of_predictions(information)
+by_entropy = of_predictions(entropy)

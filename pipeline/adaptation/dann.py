@@ -1,4 +1,4 @@
-"""DANN: a discriminator learns to tell the domains apart, and the bottleneck to deceive it.
+"""DANN: adversarial training of the bottleneck against a domain discriminator.
 
 Ganin, Ustinova, Ajakan, Germain, Larochelle, Laviolette, Marchand and Lempitsky, Domain-Adversarial Training of Neural
 Networks, JMLR 2016.
@@ -20,9 +20,9 @@ def reverse_gradient(x: Any, strength: Any) -> Any:
 
 
 class Discriminator(keras.layers.Layer):
-    """As wide as the features are.
+    """Domain classifier behind a gradient reversal layer, with a hidden layer as wide as the features.
 
-    Called on a pair: the cross-entropy of telling its domains apart behind a reversed gradient, a scalar.
+    Called on a pair: its binary cross-entropy, a scalar.
     """
 
     def __init__(self, width: int):
@@ -42,5 +42,5 @@ class Discriminator(keras.layers.Layer):
 
 
 def prepare(source: Source, settings: Adapt) -> Adapter:
-    """A discriminator as wide as the bottleneck; the strength scales what it sends back."""
+    """A discriminator as wide as the bottleneck; the strength scales the reversed gradient."""
     return prepare_with(Discriminator(settings.bottleneck))(source, settings)

@@ -1,7 +1,7 @@
-"""A linear head on fixed features: multinomial logistic regression, its penalty chosen on a validation part.
+"""Multinomial logistic regression on fixed features, with its L2 penalty chosen on a validation part.
 
-With the target's labels it is a linear probe, the arm `target_supervised`; with those of recoloured source features it
-is CORAL's head; with a candidate's answers it is the way back of reverse validation.
+On the target's labels it is a linear probe, the arm `target_supervised`. It is also CORAL's head on recoloured source
+features, and the reverse classifier of reverse validation.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
-from pipeline.adaptation.features import centre_and_spread
-from pipeline.adaptation.problem import Labelled, normalised
+from pipeline.adaptation.problem import Labelled, centre_and_spread
+from pipeline.store.probabilities import normalised
 
-# Half the L2 penalty on the kernel beside the mean loss, on features of spread 1. Lite0's 1,280 features want 10: with
-# 100 and with 1 the validation loss on ELPV is larger in every fold. A ResNet-8's 64 hardly care.
+# Half the L2 penalty on the kernel beside the mean loss, on features of spread 1. For Lite0's 1,280 features 10 is
+# best: with 100 and with 1 the validation loss on ELPV is larger in every fold. A ResNet-8's 64 are not sensitive.
 PENALTIES = (10.0, 1.0, 0.1)
 TOLERANCE, ITERATIONS = 1e-3, 300  # of L-BFGS
 
@@ -33,9 +33,9 @@ class LinearHead:
 
 
 def fit_linear(train: Labelled, validation: Labelled) -> LinearHead:
-    """Fit a head for every penalty and keep that of the lowest log loss on the validation part.
+    """Fit a head for every penalty and keep the one of lowest log loss on the validation part.
 
-    `train` has every class. One thread: two wait for each other where cores are shared, and sum in another order.
+    `train` has every class. One thread, so that the order of sums is fixed.
     """
     mean, spread = centre_and_spread(train.features)
     scaled = (train.features - mean) / spread

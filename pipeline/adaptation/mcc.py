@@ -1,4 +1,4 @@
-"""MCC: as little confusion between classes on the target as can be.
+"""MCC: minimise the confusion between classes on the target.
 
 Jin, Wang, Long and Wang, Minimum Class Confusion for Versatile Domain Adaptation, ECCV 2020, equations 2 to 6.
 """

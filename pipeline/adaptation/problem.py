@@ -1,6 +1,6 @@
-"""What adapting is given, and what it gives back.
+"""Inputs and outputs of adaptation methods.
 
-The target comes as `Images`, which have no labels: nothing in this package could read them.
+The target comes as `Images`, which have no labels, so that no method can read them.
 """
 
 from collections.abc import Callable
@@ -24,9 +24,9 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Images:
-    """Unlabelled images: their features under the source's network as it is (n, d), and how to load their pixels.
+    """Unlabelled images: their features (n, d) under the unadapted source, and a loader of their pixels.
 
-    `positions` (n,) are what `load` takes.
+    `positions` (n,) are the arguments of `load`.
     """
 
     features: np.ndarray
@@ -34,7 +34,7 @@ class Images:
     positions: np.ndarray
 
     def part(self, chosen: np.ndarray) -> "Images":
-        """The images at these places (m,) of this set."""
+        """The images at these indices (m,)."""
         return replace(self, features=self.features[chosen], positions=self.positions[chosen])
 
 
@@ -42,8 +42,8 @@ class Images:
 class Source:
     """A source with its labelled images.
 
-    `network` maps pixels to pooled features (n, d), `head` those to probabilities (n, k). What the head was trained on
-    is `train`; `validation` is for choices.
+    `network` maps pixels to pooled features (n, d), `head` features to probabilities (n, k). The head was trained on
+    `train`; `validation` is for model selection.
     """
 
     network: keras.Model
@@ -58,11 +58,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Adapted:
-    """An adapted source: a space of features in which both domains lie, and a head.
+    """An adapted source: a feature space shared by both domains, and a head.
 
-    `features` maps images of the target into it (n, e), `source_features` what the source's network makes of its own
-    images (n, d); `head` maps it to probabilities float64 (n, k). `gflops` is what adapting took, `backward_gflops` the
-    part of it that back-propagation took.
+    `features` maps target images into it (n, e), `source_features` the source's features (n, d). `head` maps it to
+    probabilities float64 (n, k). `gflops` is the compute of adapting, `backward_gflops` its part in back-propagation.
     """
 
     features: Callable[[Images], np.ndarray]
@@ -76,7 +75,7 @@ class Adapted:
         return self.head(self.features(images))
 
 
-# the target's unlabelled training images, a strength (nan where the method has none) and a seed to an adapted source
+# (unlabelled training images of the target, strength (nan where the method has none), seed) -> adapted source
 Adapter = Callable[[Images, float, int], Adapted]
 
 
@@ -85,6 +84,14 @@ def head_of(source: Source) -> Callable[[np.ndarray], np.ndarray]:
     return lambda features: normalised(source.head.predict_on_batch(features))
 
 
-def as_it_is(source: Source) -> Adapted:
-    """The source with nothing adapted."""
+def unadapted(source: Source) -> Adapted:
+    """The source without adaptation."""
     return Adapted(lambda images: images.features, lambda features: features, head_of(source), 0.0)
+
+
+def centre_and_spread(features: np.ndarray) -> tuple[np.ndarray, float]:
+    """The mean (d,) and the mean standard deviation of features (n, d).
+
+    One scale for all: dividing each by its own would blow up, on other images, features that hardly vary here.
+    """
+    return features.mean(0), float(features.std(0).mean()) or 1.0

@@ -1,4 +1,4 @@
-"""GBC: how little the classes overlap, each taken for a Gaussian.
+"""GBC: the Bhattacharyya overlap between classes, each modelled as a Gaussian.
 
 Pandy et al., Transferability Estimation using Bhattacharyya Class Separability, CVPR 2022, equations 2 to 4, with the
 64 principal components and the spherical covariances that they use.
@@ -7,18 +7,18 @@ Pandy et al., Transferability Estimation using Bhattacharyya Class Separability,
 import numpy as np
 from sklearn.decomposition import PCA
 
-from pipeline.forecast.known import Array, Known, Score, one_hot
+from pipeline.forecast.score_inputs import Array, Score, ScoreInputs, one_hot
 
 COMPONENTS = 64
 
 
-def gbc(known: Known) -> Score:
+def gbc(inputs: ScoreInputs) -> Score:
     """The negated sum of the Bhattacharyya coefficients of all ordered pairs of classes."""
-    reduced = PCA(min(COMPONENTS, *known.features.shape), svd_solver="full").fit_transform(known.features)
+    reduced = PCA(min(COMPONENTS, *inputs.features.shape), svd_solver="full").fit_transform(inputs.features)
     squared = (reduced**2).sum(axis=1)
 
     def score(labels: Array) -> float:
-        shares = one_hot(labels, known.classes).T
+        shares = one_hot(labels, inputs.classes).T
         shares /= shares.sum(axis=1, keepdims=True)
         means = shares @ reduced
         spread = (shares @ squared - (means**2).sum(axis=1)) / reduced.shape[1]  # variance a component

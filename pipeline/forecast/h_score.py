@@ -1,26 +1,26 @@
-"""H-score: how far apart the classes' means lie, measured by the covariance of the features.
+"""H-score: the variance between class means, relative to the covariance of the features.
 
 Bao et al., An Information-Theoretic Approach to Transferability in Task Transfer Learning, ICIP 2019; with the
 shrunken covariance of Ibrahim et al., Newer is Not Always Better: Rethinking Transferability Metrics, ECML PKDD 2022,
-since the plain one rates shuffled labels high where there are many features. Their factor of 1 - shrinkage is left out:
-it is the same for all labels, and 0 where everything is shrunk.
+since the plain one gives shuffled labels a high score where there are many features. Their factor of 1 - shrinkage is
+left out: it is the same for all labels, and 0 at full shrinkage.
 """
 
 import numpy as np
 from scipy.linalg import solve_triangular
 from sklearn.covariance import ledoit_wolf
 
-from pipeline.forecast.known import Array, Known, Score, one_hot
+from pipeline.forecast.score_inputs import Array, Score, ScoreInputs, one_hot
 
 
-def h_score(known: Known) -> Score:
+def h_score(inputs: ScoreInputs) -> Score:
     """The trace of the inverse shrunken covariance times the covariance of the class means."""
-    covariance, _ = ledoit_wolf(known.features, assume_centered=True)
-    whitened = solve_triangular(np.linalg.cholesky(covariance), known.features.T, lower=True).T
+    covariance, _ = ledoit_wolf(inputs.features, assume_centered=True)
+    whitened = solve_triangular(np.linalg.cholesky(covariance), inputs.features.T, lower=True).T
 
     def score(labels: Array) -> float:
-        sums = one_hot(labels, known.classes).T @ whitened
-        counts = np.bincount(labels, minlength=known.classes)
+        sums = one_hot(labels, inputs.classes).T @ whitened
+        counts = np.bincount(labels, minlength=inputs.classes)
         return float(((sums**2).sum(axis=1) / counts).sum() / len(labels))
 
     return score

@@ -1,23 +1,23 @@
-"""LEEP: how probable the labels are if one reads them off the source's own answers.
+"""LEEP: the log likelihood of the labels given the source's own predictions.
 
 Nguyen et al., LEEP: A New Measure to Evaluate Transferability of Learned Representations, ICML 2020, equation 2.
 """
 
 import numpy as np
 
-from pipeline.forecast.known import Array, Known, Score, one_hot
+from pipeline.forecast.score_inputs import Array, Score, ScoreInputs, one_hot
 
 
-def leep(known: Known) -> Score | None:
-    """By the source's head; None where it has none."""
-    return None if known.outputs is None else log_expected(known.outputs, known.classes)
+def leep(inputs: ScoreInputs) -> Score | None:
+    """LEEP by the source's head; None where it has none."""
+    return None if inputs.outputs is None else log_expected(inputs.outputs, inputs.classes)
 
 
 def log_expected(outputs: Array, classes: int) -> Score:
     """The average log of the empirical predictor's probability of the true label.
 
     Args:
-        outputs: (n, s), what is said of each image, rows sum to 1.
+        outputs: (n, s), probabilities, rows sum to 1.
     """
 
     def score(labels: Array) -> float:

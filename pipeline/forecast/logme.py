@@ -1,4 +1,4 @@
-"""LogME: how probable the labels are under a linear model of the features, its weights integrated out.
+"""LogME: the evidence (marginal likelihood) of the labels under a Bayesian linear model of the features.
 
 You et al., LogME: Practical Assessment of Pre-trained Models for Transfer Learning, ICML 2021, equation 2. Unlike
 there, labels are centred as the features are, which gives the model an intercept.
@@ -7,17 +7,17 @@ there, labels are centred as the features are, which gives the model an intercep
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from pipeline.forecast.known import Array, Known, Score, one_hot
+from pipeline.forecast.score_inputs import Array, Score, ScoreInputs, one_hot
 
-DECADES = 8.0  # how far from the largest eigenvalue the ratio alpha / beta is looked for, either way
+DECADES = 8.0  # range of the search for alpha / beta, on both sides of the largest eigenvalue
 
 
-def logme(known: Known) -> Score:
+def logme(inputs: ScoreInputs) -> Score:
     """The evidence per image, averaged over the classes, each against the rest."""
-    u, s, _ = np.linalg.svd(known.features, full_matrices=False)
+    u, s, _ = np.linalg.svd(inputs.features, full_matrices=False)
 
     def score(labels: Array) -> float:
-        targets = one_hot(labels, known.classes)
+        targets = one_hot(labels, inputs.classes)
         targets -= targets.mean(axis=0)
         return float(np.mean([log_evidence(u, s**2, y) for y in targets.T])) / len(labels)
 
@@ -27,7 +27,7 @@ def logme(known: Known) -> Score:
 def log_evidence(u: Array, eigenvalues: Array, y: Array) -> float:
     """The largest log density of y (n,) under N(0, F F^T / alpha + I / beta) over alpha and beta.
 
-    With t = alpha / beta, the best beta is in closed form: what remains is a search for t alone.
+    With t = alpha / beta, the best beta has a closed form, so that only t is searched for.
 
     Args:
         u: (n, r), left singular vectors of the features F. eigenvalues: (r,), of F F^T.

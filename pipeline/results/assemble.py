@@ -1,4 +1,4 @@
-"""From a comparison of two sides to its result."""
+"""Build the typed result of a question from its comparison."""
 
 from typing import Any
 
@@ -19,23 +19,23 @@ from pipeline.results.result import (
 )
 from pipeline.verdict.arms import Tested, arm_metrics, confusion_counts
 from pipeline.verdict.comparison import Comparison, at_equal_compute, verdicts
+from pipeline.verdict.cost_curve import cost_to_equal_quality
 from pipeline.verdict.decision import Verdict
-from pipeline.verdict.ledger import cost_to_equal_quality
 from pipeline.verdict.metrics import METRICS
 from pipeline.verdict.spending import saving, spent, stopped_improving
 
-KINDS: dict[str, Kind] = {  # the section of params that the judged arm is an entry of -> the kind of the question
+KINDS: dict[str, Kind] = {  # section of params that has the judged arm -> kind of question
     "transfers": "transfer",
     "baselines": "repeat",
     "rescaled": "rescaled",
     "adaptations": "adaptation",
 }
 NO_SAVING: dict[Kind, str] = {  # why there is no share of compute saved
-    "adaptation": "an adaptation is compared with its source as it is, not with training from scratch",
+    "adaptation": "an adaptation is compared with its unadapted source, not with training from scratch",
     "repeat": "both trainings began from scratch, with the same budget",
     "rescaled": "both trainings began from random weights, with the same budget",
 }
-QUALITIES = ("accuracy", "balanced_accuracy")  # of candidates, measured after the choice
+QUALITIES = ("accuracy", "balanced_accuracy")  # test metrics of candidates, measured after the choice
 
 
 def assemble(
@@ -47,12 +47,11 @@ def assemble(
     settings: VerdictParams,
     seed: int,
 ) -> Result:
-    """Judge a comparison and describe it.
+    """Judge a comparison and collect its result.
 
     Args:
         facts: of the judged side (facts.json). candidates: of an adaptation, a row a fold and candidate.
-        saving_rows: from `ledger.saving_curve`, of arms that were trained epoch by epoch.
-        seed: of the bootstrap.
+        saving_rows: from `cost_curve.saving_curve`, of arms trained epoch by epoch. seed: of the bootstrap.
     """
     section, _, entry = question.arm.partition("/")
     kind, baseline = KINDS[section], question.against.partition("/")[2]
@@ -91,15 +90,15 @@ def assemble(
 
 
 def compute(compared: Comparison, kind: Kind) -> Compute:
-    """What every trained arm spent, and the share that a transfer saved."""
+    """The compute of every trained arm, and the share that a transfer saved."""
     arms = {name: Spent(**spent(arm)) for name, arm in compared.all_arms.items() if arm.cost["folds"]}
     if kind == "transfer":
-        return Compute(arms=arms, **saving(compared.arms, compared.against[compared.other])._asdict())
+        return Compute(arms=arms, **saving(compared.arms, compared.against[compared.other]))
     return Compute(arms=arms, saved_reason=NO_SAVING[kind])
 
 
 def equal_quality(compared: Comparison, saving_rows: pd.DataFrame, metric: str) -> EqualQuality:
-    """What the transfer had spent when it first matched the final quality of the other side."""
+    """The compute at which the transfer first matched the final quality of the reference arm."""
     tested, probabilities = compared.tested, compared.probabilities[compared.other]
     quality = METRICS[metric](tested.labels, probabilities, tested.weights)
     return EqualQuality(**cost_to_equal_quality(saving_rows, quality, metric, compared.other))
@@ -108,7 +107,7 @@ def equal_quality(compared: Comparison, saving_rows: pd.DataFrame, metric: str) 
 def details(
     compared: Comparison, judged: dict[str, Verdict], equal: Verdict | None, stopped: dict[str, list[bool]]
 ) -> Details:
-    """What the report shows beyond metrics.json."""
+    """The parts of a result that only the report shows."""
     tested = compared.tested
     return Details(
         verdicts=judged,
@@ -122,22 +121,19 @@ def details(
 
 
 def labelled_images(examples: pd.DataFrame) -> float:
-    """How many images of a target have labels to learn from, mean over the folds."""
+    """Number of a target's images whose labels are used in training or validation, mean over the folds."""
     roles = examples.filter(regex=r"^role_\d+$")
     return float(roles.isin(["train", "validation"]).sum().mean())
 
 
 def chosen_methods(candidates: pd.DataFrame) -> dict[str, int]:
-    """Method -> the number of folds in which the criterion chose it, without a label of the target."""
+    """Method -> the number of folds in which the criterion chose it."""
     counts = candidates[candidates["chosen"]].groupby("method").size()
     return {str(method): int(folds) for method, folds in counts.items()}
 
 
 def candidates_over_folds(candidates: pd.DataFrame) -> list[Candidate]:
-    """One row a method and strength (None: it has none), in the order in which they were tried: means over folds.
-
-    The choice saw the criterion alone; the quality on test images was measured after it.
-    """
+    """Means over folds of every method and strength (None: it has none), in the order in which they were tried."""
     return [
         Candidate(
             method=str(rows["method"].iloc[0]),
@@ -153,24 +149,17 @@ def candidates_over_folds(candidates: pd.DataFrame) -> list[Candidate]:
 def ceiling(compared: Comparison, judged: dict[str, Verdict]) -> Ceiling:
     """The gain of a linear probe with the target's labels, and the share of it that was reached without them.
 
-    The share is None where there was nothing to reach: labels did not help either, or a gain is undefined. It may be
-    above 1: the probe is not the best that could be done with the labels.
+    The share is None where the probe gained nothing or a gain is undefined. It may exceed 1: probes are no upper bound.
     """
     name = next(name for name in compared.arms if name != compared.arm)
-    gain, most = judged[compared.arm].gain, judged[name]
-    known = gain is not None and most.gain is not None and most.gain > 0
-    return Ceiling(
-        arm=name,
-        gain=most.gain,
-        ci_low=most.ci_low,
-        ci_high=most.ci_high,
-        reached=gain / most.gain if known and gain is not None and most.gain is not None else None,
-    )
+    gain, probe = judged[compared.arm].gain, judged[name]
+    reached = None if gain is None or probe.gain is None or probe.gain <= 0 else gain / probe.gain
+    return Ceiling(arm=name, gain=probe.gain, ci_low=probe.ci_low, ci_high=probe.ci_high, reached=reached)
 
 
 def predictions_table(tested: Tested, compared: Comparison) -> pd.DataFrame:
     """The predictions of all arms: arm, image_id, label, fold, group, weight, p_<class>..., a row an arm and image."""
-    known = pd.DataFrame(
+    images = pd.DataFrame(
         {
             "image_id": compared.examples["image_id"].to_numpy(),
             "label": compared.examples["label"].to_numpy(),
@@ -182,5 +171,5 @@ def predictions_table(tested: Tested, compared: Comparison) -> pd.DataFrame:
     parts = []
     for name, values in compared.probabilities.items():
         columns = {f"p_{label}": values[:, index] for index, label in enumerate(tested.classes)}
-        parts.append(pd.concat([known.assign(arm=name), pd.DataFrame(columns)], axis=1))
+        parts.append(pd.concat([images.assign(arm=name), pd.DataFrame(columns)], axis=1))
     return pd.concat(parts, ignore_index=True)

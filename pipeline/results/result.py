@@ -1,4 +1,4 @@
-"""The result of a question, typed and versioned: written by evaluate, read by everything that reports.
+"""The typed, versioned result of a question: written by the stage evaluate, read by the report.
 
 Numbers are finite or None; `reasons` says why a number is None. `run.py` has all results of a run.
 """
@@ -17,7 +17,7 @@ Kind = Literal["transfer", "adaptation", "repeat", "rescaled"]
 
 
 class Model(BaseModel):
-    """Frozen; an unknown field, nan or infinity is a fault."""
+    """A frozen model that rejects unknown fields, nan and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -31,7 +31,7 @@ class Interval(Model):
 
 
 class Reading(Interval):
-    """A gain with its evidence: the fields of `decision.Verdict` that reports show (see there)."""
+    """A gain with its evidence: the fields of `decision.Verdict` (see there) that reports show."""
 
     label: Label | None
     evidence: Evidence
@@ -47,34 +47,34 @@ class Reading(Interval):
 
 
 class Spent(Model):
-    """What one arm spent over all folds and tried settings, in GFLOPs and images; None where it was not counted."""
+    """Compute of one arm over all folds and tried settings, in GFLOPs and images; None where it was not counted."""
 
     gflops: float | None
     forward_gflops: float | None = None
     backward_gflops: float | None = None
-    sweep_gflops: float | None = None  # the part that went into settings that were not kept
+    sweep_gflops: float | None = None  # the part spent on settings that were not chosen
     images_seen: int | None = None
 
 
 class Pretraining(Model):
-    """What making a source took before, over all links of its chain; None (with a reason) where it is unknown."""
+    """Cost of pretraining a source, over its whole chain of sources; None (with a reason) where it is unknown."""
 
     gflops: float | None
     backward_gflops: float | None
     images_seen: int | None
-    share_gflops: float | None  # of one user of the source: each link is divided by the transfers that rest on it
+    share_gflops: float | None  # of one transfer: the cost of every source is divided by its transfers
     shared_by: int
     reason: str | None
 
 
 class Compute(Model):
-    """What the arms of a question spent.
+    """Compute of the arms of a question.
 
     Attributes:
-        arms: by name. extract_gflops: of the frozen layers, once.
+        arms: by name. extract_gflops: one pass through the frozen layers.
         transfer_gflops, scratch_gflops: of both sides of a transfer. saved: the share of scratch's GFLOPs not spent.
         saved_reason: why there is no such share. amortised_gflops, saved_amortised: the same with the share of
-            pretraining; None where what pretraining took is unknown.
+            pretraining; None where its cost is unknown.
     """
 
     arms: dict[str, Spent]
@@ -89,7 +89,7 @@ class Compute(Model):
 
 
 class EqualQuality(Model):
-    """What reaching scratch's final quality took (see `ledger.cost_to_equal_quality`)."""
+    """Compute to match scratch's final quality (see `cost_curve.cost_to_equal_quality`)."""
 
     gflops: float | None
     scratch_gflops: float | None
@@ -99,7 +99,7 @@ class EqualQuality(Model):
 
 
 class Candidate(Model):
-    """A candidate of an adaptation: means over folds of its criterion and, measured after the choice, its quality."""
+    """A candidate of an adaptation: means over folds of its criterion, and of test metrics measured after choosing."""
 
     method: str
     strength: float | None
@@ -127,11 +127,10 @@ class Forecast(Model):
 
 
 class Details(Model):
-    """What the report shows of a question beyond metrics.json.
+    """The parts of a result that the report shows and metrics.json leaves out.
 
     Attributes:
-        verdicts: of every arm over `against`. equal_compute: of the judged arm over what `against` had reached for the
-            same compute.
+        verdicts: of every arm over `against`. equal_compute: of the judged arm over `against` at equal compute.
         classes: in the order of the probabilities. confusion: arm -> weighted counts, rows are true classes.
         stopped_improving: arm -> one a fold. folds: arm -> counts of each fold (cost.json).
         labelled_images: of the target, mean over folds.
@@ -147,15 +146,15 @@ class Details(Model):
 
 
 class Result(Reading):
-    """Two arms on one target: the reading of the judged arm over the other, further readings, and what they spent.
+    """The result of a question: the gain of the judged arm over the other with its evidence, and their compute.
 
     Attributes:
-        version: of this model. kind: what the judged arm is. control: what the question must show, if it is one.
-        part_of: the question that this one explains; then it is outside Holm's adjustment.
-        setting, source: of a transfer or an adaptation. baseline: what is compared with; again: the repeat of it.
-        arm, against: names of the two arms. arms: metric -> value, out of fold, of every arm read.
-        equal_compute: against what the other arm had reached when it had spent as much.
-        held: whether a control came out as it must. controls: "failed" where controls of the run failed.
+        version: of this model. kind: of the judged arm. control: the expected outcome, if the question is a control.
+        part_of: the question that this one explains; such parts are outside Holm's adjustment.
+        setting, source: of a transfer or an adaptation. baseline: the reference; again: the repeat of it.
+        arm, against: names of the two arms. arms: arm -> metric -> out-of-fold value.
+        equal_compute: the verdict at equal compute.
+        held: whether a control has its expected outcome. controls: "failed" where controls of the run failed.
         share: of the gain of the question that this one is part of.
     """
 
@@ -185,22 +184,22 @@ class Result(Reading):
     details: Details | None = None
 
     def metrics(self) -> dict[str, Any]:
-        """The entry of metrics.json: no details, and no field that this kind of question does not have."""
+        """The entry of metrics.json: without details and without fields that do not apply to this kind of question."""
         absent = {name for name, field in Result.model_fields.items() if field.default is None}
         absent = {name for name in absent if getattr(self, name) is None and not (name == "held" and self.control)}
         return self.model_dump(mode="json", exclude={"details", *absent})
 
 
 def reading_fields(verdict: Verdict) -> dict[str, Any]:
-    """The fields of a verdict that a `Reading` has."""
+    """The values of a verdict for the fields of a `Reading`."""
     return {name: getattr(verdict, name) for name in Reading.model_fields}
 
 
 def details_of(result: Result) -> Details:
-    """The details of a result as evaluate wrote it.
+    """The details of a result.
 
     Raises:
-        ValueError: it was read from metrics.json, which has none.
+        ValueError: the result was read from metrics.json, which has no details.
     """
     if result.details is None:
         raise ValueError(f"a result of {result.target} has no details: it was not read from result.json")
@@ -216,7 +215,7 @@ def read_result(path: Path) -> Result:
     """Read a question's result.json.
 
     Raises:
-        InputError: another version of this program wrote it.
+        InputError: the file has another version.
     """
     content = read_json(path)
     if content.get("version") != VERSION:

@@ -1,22 +1,22 @@
-"""All results of a run: what reports/metrics.json holds."""
+"""All results of a run: the content of reports/metrics.json."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pipeline.results.result import VERSION, Interval, Model, Result
 
-RUN, STUDIES = "run", "studies"  # the entries of metrics.json that are no questions
+RUN, STUDIES = "run", "studies"  # entries of metrics.json besides the questions
 
 
 class Score(Model):
-    """How many forecasts were correct, of those that can be checked."""
+    """Number of correct forecasts, of those with an outcome."""
 
     correct: int
     of: int
 
 
 class RunFacts(Model):
-    """What metrics.json says of the run as a whole.
+    """Facts of the run as a whole, in metrics.json.
 
     Attributes:
         metric, alpha, margin: the settings of its verdicts. controls: None where the run has none.
@@ -35,7 +35,7 @@ class RunFacts(Model):
 
 
 class Bound(Model):
-    """A number of times the labels; `side` says whether it is one, or a bound outside the measured shares."""
+    """A multiple of the labels; `side` is `inside`, or says on which side of the measured shares it is a bound."""
 
     value: float
     side: Literal["inside", "above", "below"]
@@ -48,7 +48,7 @@ class Estimate(Model):
 
 
 class Times(Model):
-    """How many times its labels scratch needs, with the interval."""
+    """How many times the labels scratch needs, with its interval."""
 
     value: Bound
     ci_low: Bound | None
@@ -56,10 +56,10 @@ class Times(Model):
 
 
 class Study(Model):
-    """Labels saved: the same transfer at growing shares of the labels (see `label_efficiency.efficiency`).
+    """Label efficiency: the same transfer at increasing shares of the labels (see `label_efficiency.efficiency`).
 
     Attributes:
-        questions: in the order of `fractions`. images: with labels, mean over folds, at each share.
+        questions: in the order of `fractions`. images: labelled ones at each share, mean over folds.
         curves, times, gains: arm -> one a share.
     """
 

@@ -16,8 +16,8 @@ from pipeline.store.seeds import seed_for
 from pipeline.training.folds import images_of
 from pipeline.verdict.arms import plot_tables, tested_images
 from pipeline.verdict.comparison import Comparison, compare, in_words
+from pipeline.verdict.cost_curve import saving_curve
 from pipeline.verdict.disagreements import disagreements, true_probabilities
-from pipeline.verdict.ledger import saving_curve
 from pipeline.verdict.spending import learning_curves
 
 

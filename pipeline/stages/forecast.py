@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.params import Params
-from pipeline.forecast.known import Known, standardised
+from pipeline.forecast.score_inputs import ScoreInputs, standardised
 from pipeline.forecast.vote import RANDOM, SOURCE, forecast, z_scores
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.flops import GIGA, forward_flops
@@ -37,9 +37,9 @@ def fold_z(
     groups = examples["group"].to_numpy()[train.positions]
     classes = len(class_names(examples))
 
-    def known(features: np.ndarray, outputs: np.ndarray | None) -> Known:
+    def known(features: np.ndarray, outputs: np.ndarray | None) -> ScoreInputs:
         own = None if outputs is None else outputs[train.positions].astype("float64")
-        return Known(standardised(features[train.positions]), groups, own, classes, seed)
+        return ScoreInputs(standardised(features[train.positions]), groups, own, classes, seed)
 
     return {of: z_scores(known(*what), train.labels, permutations, seed) for of, what in said.items()}
 

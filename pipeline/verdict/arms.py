@@ -1,8 +1,7 @@
-"""From tables of predictions to arrays, and from arrays to what the plots and the metrics of an arm show."""
+"""Predictions of an arm as arrays, and the metrics and plot tables made from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from pipeline.verdict.metrics import METRICS, Array, confusion, reliability_rows
 
 @dataclass(frozen=True)
 class Tested:
-    """A target's tested images in the order of its examples.
+    """A target's test images over all folds, in the order of its examples.
 
     labels, fold: (n,) int64; group: (n,) str; weights: (n,) float64; classes: the names behind the labels.
     """
@@ -41,7 +40,7 @@ def aligned(predictions: pd.DataFrame, examples: pd.DataFrame, classes: list[str
     """Bring an arm's probabilities into the order of the examples: (n, k) float64, rows summing to one.
 
     Raises:
-        ValueError: an image was tested never, twice, or in another fold than its own: arms could not be paired.
+        ValueError: an image was not tested exactly once, in its own fold: arms could not be paired.
     """
     table = examples[["image_id", "fold"]].merge(predictions, on=["image_id", "fold"], how="outer", validate="1:1")
     table = table.set_index("image_id").reindex(examples["image_id"])
@@ -52,7 +51,7 @@ def aligned(predictions: pd.DataFrame, examples: pd.DataFrame, classes: list[str
 
 
 def arm_metrics(tested: Tested, probabilities: Array) -> dict[str, float | None]:
-    """Every metric of one arm over all tested images, out of fold."""
+    """Every metric of one arm, on its out-of-fold predictions of all images."""
     return {name: metric(tested.labels, probabilities, tested.weights) for name, metric in METRICS.items()}
 
 
@@ -63,13 +62,13 @@ def confusion_counts(tested: Tested, probabilities: Array) -> list[list[float]]:
 
 
 def confusion_rows(tested: Tested, probabilities: Array) -> pd.DataFrame:
-    """One row an image, as DVC's confusion template counts them: actual, predicted."""
+    """One row an image for DVC's confusion template: actual, predicted."""
     names = np.array(tested.classes)
     return pd.DataFrame({"actual": names[tested.labels], "predicted": names[probabilities.argmax(1)]})
 
 
 def roc_table(tested: Tested, probabilities: Array) -> pd.DataFrame:
-    """ROC corners of the first class (alphabetically) where there are two, else of each class against the rest."""
+    """ROC curve of the first of two classes (alphabetically), or of each of more classes against the rest."""
     positives = [0] if len(tested.classes) == 2 else range(len(tested.classes))
     rows = [
         {"positive": tested.classes[index], **row}
@@ -96,20 +95,12 @@ def plot_tables(tested: Tested, arms: Mapping[str, Array]) -> dict[str, pd.DataF
     }
 
 
-def confusions(tested: Tested, arms: Mapping[str, Array]) -> dict[str, Any]:
-    """What verdict.json says of the tested images: `classes`, and the `confusion` of every arm (n, k)."""
-    return {
-        "classes": tested.classes,
-        "confusion": {name: confusion_counts(tested, arm) for name, arm in arms.items()},
-    }
-
-
 def at_budget(trajectory: pd.DataFrame, budgets: dict[int, float]) -> pd.DataFrame:
-    """What an arm had reached when it had spent a budget: per fold, its best epoch on validation within the budget.
+    """An arm's predictions within a compute budget: of each fold, at its best validation epoch within the budget.
 
     Args:
         trajectory: predictions of every epoch that was the best so far, with `epoch` (0: untrained) and `gflops`.
-        budgets: GFLOPs a fold.
+        budgets: GFLOPs of each fold.
     """
     within = trajectory[trajectory["gflops"] <= trajectory["fold"].map(budgets) * (1 + 1e-9)]
     last = within.groupby("fold")["epoch"].transform("max")

@@ -1,4 +1,4 @@
-"""A question: two sides on the same tested images, and all readings of them."""
+"""The comparison of two arms on one target, and its verdicts."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ class Comparison:
     """Two sides on one target.
 
     Attributes:
-        arms: of the one side, in the order of their training; `arm` is the one that is judged.
-        against: the one arm of the other side, by name.
+        arms: of the judged side, in the order of their training; `arm` names the one that is judged.
+        against: the reference arm, by name.
     """
 
     tested: Tested
@@ -31,7 +31,7 @@ class Comparison:
 
     @property
     def other(self) -> str:
-        """The name of the arm compared with."""
+        """The name of the reference arm."""
         return next(iter(self.against))
 
     @property
@@ -61,7 +61,7 @@ def judge(tested: Tested, arm: Array, baseline: Array, settings: VerdictParams, 
 
 
 def verdicts(question: Comparison, settings: VerdictParams, seed: int) -> dict[str, Verdict]:
-    """The verdict on every arm of the one side over the other."""
+    """The verdict on every arm of the judged side over the reference arm."""
     baseline = question.against[question.other].probabilities
     return {
         name: judge(question.tested, arm.probabilities, baseline, settings, seed) for name, arm in question.arms.items()
@@ -69,7 +69,7 @@ def verdicts(question: Comparison, settings: VerdictParams, seed: int) -> dict[s
 
 
 def at_equal_compute(question: Comparison, settings: VerdictParams, seed: int) -> Verdict:
-    """The verdict on the judged arm over what the other had reached when it had spent as much."""
+    """The verdict on the judged arm over the reference arm stopped at the same compute."""
     other = question.against[question.other]
     if other.trajectory is None:
         raise ValueError(f"arm {question.other} has no trajectory")
@@ -79,6 +79,6 @@ def at_equal_compute(question: Comparison, settings: VerdictParams, seed: int) -
 
 
 def in_words(verdict: Verdict) -> str:
-    """A verdict as a line of a log."""
+    """A verdict as one line for the log."""
     gain = "undefined" if verdict.gain is None else f"{verdict.gain:+.3f}"
     return f"{verdict.label}, {verdict.evidence}, gain {gain} in {verdict.metric}"

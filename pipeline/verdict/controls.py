@@ -1,4 +1,4 @@
-"""Controls: comparisons whose answer is known in advance. They test the instrument, not a transfer."""
+"""Controls: comparisons whose answer is known in advance. They validate the pipeline itself, not a transfer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from pipeline.verdict.decision import Verdict
 
 @dataclass(frozen=True)
 class Rule:
-    """What a control must show.
+    """The expected outcome of a control.
 
     Attributes:
-        expected: the right outcome, in words. meaning: what a wrong one says of the run's other verdicts.
-        told_by: what of a verdict the outcome is read from.
-        shown: whether a verdict shows it; None where the verdict lacks the number to tell.
+        expected: the outcome in words. meaning: what a failure implies for the run's other verdicts.
+        judged_by: the field of the verdict that shows the outcome.
+        shown: whether a verdict has the expected outcome; None where the verdict lacks the number to decide.
     """
 
     expected: str
     meaning: str
-    told_by: Literal["label", "evidence"]
+    judged_by: Literal["label", "evidence"]
     shown: Callable[[Verdict], bool | None]
 
 
@@ -28,7 +28,7 @@ def _label(wanted: str) -> Callable[[Verdict], bool | None]:
 
 
 def _nothing_found(verdict: Verdict) -> bool | None:
-    if verdict.p is None:  # trainings that predict the same show nothing; with any other gain nobody can tell
+    if verdict.p is None:  # identical predictions show no difference; any other gain without p is undecided
         return True if verdict.gain == 0 else None
     return verdict.evidence != "conclusive"
 
@@ -36,15 +36,15 @@ def _nothing_found(verdict: Verdict) -> bool | None:
 RULES = {
     "null": Rule(
         "nothing conclusive",
-        "two trainings that differ in nothing but their seed were found to differ, so that chance may pass for a gain "
+        "two trainings that differ only in their seed were found to differ, so that chance may pass for a gain "
         "or a loss (by chance alone this happens in a share alpha of the runs: repeat it under another run.seed)",
         "evidence",
         _nothing_found,
     ),
     "planted_negative": Rule(
         "negative",
-        "a source that knows nothing of use was found to help, so that a gain may come from something other than what "
-        "the source knows",
+        "a source that holds no useful knowledge was found to help, so that a gain may come from something other than "
+        "what the source learnt",
         "label",
         _label("negative"),
     ),
@@ -58,11 +58,10 @@ RULES = {
 
 
 def held(control: str, verdict: Verdict) -> bool | None:
-    """Whether a control came out as it must; None where its verdict is undefined.
+    """Whether a control has its expected outcome; None where its verdict is undefined.
 
     Args:
-        verdict: judged by its own p: controls stand outside Holm's adjustment, which would forgive a false alarm the
-            more, the more transfers a run has.
+        verdict: with its unadjusted p: Holm's adjustment over many transfers would hide a false alarm.
 
     Raises:
         KeyError: an unknown control.
@@ -71,7 +70,7 @@ def held(control: str, verdict: Verdict) -> bool | None:
 
 
 def failures(judged: Mapping[str, tuple[str, Verdict]]) -> list[str]:
-    """Name every control that did not hold. One whose outcome is undefined did not hold.
+    """Name every control that failed or whose outcome is undefined.
 
     Args:
         judged: name -> (control, its verdict).
@@ -80,17 +79,17 @@ def failures(judged: Mapping[str, tuple[str, Verdict]]) -> list[str]:
 
 
 def why_failed(control: str, held: bool | None, found: Mapping[str, Any]) -> str:
-    """What a control that did not hold must have shown, what it showed, and what that means, in plain words.
+    """Explain a failed control: the expected outcome, the observed one, and what follows from it.
 
     Args:
-        held: as told by the function of this name. found: `label`, `evidence` and `reasons` of the verdict.
+        held: the result of the function of this name. found: `label`, `evidence` and `reasons` of the verdict.
     """
     rule = RULES[control]
     if held is None:
         return f"its outcome is undefined ({'; '.join(found['reasons']) or 'no reason was given'})"
-    return f"expected {rule.expected}, found {found[rule.told_by]}: {rule.meaning}"
+    return f"expected {rule.expected}, found {found[rule.judged_by]}: {rule.meaning}"
 
 
 def by_sign_alone(control: str, evidence: str) -> bool:
-    """Whether a control that held did so by the sign of its gain without conclusive evidence: it may be luck."""
-    return RULES[control].told_by == "label" and evidence != "conclusive"
+    """Whether a control held by the sign of its gain without conclusive evidence, hence perhaps by chance."""
+    return RULES[control].judged_by == "label" and evidence != "conclusive"

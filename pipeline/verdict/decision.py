@@ -1,44 +1,42 @@
-"""From two arms' predictions to a label and the evidence for it.
+"""The verdict on two arms: the sign of the gain and the evidence for it.
 
-Two steps: `decide` for one transfer, from its own data; then `with_holm` over all transfers of a run, whose number
-makes each single p-value less remarkable.
+`decide` judges one question from its own data; `with_holm` then adjusts all verdicts of a run for their number.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from pipeline.verdict import difference
-from pipeline.verdict.luck import FoldSpread
 from pipeline.verdict.metrics import METRICS
 from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, fold_gains, point_gain
 from pipeline.verdict.power import MOST_FOLDS, Precision, folds_needed, smallest_detectable_gain
 from pipeline.verdict.resampling import GainDistribution, bootstrap_gain
 
-DETECTABLE, NEEDED = "smallest_detectable_gain", "images_needed"  # what some reasons are of
+DETECTABLE, NEEDED = "smallest_detectable_gain", "images_needed"  # fields that reasons begin with
 Label = Literal["positive", "negative"]
 Evidence = Literal["conclusive", "equivalent", "inconclusive"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A label and its evidence. Numbers are finite or None; `reasons` says why a number is None, and what to beware of.
+    """A label and its evidence. Numbers are finite or None; `reasons` says why a number is None, and gives caveats.
 
     Attributes:
-        metric, alpha, margin: what was decided with. images, folds, groups: how much was tested.
+        metric, alpha, margin: the settings. images, folds, groups: the size of the test set.
         label: `positive` iff gain > 0, else `negative`; None only where the gain itself is undefined.
         evidence: `conclusive` where p (p_holm once known) < alpha; else `equivalent` where p_equivalence < alpha; else
-            `inconclusive`. A gain shown to be non-zero and small is conclusive: its interval tells that it is small.
+            `inconclusive`. A small gain may be conclusive: its interval shows that it is small.
         gain, ci_low, ci_high: in units of the metric, more is better; level 1 - alpha, not adjusted by Holm.
-        p: bootstrap, two-sided. p_mcnemar: on the same images as if independent. p_equivalence: of the TOST.
+        p: bootstrap, two-sided. p_mcnemar: takes images as independent. p_equivalence: of the TOST.
         probability_positive: share of the resampled gains above 0. probability_of_improvement: share of such folds.
-        family: how many verdicts p_holm was adjusted for; 1 without it. precision: what the next three rest on.
-        smallest_detectable_gain: found by 80 % of runs like this one at level alpha / family, so whatever the others of
-            the family show; may be more than can be gained. detectable_alone: the same, had the family been one.
-        images_needed, folds_needed: together, to show the observed gain at that level; only where inconclusive.
+        family: number of verdicts that p_holm is adjusted for, else 1. precision: input of the power analysis.
+        smallest_detectable_gain: at 80 % power and level alpha / family, the strictest of Holm's levels; it may exceed
+            the range of the metric. detectable_alone: the same at level alpha.
+        images_needed, folds_needed: to show the observed gain at that level; only where inconclusive.
     """
 
     metric: str
@@ -67,14 +65,6 @@ class Verdict:
     folds_needed: int | None = None
     reasons: tuple[str, ...] = ()
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> "Verdict":
-        """Rebuild a verdict from `dataclasses.asdict`, also after a passage through JSON."""
-        precision = fields["precision"]
-        if precision is not None:
-            precision = Precision(precision["groups"], FoldSpread(**precision["spread"]))
-        return cls(**{**fields, "precision": precision, "reasons": tuple(fields["reasons"])})
-
 
 def decide(
     pairs: PairedPredictions,
@@ -85,13 +75,12 @@ def decide(
     margin: float = 0.01,
     resamples: int = 10_000,
 ) -> Verdict:
-    """Judge one transfer by its own data; `p_holm` is None until `with_holm`.
+    """Judge one question by its own data; `p_holm` is None until `with_holm`.
 
-    Degenerate inputs give None and a reason. With one fold, or fewer than two groups, the gain and its label stay and
-    everything that needs a spread is None. Where only one class was tested nothing is known about the others, so the
-    gain is None too. Arms that never differ have gain 0 and the label `negative`, and are inconclusive, not
-    equivalent: n groups without a difference leave room for one in 3 / n of them (Hanley & Lippman-Hand 1983), far
-    more than a margin of a point, and resamples of nothing but zeros cannot tell.
+    Degenerate inputs give None and a reason. With one fold, or fewer than two groups, the gain and its label remain and
+    everything that needs a variance is None. With a single tested class the gain is None too. Arms that never differ
+    have gain 0 and the label `negative`. They are inconclusive, not equivalent: n groups without a difference still
+    allow one in 3 / n of them (Hanley & Lippman-Hand 1983), far more than a margin of a point.
 
     Args:
         pairs: from `pairs.pair`. metric: a name in `METRICS`. seed: of the resampling.
@@ -116,7 +105,7 @@ def decide(
 
 
 def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
-    """Adjust a run's verdicts for their number (Holm 1979) and judge the evidence again; controls belong elsewhere."""
+    """Adjust a run's verdicts for their number (Holm 1979) and judge the evidence again; pass no controls."""
     adjusted = difference.holm({name: verdict.p for name, verdict in verdicts.items()})
     family = max(1, sum(p is not None for p in adjusted.values()))
     return {
@@ -125,7 +114,7 @@ def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
 
 
 def _observed(verdict: Verdict, pairs: PairedPredictions, metric: str) -> Verdict:
-    """Fill in what needs no resampling."""
+    """Add the fields that need no resampling."""
     right_transfer, right_baseline = (arm.argmax(1) == pairs.labels for arm in pairs.arms())
     p_mcnemar = difference.mcnemar(right_transfer, right_baseline)
     reasons = () if p_mcnemar is not None else ("p_mcnemar: both arms are right on the same images",)
@@ -136,7 +125,7 @@ def _observed(verdict: Verdict, pairs: PairedPredictions, metric: str) -> Verdic
 
 
 def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
-    """Fill in what the resampled distribution says."""
+    """Add the fields that come from the bootstrap distribution."""
     spread = distribution.spread
     return replace(
         verdict,
@@ -152,7 +141,7 @@ def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
 
 
 def _evidence(verdict: Verdict) -> Verdict:
-    """Judge by the p-values present, and say what an inconclusive result would have needed."""
+    """Set the evidence from the p-values, and add the power analysis."""
     p = verdict.p if verdict.p_holm is None else verdict.p_holm
     if p is not None and p < verdict.alpha:
         evidence: Evidence = "conclusive"
@@ -160,11 +149,11 @@ def _evidence(verdict: Verdict) -> Verdict:
         evidence = "equivalent"
     else:
         evidence = "inconclusive"
-    return _could_have_shown(replace(verdict, evidence=evidence))
+    return _with_power(replace(verdict, evidence=evidence))
 
 
-def _could_have_shown(verdict: Verdict) -> Verdict:
-    """Fill in, anew where it was told before, what gain could have been found and what the observed one would need."""
+def _with_power(verdict: Verdict) -> Verdict:
+    """Set the smallest detectable gain, and the images and folds that the observed gain needs."""
     level = verdict.alpha / verdict.family
     detectable = images = folds = None
     reasons = [reason for reason in verdict.reasons if not reason.startswith((DETECTABLE, NEEDED))]

@@ -1,4 +1,4 @@
-"""Tests of the difference between two arms."""
+"""Significance tests of the difference between two arms."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,13 @@ EXACT_BELOW = 25  # discordant pairs; the usual bound for the chi-square approxi
 
 
 def mcnemar(right_transfer: Array, right_baseline: Array) -> float | None:
-    """Give the two-sided p-value of McNemar's test (McNemar 1947) that both arms are right equally often.
+    """Two-sided p-value of McNemar's test (McNemar 1947) that both arms have the same accuracy.
 
-    Exact binomial below 25 discordant pairs, else chi-square with Edwards' continuity correction. It takes images as
-    independent, so with groups it is too sure of itself: it stands beside the verdict, which does not rest on it.
+    Exact binomial below 25 discordant pairs, else chi-square with Edwards' continuity correction. The test takes images
+    as independent, so its p is too small with groups: it is reported beside the verdict, which does not use it.
 
     Args:
-        right_transfer, right_baseline: (n,) bool, whether each arm names the right class. Weights play no part.
+        right_transfer, right_baseline: (n,) bool, whether each arm predicts the true class. Weights are not used.
 
     Returns: None where no pair is discordant.
     """
@@ -31,16 +31,16 @@ def mcnemar(right_transfer: Array, right_baseline: Array) -> float | None:
 
 
 def probability_of_improvement(fold_gains: Sequence[float | None]) -> float | None:
-    """Give the share of folds in which the transfer is better, ties half (Agarwal et al. 2021, section 4.3, paired).
+    """Share of folds in which the transfer is better, ties half (Agarwal et al. 2021, section 4.3, paired).
 
-    Folds of undefined gain (None) do not count; None where none is left.
+    Folds of undefined gain (None) are left out; None where none remains.
     """
     gains = np.array([gain for gain in fold_gains if gain is not None])
     return float((gains > 0).mean() + (gains == 0).mean() / 2) if len(gains) else None
 
 
 def p_two_sided(samples: Array) -> float:
-    """Give the bootstrap p-value of no gain: twice the smaller tail beyond zero, at most 1.
+    """Two-sided bootstrap p-value of no gain: twice the smaller tail beyond zero, at most 1.
 
     Args:
         samples: (r,) resampled gains. One is added to count and total, so p is never 0 (Davison & Hinkley 1997, 4.11).
@@ -50,7 +50,7 @@ def p_two_sided(samples: Array) -> float:
 
 
 def p_equivalence(samples: Array, margin: float) -> float:
-    """Give the larger p-value of the two one-sided tests against -margin and +margin (Schuirmann 1987).
+    """Equivalence test (TOST): the larger p of the one-sided tests against -margin and +margin (Schuirmann 1987).
 
     Below alpha exactly where the interval of level 1 - 2 alpha lies inside the margin. A margin of 0 gives at least .5.
     """
@@ -59,7 +59,7 @@ def p_equivalence(samples: Array, margin: float) -> float:
 
 
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Adjust p-values for the size of their family (Holm 1979); None stays None and does not count."""
+    """Holm's adjustment of p-values for the size of their family (Holm 1979); None stays None and is not counted."""
     known = sorted((p, name) for name, p in p_values.items() if p is not None)
     adjusted: dict[str, float | None] = dict.fromkeys(p_values)
     highest = 0.0

@@ -1,4 +1,4 @@
-"""Where two arms disagree: the images that one gets right and the other wrong."""
+"""Disagreements: the images that one of two arms classifies correctly and the other does not."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from pipeline.verdict.metrics import Array
 
 @dataclass(frozen=True)
 class Disagreements:
-    """Positions among the tested images, int64, the surest disagreements first.
+    """Positions among the test images, int64, by decreasing difference of the true class's probability.
 
-    gained: (a,) those that the arm alone gets right; lost: (b,) those that the baseline alone gets right.
+    gained: (a,) correct only by the arm; lost: (b,) correct only by the baseline.
     """
 
     gained: Array
@@ -20,9 +20,7 @@ class Disagreements:
 
 
 def disagreements(tested: Tested, arm: Array, baseline: Array) -> Disagreements:
-    """Find the images of which just one arm predicts the true class.
-
-    They are sorted by how far apart the two arms' probabilities of the true class are; equals keep their order.
+    """Find the images of which just one arm predicts the true class; equal differences keep their order.
 
     Args:
         arm, baseline: probabilities (n, k) in the order of `tested`; the predicted class is the most probable one.

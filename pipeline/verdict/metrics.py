@@ -1,8 +1,8 @@
-"""Metrics of one arm on tested images: scikit-learn for single values, and the same metrics for many resamples at once.
+"""Metrics of one arm on test images: single values by scikit-learn, and vectorised forms for the bootstrap.
 
-Array words used throughout: `labels` (n,) integers in 0..k-1; `probabilities` (n, k) floats, rows summing to one;
-`weights` (n,) non-negative floats, one an image. The predicted class is the one of highest probability (the lowest
-index among equals). An undefined value is None, never nan.
+Arrays: `labels` (n,) integers in 0..k-1; `probabilities` (n, k) floats, rows summing to one; `weights` (n,)
+non-negative floats. The predicted class is the one of highest probability (the lowest index among equals). An
+undefined value is None, never nan.
 """
 
 import math
@@ -25,10 +25,10 @@ ECE_BINS = 15  # as in Guo et al. 2017, section 5
 
 @dataclass(frozen=True)
 class Additive:
-    """A metric that depends on the images only through weighted sums, so that resampling it is a matrix product.
+    """A metric that is a function of weighted sums over images, so that resampling it is a matrix product.
 
     Attributes:
-        features: (labels, probabilities) -> (n, m), what each image adds to the m sums.
+        features: (labels, probabilities) -> (n, m), the terms that each image adds to the m sums.
         finish: sums (r, m) -> values (r,), nan where undefined.
     """
 
@@ -45,7 +45,7 @@ class Metric:
         higher_is_better: the sign of a gain depends on it.
         additive: the fast form for resampling, where the metric has one.
         prepare: else, (labels, probabilities) -> function of weights (r, n) -> values (r,), nan where undefined.
-            A metric with neither is resampled by calling `value` once a resample: right, but slow.
+            A metric with neither is resampled by one call of `value` a resample, which is slow.
         span: values lie in 0..span, and two of them differ by no more.
     """
 
@@ -56,13 +56,13 @@ class Metric:
     span: float = 1.0
 
     def __call__(self, labels: Array, probabilities: Array, weights: Array) -> float | None:
-        """Give the metric over the images of positive weight; None where there are none or the metric is undefined."""
+        """The metric over the images of positive weight; None where there are none or the metric is undefined."""
         used = weights > 0
         return self.value(labels[used], probabilities[used], weights[used]) if used.any() else None
 
 
 def confusion(labels: Array, predicted: Array, k: int, weights: Array) -> Array:
-    """Give the weighted confusion matrix (k, k) float64: rows are true classes, columns predicted ones.
+    """The weighted confusion matrix (k, k) float64: rows are true classes, columns predicted ones.
 
     Args:
         labels, predicted: (n,) integers in 0..k-1; weights: (n,) floats.
@@ -115,7 +115,7 @@ def _ece(labels: Array, probabilities: Array, weights: Array) -> float | None:
 
 
 def _class_sums(labels: Array, probabilities: Array) -> Array:
-    """Give (n, 3k): hits of a class, true members of it, predictions of it."""
+    """Terms (n, 3k): for each class true positives, members and predictions."""
     identity = np.eye(probabilities.shape[1])
     true, predicted = identity[labels], identity[probabilities.argmax(1)]
     return np.hstack([true * predicted, true, predicted])
@@ -129,7 +129,7 @@ def _ratio(above: Array, below: Array) -> Array:
 
 
 def _mean_defined(values: Array) -> Array:
-    """Give the row means over what is not nan; nan for rows that are nan throughout."""
+    """Row means without nan; nan for rows that are nan throughout."""
     defined = ~np.isnan(values)
     return _ratio(np.where(defined, values, 0.0).sum(1), defined.sum(1))
 
@@ -150,20 +150,20 @@ def _finish_macro_f1(sums: Array) -> Array:
 
 
 def _loss_sums(labels: Array, probabilities: Array) -> Array:
-    """Give (n, 2): the loss of an image, clipped as scikit-learn clips it, and one."""
+    """Terms (n, 2): the log loss of an image, clipped as scikit-learn clips it, and one."""
     epsilon = np.finfo(np.float64).eps
     chosen = probabilities.astype(np.float64)[np.arange(len(labels)), labels]
     return np.column_stack([-np.log(np.clip(chosen, epsilon, 1 - epsilon)), np.ones(len(labels))])
 
 
 def _calibration_bin(confidence: Array, bins: int) -> Array:
-    """Give the bin of each confidence (n,); bin m holds (m / bins, (m + 1) / bins] (Guo et al. 2017, section 2)."""
+    """The bin of each confidence (n,); bin m holds (m / bins, (m + 1) / bins] (Guo et al. 2017, section 2)."""
     index: Array = np.ceil(confidence * bins).astype(np.int64) - 1
     return index.clip(0, bins - 1)
 
 
 def _calibration_sums(labels: Array, probabilities: Array) -> Array:
-    """Give (n, bins + 1): in its bin, whether the image is right less how sure the arm was; then one for its weight."""
+    """Terms (n, bins + 1): in its bin, correctness minus confidence; then one for its weight."""
     confidence = probabilities.max(1)
     excess = (probabilities.argmax(1) == labels) - confidence
     bins = np.eye(ECE_BINS)[_calibration_bin(confidence, ECE_BINS)]
@@ -202,7 +202,7 @@ ROC_AUC = Metric(_roc_auc, True, prepare=_prepare_roc_auc)
 LOG_LOSS = Metric(_log_loss, False, Additive(_loss_sums, lambda sums: _ratio(sums[:, 0], sums[:, 1])), span=math.inf)
 ECE = Metric(_ece, False, Additive(_calibration_sums, _finish_ece))
 
-# name -> Metric, of all that are registered; first those that a verdict may be decided by
+# name -> Metric, of all registered metrics; first those that may decide a verdict
 METRICS: Mapping[str, Metric] = Loaded(ChainMap(REPORTED, DECIDING))
 
 
@@ -212,7 +212,7 @@ METRICS: Mapping[str, Metric] = Loaded(ChainMap(REPORTED, DECIDING))
 def reliability_rows(
     labels: Array, probabilities: Array, weights: Array, bins: int = ECE_BINS
 ) -> list[dict[str, float]]:
-    """Give a reliability diagram (Guo et al. 2017, figure 1): one row a bin that holds weight, in order of confidence.
+    """A reliability diagram (Guo et al. 2017, figure 1): one row a non-empty bin, in order of confidence.
 
     Returns: rows of `confidence` and `accuracy` (weighted means in the bin) and `weight` (its share of all weight).
     """
@@ -226,7 +226,7 @@ def reliability_rows(
 
 
 def roc_rows(labels: Array, probabilities: Array, weights: Array, positive: int = 1) -> list[dict[str, float]]:
-    """Give the corners of the ROC curve of one class against the rest: `false_positive_rate`, `true_positive_rate`.
+    """The ROC curve of one class against the rest: `false_positive_rate`, `true_positive_rate`.
 
     Returns: an empty list where the class, or the rest, has no weight.
     """

@@ -1,4 +1,4 @@
-"""Two arms on the same tested images, and the gain between them."""
+"""Paired predictions of two arms, and the gain of one over the other."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ ROUNDING = 1e-12  # equal metrics summed in another order differ by less; they m
 
 
 class UndefinedGain(ValueError):
-    """No interval can be had from these predictions; `reason` says why in one sentence."""
+    """The predictions allow no interval; `reason` says why in one sentence."""
 
     def __init__(self, reason: str):
         self.reason = reason
@@ -19,7 +19,7 @@ class UndefinedGain(ValueError):
 
 @dataclass(frozen=True)
 class PairedPredictions:
-    """Both arms on the same n tested images, in an order that depends on their content only (see `pair`).
+    """Both arms on the same n test images, in an order that depends only on their content (see `pair`).
 
     Attributes:
         labels: (n,) int64. transfer, baseline: (n, k) float64 probabilities. fold, group: (n,) int64 codes of the
@@ -34,14 +34,13 @@ class PairedPredictions:
     weights: Array
 
     def arms(self) -> tuple[Array, Array]:
-        """Give (transfer, baseline) probabilities."""
         return self.transfer, self.baseline
 
 
 def pair(
     labels: Array, transfer: Array, baseline: Array, fold: Array, group: Array, weights: Array | None = None
 ) -> PairedPredictions:
-    """Check predictions aligned by row, and bring the rows into an order that no permutation of the input changes.
+    """Check row-aligned predictions and sort the rows by content, so that input order has no effect.
 
     Args:
         labels: (n,) integers. transfer, baseline: (n, k) probabilities, k >= 2. fold, group: (n,) names or numbers;
@@ -77,7 +76,7 @@ def _check(labels: Array, transfer: Array, baseline: Array, fold: Array, group: 
 
 
 def point_gain(pairs: PairedPredictions, metric: str) -> float | None:
-    """Give the gain over all tested images, signed so that more is better; None where the metric is undefined."""
+    """The gain over all test images, signed so that more is better; None where the metric is undefined."""
     chosen = METRICS[metric]
     values = [chosen(pairs.labels, probabilities, pairs.weights) for probabilities in pairs.arms()]
     if values[0] is None or values[1] is None:
@@ -87,7 +86,7 @@ def point_gain(pairs: PairedPredictions, metric: str) -> float | None:
 
 
 def fold_gains(pairs: PairedPredictions, metric: str) -> tuple[float | None, ...]:
-    """Give the gain inside each fold, in order of the folds' names; None where the metric is undefined in a fold."""
+    """The gain inside each fold, in order of the folds' names; None where the metric is undefined in a fold."""
     columns = (pairs.labels, pairs.transfer, pairs.baseline, pairs.fold, pairs.group, pairs.weights)
     parts = [PairedPredictions(*(x[pairs.fold == f] for x in columns)) for f in np.unique(pairs.fold)]
     return tuple(point_gain(part, metric) for part in parts)

@@ -1,16 +1,13 @@
-"""Paired hierarchical bootstrap of the gain: how sure are we, given that images come in groups and arms in folds?
-
-What is resampled, and what is not:
+"""Paired hierarchical bootstrap of the gain, over groups of images and with seed variance between folds.
 
 *Groups* are drawn with replacement inside their fold, the same draw for both arms. A drawn group brings all of its
-images: drawing images again inside drawn groups would count the spread within groups twice (Davison & Hinkley 1997,
+images: drawing images again inside drawn groups would count the variance within groups twice (Davison & Hinkley 1997,
 section 3.8). From n groups n - 1 are drawn and scaled up, which makes the variance of a mean unbiased (Rao & Wu 1988);
-with 15 groups a fold the plain bootstrap is 3 % short.
+with 15 groups a fold the plain bootstrap is 3 % too narrow.
 
-*Folds* are not drawn. They partition the images, and three folds drawn with replacement leave one fold alone in one
-resample of nine. But every fold is also one training run an arm, whose luck moves all images of the fold together. So
-each resample is shifted by a normal effect of the folds' luck, whose variance is drawn from its posterior, given how
-much the folds' gains differ beyond what their groups explain (luck.py).
+*Folds* are not drawn: of three folds drawn with replacement, one resample in nine has a single fold. But every fold is
+one training run of each arm, whose seed moves all images of the fold together. So each resample is shifted by a normal
+seed effect, whose variance is drawn from its posterior (seed_variance.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +18,11 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
-from pipeline.verdict.luck import FoldSpread, draw_luck, fold_spread
 from pipeline.verdict.metrics import METRICS, Array, Metric
 from pipeline.verdict.pairs import PairedPredictions, UndefinedGain
+from pipeline.verdict.seed_variance import FoldSpread, draw_seed_effects, fold_spread
 
-CHUNK_CELLS = 2**21  # floats of the largest array in a chunk of resamples (16 MiB), whatever the number of images
+CHUNK_FLOATS = 2**21  # size of the largest array in a chunk of resamples (16 MiB)
 FOLD_RESAMPLES = 1_000  # enough for the variance explained by groups to 5 %
 MOST_UNDEFINED = 0.05  # share of resamples that may lack a class before the interval is withheld
 
@@ -34,15 +31,15 @@ Resampler = Callable[[Array], Array]  # counts of the units (r, units) -> values
 
 @dataclass(frozen=True)
 class GainDistribution:
-    """The gain and its resampled distribution. All in units of the metric; positive means that the transfer is better.
+    """The gain and its bootstrap distribution, in units of the metric; positive means that the transfer is better.
 
     Attributes:
-        gain: of the pooled tested images. ci_low, ci_high: percentile interval of level 1 - alpha.
+        gain: of the pooled test images. ci_low, ci_high: percentile interval of level 1 - alpha.
         fold_gains: the gain inside each fold, None where undefined. samples: (2 * resamples,) float64, sorted.
-        folds, units: how many folds, and how many groups (or images) were resampled.
-        groups_variance: of the gain between resamples of groups, without the luck of training.
-        spread: of the folds' gains, from which the luck of training was drawn; None where it was ignored.
-        notes: what a reader should know about how the interval was made.
+        folds, units: number of folds, and of groups (or images) resampled.
+        groups_variance: of the gain between resamples of groups, without seed variance.
+        spread: of the folds' gains, from which seed effects were drawn; None where they were ignored.
+        notes: caveats of the interval.
     """
 
     gain: float
@@ -59,10 +56,8 @@ class GainDistribution:
 
     @property
     def standard_error(self) -> float:
-        """That of the normal distribution with an interval as wide.
-
-        The plain standard deviation of the resamples hangs on a few draws: the posterior of the fold variance has a
-        heavy tail.
+        """That of a normal distribution with the same interval: the standard deviation of samples with a heavy tail,
+        as the posterior of the seed variance has, depends on a few draws.
         """
         return (self.ci_high - self.ci_low) / (2 * float(norm.ppf(1 - self.alpha / 2)))
 
@@ -82,19 +77,19 @@ def bootstrap_gain(
     ignore_groups: bool = False,
     ignore_folds: bool = False,
 ) -> GainDistribution:
-    """Resample the gain; see the head of this file for what is drawn and why.
+    """Resample the gain by the hierarchical bootstrap of this module.
 
-    Metrics with an additive form cost a matrix product; roc_auc weighs every image in every resample and a metric
+    Metrics with an additive form cost a matrix product; roc_auc weighs every image in every resample, and a metric
     with no fast form is called once a resample. Memory does not grow with `resamples` times images.
 
     Args:
         seed: of all draws. They follow sorted folds and groups, so the order of rows does not matter. Every draw of
-            groups serves twice, with either sign of its fold effect: so swapping the arms mirrors the result.
-        ignore_groups, ignore_folds: take images as independent, or training as free of seed variance. Both give
-            intervals that are too narrow; they exist to show that.
+            groups is used twice, with both signs of its seed effect, so that swapping the arms mirrors the result.
+        ignore_groups, ignore_folds: take images as independent, or seed variance as zero. Both give intervals that are
+            too narrow, which benchmarks show.
 
     Raises:
-        UndefinedGain: no images, an undefined metric, fewer than two folds or groups, no spread between resamples,
+        UndefinedGain: no images, an undefined metric, fewer than two folds or groups, no variance between resamples,
             or more than 5 % of the resamples undefined.
     """
     if not len(pairs.labels):
@@ -112,9 +107,10 @@ def bootstrap_gain(
     gains, in_folds = resample(whole, [inside[f] for f in defined], strata, len(unit), resamples, rng)
     if np.nanstd(gains) < 1e-12:
         raise UndefinedGain("every resample gives the same gain: the arms do not differ enough to build an interval")
-    spread = _spread_of_folds(pairs, per_fold, defined, in_folds) if defined else None
-    shift = draw_luck(spread, resamples, rng) if spread else np.zeros(resamples)
-    span = METRICS[metric].span  # no seed variance makes a gain that the metric cannot have
+    share = np.bincount(pairs.fold, pairs.weights)[defined]
+    spread = fold_spread(np.array(per_fold)[defined], in_folds, share / share.sum()) if defined else None
+    shift = draw_seed_effects(spread, resamples, rng) if spread else np.zeros(resamples)
+    span = METRICS[metric].span  # the largest gain that the metric allows
     samples, undefined = defined_rows(np.concatenate([gains + shift, gains - shift]).clip(-span, span))
     if undefined:
         notes = (*notes, f"{undefined:.1%} of the resamples lack a class and were left out")
@@ -134,17 +130,9 @@ def bootstrap_gain(
     )
 
 
-def _spread_of_folds(
-    pairs: PairedPredictions, per_fold: Sequence[float], defined: list[int], in_folds: Array
-) -> FoldSpread:
-    """The spread of the gains of the folds that have one, each weighing as its tested images do."""
-    share = np.bincount(pairs.fold, pairs.weights)[defined]
-    return fold_spread(np.array(per_fold)[defined], in_folds, share / share.sum())
-
-
 def _require(pairs: PairedPredictions, folds: int, units: int, ignore_groups: bool, ignore_folds: bool) -> None:
     if not ignore_folds and folds < 2:
-        raise UndefinedGain(f"{folds} fold(s) in which the metric is defined: the luck of training needs at least two")
+        raise UndefinedGain(f"{folds} fold(s) in which the metric is defined: seed variance needs at least two")
     if not ignore_groups and len(np.unique(pairs.group)) < 2:
         raise UndefinedGain("fewer than 2 groups: nothing tells how the gain varies between groups")
     if units < 2:
@@ -152,10 +140,10 @@ def _require(pairs: PairedPredictions, folds: int, units: int, ignore_groups: bo
 
 
 def units_of(pairs: PairedPredictions, ignore_groups: bool) -> tuple[Array, Array, tuple[str, ...]]:
-    """Give what is drawn as a whole: the unit of each row (n,), the stratum of each unit (units,), and notes.
+    """The resampling units: the unit of each row (n,), the stratum of each unit (units,), and notes.
 
     A unit is a group; a stratum is a fold, or several folds that share groups (random protocol, repeated seeds).
-    The images of a group that is alone in its stratum are units of their own: better too narrow than no spread at all.
+    Images are the units where a stratum has a single group: an interval that is too narrow is better than none.
     """
     n, folds = len(pairs.labels), int(pairs.fold.max()) + 1
     group = np.arange(n) if ignore_groups else pairs.group
@@ -169,7 +157,7 @@ def units_of(pairs: PairedPredictions, ignore_groups: bool) -> tuple[Array, Arra
 
 
 def _gain_over_units(pairs: PairedPredictions, metric: Metric, unit: Array, units: int, rows: Array) -> Resampler:
-    """Give the function of unit counts (r, units) -> gain (r,) on the chosen rows."""
+    """The gain on the chosen rows as a function of unit counts: (r, units) -> (r,)."""
     labels, weights, unit = pairs.labels[rows], pairs.weights[rows], unit[rows]
     values = [over_units(metric, labels, arm[rows], weights, unit, units) for arm in pairs.arms()]
     sign = 1 if metric.higher_is_better else -1
@@ -179,7 +167,7 @@ def _gain_over_units(pairs: PairedPredictions, metric: Metric, unit: Array, unit
 def over_units(
     metric: Metric, labels: Array, probabilities: Array, weights: Array, unit: Array, units: int
 ) -> Resampler:
-    """Give the metric as a function of how often each unit was drawn: counts (r, units) -> (r,), nan undefined."""
+    """The metric as a function of unit counts: (r, units) -> (r,), nan where undefined."""
     if metric.additive is not None:
         finish = metric.additive.finish
         members = csr_array((weights, (unit, np.arange(len(unit)))), shape=(units, len(unit)))
@@ -197,26 +185,26 @@ def over_units(
 
 
 def _draw(strata: Array, rows: int, rng: np.random.Generator) -> Array:
-    """Draw counts (rows, units): from each stratum of n units n - 1 with replacement, scaled by n / (n - 1)."""
+    """Draw unit counts (rows, units): from each stratum of n units n - 1 with replacement, scaled by n / (n - 1)."""
     counts = np.ones((rows, len(strata)))
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         n = len(members)
         if n > 1:
-            cells = rng.integers(n, size=(rows, n - 1)) + n * np.arange(rows)[:, None]
-            counts[:, members] = np.bincount(cells.ravel(), minlength=rows * n).reshape(rows, n) * (n / (n - 1))
+            drawn = rng.integers(n, size=(rows, n - 1)) + n * np.arange(rows)[:, None]
+            counts[:, members] = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n) * (n / (n - 1))
     return counts
 
 
 def resample(
     whole: Resampler, inside: Sequence[Resampler], strata: Array, images: int, resamples: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Give the values (resamples, ...) of all images and those inside each fold (about FOLD_RESAMPLES, folds, ...).
+    """Resampled values (resamples, ...) of all images, and those inside each fold (about FOLD_RESAMPLES, folds, ...).
 
     In chunks, so that memory does not grow with `resamples` times `images`.
     """
     values, in_folds = [], []
-    chunk = max(1, CHUNK_CELLS // max(images, len(strata)))
+    chunk = max(1, CHUNK_FLOATS // max(images, len(strata)))
     for start in range(0, resamples, chunk):
         counts = _draw(strata, min(chunk, resamples - start), rng)
         values.append(whole(counts))
@@ -227,10 +215,10 @@ def resample(
 
 
 def defined_rows(samples: Array) -> tuple[Array, float]:
-    """Give the rows of resampled values (r, ...) without nan, and the share of those that were left out.
+    """The resampled values (r, ...) without rows that hold nan, and the share of rows left out.
 
     Raises:
-        UndefinedGain: it is more than 5 %.
+        UndefinedGain: the share is more than 5 %.
     """
     lacking = np.isnan(samples.reshape(len(samples), -1)).any(1)
     if lacking.mean() > MOST_UNDEFINED:

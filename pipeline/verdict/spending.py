@@ -1,8 +1,8 @@
-"""What trained arms spent, and what they had reached for it."""
+"""Compute spent by trained arms, and their learning curves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -15,8 +15,8 @@ SCRATCH = "scratch"
 class Arm:
     """A trained arm: `probabilities` (n, k) in the order of the examples, its tables, and its counts.
 
-    `cost` has `folds` (counts of each), their sums, and `before_gflops`: what had to be spent before its training, such
-    as the extraction of features. `trajectory` and `history` are None for an arm that was not trained epoch by epoch.
+    `cost` has `folds` (counts of each), their sums, and `before_gflops`: spent before its training, such as on
+    extracting features. `trajectory` and `history` are None for an arm that was not trained epoch by epoch.
     """
 
     probabilities: Array
@@ -26,21 +26,20 @@ class Arm:
 
 
 def before_gflops(arms: Mapping[str, Arm]) -> float:
-    """GFLOPs spent before the training of arms in a row: the extraction of features, or 0."""
+    """GFLOPs spent before the training of successive arms: on extracting features, or 0."""
     return float(sum(arm.cost["before_gflops"] for arm in arms.values()))
 
 
 def fold_budgets(arms: Mapping[str, Arm]) -> dict[int, float]:
-    """GFLOPs spent on each fold by arms in a row: its share of the extraction, then what the chosen settings took."""
+    """GFLOPs spent on each fold by successive arms: its share of the extraction, then those of the chosen settings."""
     costs = [{int(fold["fold"]): fold["gflops_chosen"] for fold in arm.cost["folds"]} for arm in arms.values()]
     share = before_gflops(arms) / len(costs[0])
     return {fold: float(sum(cost[fold] for cost in costs) + share) for fold in costs[0]}
 
 
 def spent(arm: Arm) -> dict[str, Any]:
-    """What an arm spent over all folds and tried settings, as the fields of `results.result.Spent`.
-
-    Validation passes are forward. An arm without folds was not trained and has spent nothing.
+    """Compute of an arm over all folds and tried settings, as the fields of `results.result.Spent`; validation passes
+    are forward.
     """
     folds = arm.cost["folds"]
     counted = [fold["images_seen"] for fold in folds if "images_seen" in fold]
@@ -54,28 +53,20 @@ def spent(arm: Arm) -> dict[str, Any]:
     }
 
 
-class Saving(NamedTuple):
-    """GFLOPs of both sides of a transfer; `saved` is the share of scratch's that was not spent."""
+def saving(arms: Mapping[str, Arm], scratch: Arm) -> dict[str, Any]:
+    """GFLOPs of a transfer and of scratch, and the share of scratch's that was `saved`.
 
-    extract_gflops: float
-    transfer_gflops: float
-    scratch_gflops: float
-    saved: float
-
-
-def saving(arms: Mapping[str, Arm], scratch: Arm) -> Saving:
-    """What a transfer's arms and training from scratch spent, extraction included.
-
-    The cost of pretraining is excluded: it was paid before, for any number of transfers, and is reported beside it.
+    Feature extraction is included, pretraining cost excluded. The keys are fields of `results.result.Compute`.
     """
     extract = before_gflops(arms)
     transfer = extract + sum(arm.cost["gflops"] for arm in arms.values())
-    of_scratch = scratch.cost["gflops"]
-    return Saving(extract, transfer, of_scratch, 1 - transfer / of_scratch)
+    baseline = scratch.cost["gflops"]
+    gflops = {"extract_gflops": extract, "transfer_gflops": transfer, "scratch_gflops": baseline}
+    return {**gflops, "saved": 1 - transfer / baseline}
 
 
 def stopped_improving(arms: Mapping[str, Arm]) -> dict[str, list[bool]]:
-    """Whether each fold of each trained arm ended because its validation no longer improved, not its budget."""
+    """Whether each fold of each trained arm was stopped early, rather than by its budget of epochs."""
     return {
         name: [fold["stopped_improving"] for fold in arm.cost["folds"]]
         for name, arm in arms.items()
@@ -84,16 +75,16 @@ def stopped_improving(arms: Mapping[str, Arm]) -> dict[str, list[bool]]:
 
 
 def learning_curves(arms: Mapping[str, Arm], scratch: Mapping[str, Arm]) -> pd.DataFrame:
-    """Epochs of the chosen settings of all arms.
+    """Learning curves of the chosen settings of all arms.
 
     Args:
-        arms: steps of one transfer; each begins where the one before it ended. scratch: the arm compared with.
+        arms: steps of one transfer; the compute of each adds to that of the step before. scratch: the reference arm.
     """
     columns = ["arm", "fold", "epoch", "images_seen", "gflops", "loss", "val_loss", "val_balanced_accuracy"]
-    return pd.concat([*_in_a_row(arms), *_in_a_row(scratch)], ignore_index=True)[columns]
+    return pd.concat([*_successive(arms), *_successive(scratch)], ignore_index=True)[columns]
 
 
-def _in_a_row(arms: Mapping[str, Arm]) -> list[pd.DataFrame]:
+def _successive(arms: Mapping[str, Arm]) -> list[pd.DataFrame]:
     curves, begun = [], None
     for name, arm in arms.items():
         if arm.history is None:

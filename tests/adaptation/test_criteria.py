@@ -6,10 +6,10 @@ from synthetic import SETTINGS, images, labelled, sample, shifted_source, source
 
 from pipeline.adaptation.criteria import (
     Trial,
-    answered,
     entropy,
     information,
     neighbourhood_density,
+    pseudo_labelled,
     reverse_validation,
 )
 from pipeline.adaptation.problem import Adapted
@@ -97,12 +97,12 @@ def test_the_way_back_is_in_the_candidates_own_features():
     assert reverse_validation(trial(**answer, source_features=lambda own: -own)) > 0.98
 
 
-def test_answered_images_weigh_by_class_as_the_source_does():
+def test_pseudo_labelled_images_weigh_by_class_as_the_source_does():
     features, labels = sample(300, 1)
     weights = np.where(labels == 0, 3.0, 1.0)
     source = source_of((features, labels), sample(100, 2))
     skewed = type(source)(source.network, source.head, labelled(features, labels, weights), source.validation)
-    given = answered(trial(lambda target: (target[:, 0] > 2.5).astype(int), skewed), images(sample(200, 5)[0]))
+    given = pseudo_labelled(trial(lambda target: (target[:, 0] > 2.5).astype(int), skewed), images(sample(200, 5)[0]))
     own = np.bincount(labels, weights)
     found = np.bincount(given.labels, given.weights)
     assert found / found.sum() == pytest.approx(own / own.sum())

@@ -123,7 +123,7 @@ def test_an_earlier_adaptation_keeps_its_weights(shift):
 
 
 def test_aligning_restores_what_the_shift_took():
-    """The same network without a pull, then with one."""
+    """The same network without an alignment loss, then with one."""
     (source, _, _), (features, labels) = shifted_source(), sample(400, 3)
     target = (features + np.array([2.5, 1.0, 0.0])).astype("float32")
     nothing = Trainer(source, SETTINGS, lambda pair: 0.0 * pair.strength)

@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 
 from pipeline.forecast import vote
-from pipeline.forecast.known import Known, standardised
+from pipeline.forecast.score_inputs import ScoreInputs, standardised
 from pipeline.forecast.scores import SCORES
 from pipeline.forecast.vote import forecast, z_scores
 
 
-def known(signal, seed=0, images=80):
+def inputs_of(signal, seed=0, images=80):
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(images) % 2)
     features = rng.normal(size=(images, 6))
     features[:, 0] += signal * labels
     outputs = 1 / (1 + np.exp(-features[:, :2]))
-    return Known(standardised(features), np.arange(images), outputs / outputs.sum(1, keepdims=True), 2, seed), labels
+    return ScoreInputs(
+        standardised(features), np.arange(images), outputs / outputs.sum(1, keepdims=True), 2, seed
+    ), labels
 
 
 def z(**given):
@@ -23,8 +25,8 @@ def z(**given):
 
 
 def test_z_is_the_distance_from_the_score_of_permuted_labels(monkeypatch):
-    monkeypatch.setattr(vote, "SCORES", {"first": lambda known: lambda labels: float(labels[0])})
-    it, labels = known(0.0)
+    monkeypatch.setattr(vote, "SCORES", {"first": lambda inputs: lambda labels: float(labels[0])})
+    it, labels = inputs_of(0.0)
     rng = np.random.default_rng(5)
     null = np.array([rng.permutation(labels)[0] for _ in range(50)], float)
     found = z_scores(it, labels, 50, seed=5)
@@ -32,18 +34,18 @@ def test_z_is_the_distance_from_the_score_of_permuted_labels(monkeypatch):
 
 
 def test_features_that_know_nothing_stay_near_0_and_those_that_know_are_far_above():
-    nothing = [z_scores(*known(0.0, seed), 100, seed=1) for seed in range(20)]
+    nothing = [z_scores(*inputs_of(0.0, seed), 100, seed=1) for seed in range(20)]
     for name in SCORES:
         assert abs(np.mean([found[name] for found in nothing])) < 1, name
-    for name, value in z_scores(*known(8.0), 100, seed=1).items():
+    for name, value in z_scores(*inputs_of(8.0), 100, seed=1).items():
         assert value > 5, name
 
 
 def test_constant_features_and_a_missing_head_have_no_z():
-    it, labels = known(1.0)
-    flat = Known(standardised(np.ones((80, 4))), it.groups, it.outputs, 2, 0)
+    it, labels = inputs_of(1.0)
+    flat = ScoreInputs(standardised(np.ones((80, 4))), it.groups, it.outputs, 2, 0)
     assert set(z_scores(flat, labels, 20, 0).values()) == {None}
-    assert z_scores(Known(it.features, it.groups, None, 2, 0), labels, 20, 0)["leep"] is None
+    assert z_scores(ScoreInputs(it.features, it.groups, None, 2, 0), labels, 20, 0)["leep"] is None
 
 
 @pytest.mark.parametrize(
@@ -56,9 +58,9 @@ def test_constant_features_and_a_missing_head_have_no_z():
     ],
 )
 def test_most_votes_decide(source, random, label, votes):
-    told = forecast([{"source": z(**source), "random": z(**random)}])
-    assert (told["label"], (told["positive_votes"], told["votes"])) == (label, votes)
-    assert told["reason"].startswith(f"{votes[0]} of {votes[1]} scores find more")
+    result = forecast([{"source": z(**source), "random": z(**random)}])
+    assert (result["label"], (result["positive_votes"], result["votes"])) == (label, votes)
+    assert result["reason"].startswith(f"{votes[0]} of {votes[1]} scores rate the source's features")
 
 
 def test_folds_are_averaged_and_a_score_that_one_of_them_lacks_is_out():
@@ -66,6 +68,6 @@ def test_folds_are_averaged_and_a_score_that_one_of_them_lacks_is_out():
         {"source": z(logme=1.0, gbc=9.0), "random": z(logme=2.0, gbc=0.0)},
         {"source": z(logme=5.0), "random": z(logme=2.0, gbc=0.0)},
     ]
-    told = forecast(folds)
-    assert told["scores"]["logme"] == {"source": 3.0, "random": 2.0, "vote": "positive"}
-    assert told["scores"]["gbc"]["vote"] is None
+    result = forecast(folds)
+    assert result["scores"]["logme"] == {"source": 3.0, "random": 2.0, "vote": "positive"}
+    assert result["scores"]["gbc"]["vote"] is None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from pipeline.verdict.decision import Verdict, decide, with_holm
 from pipeline.verdict.pairs import pair
@@ -123,4 +124,4 @@ def test_degenerate_inputs_give_null_and_a_reason(change, label, words, metric):
 def test_a_verdict_survives_json():
     verdict = decide(pair(**{**columns(), "transfer": columns()["baseline"]}), **QUICK)
     text = json.dumps(dataclasses.asdict(verdict), allow_nan=False)
-    assert Verdict.from_dict(json.loads(text)) == verdict
+    assert TypeAdapter(Verdict).validate_json(text) == verdict

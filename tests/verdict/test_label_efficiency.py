@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 
 from pipeline.verdict import arms as tables
 from pipeline.verdict import label_efficiency
-from pipeline.verdict.label_efficiency import bounded, efficiency, monotone, resample_cells, times_the_labels
+from pipeline.verdict.label_efficiency import bounded, efficiency, monotone, resample_trainings, times_the_labels
 from pipeline.verdict.pairs import UndefinedGain
 
 FRACTIONS = np.array([0.05, 0.1, 0.25, 0.5, 1.0])
@@ -107,8 +107,8 @@ def study(shift, **changes):
 
 def test_values_are_the_metrics_and_the_answer_lies_in_its_interval():
     tested, arms, found = study(3.0)
-    for name, cells in arms.items():
-        expected = [accuracy_score(tested.labels, cell.argmax(1)) for cell in cells]
+    for name, trainings in arms.items():
+        expected = [accuracy_score(tested.labels, training.argmax(1)) for training in trainings]
         assert [row["value"] for row in found["curves"][name]] == pytest.approx(expected)
         assert all(row["ci_low"] < row["value"] < row["ci_high"] for row in found["curves"][name])
     few = found["times"]["tuned"][1]
@@ -128,7 +128,7 @@ def test_it_repeats_and_does_not_depend_on_the_order_of_rows():
     again = efficiency(
         mixed,
         FRACTIONS.tolist(),
-        {name: [cell[order] for cell in cells] for name, cells in arms.items()},
+        {name: [training[order] for training in trainings] for name, trainings in arms.items()},
         "scratch",
         metric="accuracy",
         alpha=0.05,
@@ -141,28 +141,29 @@ def test_it_repeats_and_does_not_depend_on_the_order_of_rows():
 
 
 def test_the_spread_of_resamples_is_that_of_an_accuracy():
-    """Groups whose images are independent, no luck of training: the standard error of a share."""
+    """Groups whose images are independent, no seed variance: the standard error of a share."""
     tested = world()
-    cells = [arm(tested, 0.8, seed) for seed in (1, 2, 3)]
-    values, samples = resample_cells(tested, cells, "accuracy", resamples=2000, seed=1)
+    trainings = [arm(tested, 0.8, seed) for seed in (1, 2, 3)]
+    values, samples = resample_trainings(tested, trainings, "accuracy", resamples=2000, seed=1)
     expected = np.sqrt(0.8 * 0.2 / N)
-    assert values == pytest.approx([accuracy_score(tested.labels, cell.argmax(1)) for cell in cells])
+    assert values == pytest.approx([accuracy_score(tested.labels, training.argmax(1)) for training in trainings])
     assert (samples.std(0) > 0.9 * expected).all() and (samples.std(0) < 2.0 * expected).all()
 
 
-def test_luck_of_training_widens_the_spread():
+def test_seed_variance_widens_the_spread():
     tested = world()
     steady = [arm(tested, 0.8, seed) for seed in (1, 2, 3)]
-    lucky = [arm(tested, np.array([0.7, 0.8, 0.9])[tested.fold], 1), *steady[1:]]
-    spread = [resample_cells(tested, cells, "accuracy", resamples=500, seed=1)[1].std(0) for cells in (steady, lucky)]
+    varying = [arm(tested, np.array([0.7, 0.8, 0.9])[tested.fold], 1), *steady[1:]]
+    both = (resample_trainings(tested, arms, "accuracy", resamples=500, seed=1) for arms in (steady, varying))
+    spread = [samples.std(0) for _, samples in both]
     assert spread[1][0] > 2 * spread[0][0]
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 def test_intervals_are_the_quantiles_of_the_resamples(alpha):
     tested, arms, found = study(2.0, alpha=alpha)
-    cells, levels = [cell for of_arm in arms.values() for cell in of_arm], [alpha / 2, 1 - alpha / 2]
-    _, samples = resample_cells(tested, cells, "accuracy", resamples=300, seed=1)
+    trainings, levels = [training for by_share in arms.values() for training in by_share], [alpha / 2, 1 - alpha / 2]
+    _, samples = resample_trainings(tested, trainings, "accuracy", resamples=300, seed=1)
     tuned, scratch = np.split(samples, 2, axis=1)
     for at, fraction in enumerate(FRACTIONS):
         row = found["curves"]["tuned"][at]
@@ -173,26 +174,26 @@ def test_intervals_are_the_quantiles_of_the_resamples(alpha):
         assert [row["ci_low"], row["ci_high"]] == ends
 
 
-def test_the_luck_of_training_is_added_and_taken_away_in_full(monkeypatch):
+def test_the_seed_effect_is_added_and_subtracted_in_full(monkeypatch):
     tested = world()
-    cells = [arm(tested, 0.8, seed) for seed in (1, 2)]
+    trainings = [arm(tested, 0.8, seed) for seed in (1, 2)]
 
-    def spread_by(luck):
-        monkeypatch.setattr(label_efficiency, "draw_luck", lambda spread, count, rng: np.full(count, luck))
-        return resample_cells(tested, cells, "accuracy", resamples=50, seed=1)[1]
+    def spread_by(effect):
+        monkeypatch.setattr(label_efficiency, "draw_seed_effects", lambda spread, count, rng: np.full(count, effect))
+        return resample_trainings(tested, trainings, "accuracy", resamples=50, seed=1)[1]
 
     drawn, shifted = spread_by(0.0), spread_by(0.05)
     np.testing.assert_allclose(shifted[:50] - drawn[:50], 0.05)
     np.testing.assert_allclose(shifted[50:] - drawn[50:], -0.05)
-    assert spread_by(2.0).min() == 0 and spread_by(2.0).max() == 1  # no luck makes an accuracy above 1
+    assert spread_by(2.0).min() == 0 and spread_by(2.0).max() == 1  # no effect makes an accuracy above 1
 
 
 def test_without_groups_there_are_values_and_a_reason_in_place_of_intervals():
     tested = tables.Tested(["a", "b"], np.array([0, 1] * 5), np.arange(10) % 2, np.zeros(10), np.ones(10))
-    cells = [np.eye(2)[tested.labels]] * 2
+    trainings = [np.eye(2)[tested.labels]] * 2
     with pytest.raises(UndefinedGain):
-        resample_cells(tested, cells, "accuracy", resamples=10, seed=1)
-    arms = {"head": cells, "scratch": cells}
+        resample_trainings(tested, trainings, "accuracy", resamples=10, seed=1)
+    arms = {"head": trainings, "scratch": trainings}
     found = efficiency(tested, [0.5, 1.0], arms, "scratch", metric="accuracy", alpha=0.05, resamples=10, seed=1)
     assert "fewer than 2 folds or groups" in found["reason"]
     assert found["curves"]["head"][0] == {"value": 1.0, "ci_low": None, "ci_high": None}

@@ -1,11 +1,11 @@
-"""What data could have shown: the promised share of runs finds it, by brute force; and the limit of many folds."""
+"""Power: the promised share of runs detects the gain, by brute force; and the limit of many folds."""
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pipeline.verdict.luck import LUCK, FoldSpread, posterior
 from pipeline.verdict.power import MOST_FOLDS, Precision, folds_needed, half_width, smallest_detectable_gain
+from pipeline.verdict.seed_variance import SEED_VARIANCES, FoldSpread, posterior
 
 GROUPS = 0.02**2  # variance of the pooled gain between resamples of groups
 
@@ -23,7 +23,7 @@ def precision(ratio, folds):
 def test_half_of_a_width_leaves_alpha_outside(ratio, folds):
     spread = spread_of(ratio, folds)
     rng = np.random.default_rng(0)
-    variance = GROUPS + spread.within * spread.shares * rng.choice(LUCK, 400_000, p=posterior(ratio, folds))
+    variance = GROUPS + spread.within * spread.shares * rng.choice(SEED_VARIANCES, 400_000, p=posterior(ratio, folds))
     samples = rng.standard_normal(400_000) * np.sqrt(variance)
     found = half_width(ratio, GROUPS, spread.within * spread.shares, folds, 0.05)
     assert (np.abs(samples) > found).mean() == pytest.approx(0.05, abs=0.002)
@@ -31,14 +31,14 @@ def test_half_of_a_width_leaves_alpha_outside(ratio, folds):
 
 @pytest.mark.parametrize(("ratio", "folds"), [(0.1, 3), (1.0, 3), (1.0, 5), (3.0, 10)])
 def test_it_is_found_by_four_of_five_runs(ratio, folds):
-    """Runs drawn one by one: a luck, fold gains with it, their own spread, their own interval."""
+    """Runs drawn one by one: a seed variance, fold gains with it, their own spread, their own interval."""
     spread = spread_of(ratio, folds)
     gain = smallest_detectable_gain(Precision(GROUPS, spread), 0.05)
     rng = np.random.default_rng(1)
     found = 0
     runs = 1_500
-    for luck in rng.choice(LUCK, runs, p=posterior(ratio, folds)):
-        fold_gains = gain + rng.normal(0, np.sqrt(spread.within * (1 + luck)), folds)
+    for seed_variance in rng.choice(SEED_VARIANCES, runs, p=posterior(ratio, folds)):
+        fold_gains = gain + rng.normal(0, np.sqrt(spread.within * (1 + seed_variance)), folds)
         again = fold_gains.var(ddof=1) / spread.within
         found += fold_gains.mean() > half_width(again, GROUPS, spread.within / folds, folds, 0.05)
     assert found / runs == pytest.approx(0.8, abs=0.035)
@@ -49,7 +49,7 @@ def test_with_many_folds_it_is_the_closed_form():
     assert gain == pytest.approx((norm.ppf(0.975) + norm.ppf(0.8)) * GROUPS**0.5, rel=0.02)
 
 
-def test_it_grows_with_the_luck_and_with_what_is_asked():
+def test_it_grows_with_seed_variance_and_with_power_and_level():
     by_ratio = [smallest_detectable_gain(precision(ratio, 3), 0.05) for ratio in (0.1, 1.0, 10.0, 1e3, 1e6)]
     assert by_ratio == sorted(by_ratio) and np.isfinite(by_ratio).all()
     asked = [smallest_detectable_gain(precision(1.0, 3), alpha, power) for alpha, power in
@@ -59,7 +59,7 @@ def test_it_grows_with_the_luck_and_with_what_is_asked():
 
 @pytest.mark.parametrize(("ratio", "share"), [(0.5, 0.5), (1.0, 0.7), (1.0, 0.25)])
 def test_the_folds_that_are_needed_find_the_gain_and_one_fewer_does_not(ratio, share):
-    """Runs drawn one by one, of what a run of three folds leaves open about the luck, with other numbers of folds."""
+    """Runs of other numbers of folds, drawn one by one from the posterior of a run of three folds."""
     now = spread_of(ratio, 3)
     gain = share * smallest_detectable_gain(precision(ratio, 3), 0.05)
     folds = folds_needed(-gain, precision(ratio, 3), 0.05)
@@ -68,8 +68,8 @@ def test_the_folds_that_are_needed_find_the_gain_and_one_fewer_does_not(ratio, s
 
     def found(count):
         runs = 1_000
-        luck = rng.choice(LUCK, runs, p=posterior(ratio, 3))
-        gains = gain + rng.normal(0, np.sqrt(now.within * (1 + luck)), (count, runs))
+        seed_variance = rng.choice(SEED_VARIANCES, runs, p=posterior(ratio, 3))
+        gains = gain + rng.normal(0, np.sqrt(now.within * (1 + seed_variance)), (count, runs))
         ratios = gains.var(axis=0, ddof=1) / now.within
         half = [half_width(again, GROUPS * 3 / count, now.within / count, count, 0.05) for again in ratios]
         return (gains.mean(0) > half).mean()

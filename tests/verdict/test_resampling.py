@@ -38,7 +38,7 @@ def test_vectorised_bootstrap_equals_a_loop(metric):
 def test_chunks_do_not_change_what_a_resample_is(monkeypatch):
     data = pairs()
     one = bootstrap_gain(data, "accuracy", resamples=4_000, seed=0)
-    monkeypatch.setattr(resampling, "CHUNK_CELLS", 300 * 50)
+    monkeypatch.setattr(resampling, "CHUNK_FLOATS", 300 * 50)
     many = bootstrap_gain(data, "accuracy", resamples=4_000, seed=0)
     assert many.standard_error == pytest.approx(one.standard_error, rel=0.05)
 
@@ -95,7 +95,7 @@ def test_the_interval_of_images_alone_is_that_of_scipy(alpha):
 
 
 def test_folds_that_disagree_widen_the_interval():
-    """The control inside the test: the same images, but the transfer's luck differs by fold."""
+    """The control inside the test: the same images, but the transfer's seed effect differs by fold."""
     even, odd = columns(seed=1), columns(seed=1)
     lost = odd["fold"] == 0
     odd["transfer"][lost] = 1 - odd["transfer"][lost]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from pipeline.verdict import arms as tables
-from pipeline.verdict.ledger import cost_to_equal_quality, saving_curve
+from pipeline.verdict.cost_curve import cost_to_equal_quality, saving_curve
 from pipeline.verdict.metrics import METRICS
 from pipeline.verdict.spending import Arm
 

@@ -1,4 +1,4 @@
-"""What quality cost: what the arms had reached for each budget, and what it took to be as good as the baseline."""
+"""Quality against compute: the metric of the arms at each budget, and the cost to match the baseline."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ CURVE = ["arm", "gflops", "value", "low", "high"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What one fold could hand in: its arm, GFLOPs that the fold had spent by then, positions of its tested images (m,)
-    int64, and what it said of them (m, k) float64.
+    """Predictions of one fold's network at one epoch.
+
+    gflops: spent on the fold by then. positions: (m,) int64, of its test images; probabilities: (m, k) float64 of them.
     """
 
     arm: str
@@ -33,35 +34,34 @@ class Checkpoint:
 def saving_curve(
     tested: Tested, examples: pd.DataFrame, arms: Mapping[str, Arm], against: Mapping[str, Arm], metric: str
 ) -> pd.DataFrame:
-    """How good the arms were, out of fold, for each budget that they could have had.
+    """The out-of-fold quality of the arms for every compute budget.
 
-    Every arm left what it predicts of the tested images at each epoch that was the best so far on validation. All folds
-    are given the same budget of GFLOPs, and the budget rises from 0: at each, every fold hands in its latest such epoch
-    within it, and the metric is taken over all tested images at once, as the verdict takes it. The transfer's budget
-    goes to its share of the extraction, then to the head, then to tuning.
+    Every arm has predictions at each epoch that was the best so far on validation. All folds get the same budget of
+    GFLOPs, which rises from 0. At each budget every fold uses its latest such epoch within it, and the metric is taken
+    over all test images at once, as in the verdict. The transfer's budget goes to its share of the extraction, then to
+    the head, then to tuning. Sweeps are not counted. Nothing is chosen on test images: validation chose the networks.
 
-    The curve is a step function of what the handed-in epochs had cost: a row each time that some fold hands in a later
-    one, from where all folds have one, and for every arm a last row where it has spent all that its chosen settings
-    took. Until its last fold has gone on to the next arm, a row is the earlier arm's.
-
-    Only chosen settings count: sweeps are told apart. Nothing is chosen on tested images here: the networks judged are
-    those that validation chose, and this only measures how good they were on their way.
+    The curve is a step function. A row is added whenever a fold's epoch changes, once all folds have one, and every arm
+    has a last row at its total cost. A row belongs to the earlier arm until all folds have reached the next one.
 
     Args:
-        tested, examples: the target's tested images, in the same order.
-        arms: of the transfer, in the order in which they spend. against: the one arm that it is compared with.
-        metric: a key of METRICS.
+        tested, examples: the target's test images, in the same order.
+        arms: of the transfer, in the order of training. against: the reference arm. metric: a key of METRICS.
 
     Returns:
-        arm; gflops, summed over folds; value, the metric over all tested images at once; low and high, of the worst and
+        arm; gflops, summed over folds; value, the metric over all test images at once; low and high, of the worst and
         the best fold, nan where the metric is defined in none. No rows where it is undefined over all images.
     """
     position, rows = pd.Series(np.arange(len(examples)), index=examples["image_id"]), []
     for chain in (arms, against):
         steps = _checkpoints(chain, position, tested.classes)
         states = [
-            {"arm": _slowest(handed_in, chain), "gflops": sum(step.gflops for step in handed_in.values()), **quality}
-            for handed_in, probabilities in _over_budgets(steps, tested)
+            {
+                "arm": next(name for name in chain if any(step.arm == name for step in current)),
+                "gflops": sum(step.gflops for step in current),
+                **quality,
+            }
+            for current, probabilities in _over_budgets(steps, tested)
             if (quality := _quality(tested, probabilities, metric))
         ]
         rows += _to_the_end(states, sum(fold_budgets(chain).values()))
@@ -71,31 +71,30 @@ def saving_curve(
 def cost_to_equal_quality(
     curve: pd.DataFrame, quality: float | None, metric: str, against: str = "scratch"
 ) -> dict[str, Any]:
-    """The cost to reach, for the first time, the metric that the arm compared with ended with.
+    """The compute at which the arms first match the final quality of the reference arm.
 
-    Both are read from the curve: the first budget at which what the folds hand in is no worse than what scratch ended
-    with, for the transfer's arms in a row and for scratch itself, so that an arm against itself has ratio 1.
+    Both costs are read from the curve as the first budget of sufficient quality, so an arm against itself has ratio 1.
 
     Args:
-        curve: from `saving_curve`. quality: the metric, higher is better, of scratch's predictions; None: undefined.
-        against: the name of the arm compared with (`scratch` in what follows).
+        curve: from `saving_curve`. quality: the reference's metric, higher is better; None: undefined.
+        against: the name of the reference arm (`scratch` in what follows).
 
     Returns:
         `gflops` of the transfer and `scratch_gflops`, summed over folds; `ratio` of the two; `reached`; `reason`.
-        Where the transfer never got there, `reached` is false, `gflops` is all that it spent, and `ratio` is a lower
-        bound. `ratio` is None, with a reason, where the untrained scratch network was already as good. All are None,
-        with a reason, where the metric is undefined.
+        If the transfer never matched, `reached` is false, `gflops` is all that it spent, and `ratio` is a lower bound.
+        `ratio` is None, with a reason, where the untrained scratch network was already as good. All are None, with a
+        reason, where the metric is undefined.
     """
     if quality is None:
         undefined = dict.fromkeys(("gflops", "scratch_gflops", "ratio", "reached"))
         return {**undefined, "reason": f"{metric} of {against} is undefined"}
-    of_scratch = curve["arm"] == against
+    reference = curve["arm"] == against
     good = curve["value"] >= quality - ROUNDING
-    if not (of_scratch & good).any():
+    if not (reference & good).any():
         raise ValueError("the trajectory of scratch does not end with its predictions")
-    needed = float(curve["gflops"][of_scratch & good].iloc[0])
-    reached = curve["gflops"][~of_scratch & good]
-    gflops = float(reached.iloc[0] if len(reached) else curve["gflops"][~of_scratch].iloc[-1])
+    needed = float(curve["gflops"][reference & good].iloc[0])
+    reached = curve["gflops"][~reference & good]
+    gflops = float(reached.iloc[0] if len(reached) else curve["gflops"][~reference].iloc[-1])
     return {
         "gflops": gflops,
         "scratch_gflops": needed,
@@ -117,7 +116,7 @@ def _quality(tested: Tested, probabilities: Array, metric: str) -> dict[str, flo
 
 
 def _to_the_end(states: list[dict[str, Any]], end: float) -> list[dict[str, Any]]:
-    """The rows of arms in a row, with a last one for each: where the next begins, or at the end of all spending."""
+    """Add a last row to each of successive arms: where the next begins, or at the total cost."""
     rows = []
     for row, following in zip_longest(states, states[1:]):
         rows.append(row)
@@ -126,32 +125,25 @@ def _to_the_end(states: list[dict[str, Any]], end: float) -> list[dict[str, Any]
     return rows
 
 
-def _over_budgets(steps: Sequence[Checkpoint], tested: Tested) -> Iterator[tuple[dict[int, Checkpoint], Array]]:
-    """All folds are given the same budget, which rises from 0: what they hand in, each time that this changes.
-
-    Folds without a checkpoint within the budget hand in nothing yet, and nothing is yielded until all do.
+def _over_budgets(steps: Sequence[Checkpoint], tested: Tested) -> Iterator[tuple[list[Checkpoint], Array]]:
+    """Raise the budget of all folds from 0 and yield at each change, once every fold has a checkpoint within it.
 
     Yields:
-        The checkpoint of every fold, and what they say of all tested images (n, k); both go on changing afterwards.
+        The latest checkpoint of every fold, and the probabilities of all test images (n, k), which change later.
     """
     folds = set(np.unique(tested.fold).tolist())
-    handed_in: dict[int, Checkpoint] = {}
+    current: dict[int, Checkpoint] = {}
     probabilities = np.zeros((len(tested.labels), len(tested.classes)))
     for _, reached in groupby(sorted(steps, key=lambda step: step.gflops), key=lambda step: step.gflops):
         for step in reached:
-            handed_in[step.fold] = step
+            current[step.fold] = step
             probabilities[step.positions] = step.probabilities
-        if set(handed_in) == folds:
-            yield handed_in, probabilities
-
-
-def _slowest(handed_in: Mapping[int, Checkpoint], arms: Mapping[str, Arm]) -> str:
-    """The first arm in the row that a fold still hands in."""
-    return min((step.arm for step in handed_in.values()), key=list(arms).index)
+        if set(current) == folds:
+            yield list(current.values()), probabilities
 
 
 def _checkpoints(arms: Mapping[str, Arm], position: "pd.Series[int]", classes: Sequence[str]) -> list[Checkpoint]:
-    """The checkpoints of arms that spend one after the other; each begins when all that came before it was paid."""
+    """The checkpoints of successive arms; the compute of each adds to that of the arms before."""
     columns, found = [f"p_{name}" for name in classes], []
     before = dict.fromkeys((fold["fold"] for arm in arms.values() for fold in arm.cost["folds"]), 0.0)
     before = {fold: before_gflops(arms) / len(before) for fold in before}

@@ -1,27 +1,34 @@
-"""The luck of training: its posterior against numerical integration, and its limits."""
+"""Seed variance: its posterior against numerical integration, and its limits."""
 
 import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.stats import t
 
-from pipeline.verdict.luck import LUCK, MOST_LUCK, NO_LUCK, draw_luck, fold_spread, posterior
 from pipeline.verdict.pairs import UndefinedGain
+from pipeline.verdict.seed_variance import (
+    LARGEST_VARIANCE,
+    SEED_VARIANCES,
+    SPIKE_PROBABILITY,
+    draw_seed_effects,
+    fold_spread,
+    posterior,
+)
 
 
-def expected_luck(ratio, folds):
-    """The mean of the square root of the luck's variance, in units of what groups explain, by numerical integration."""
+def expected_deviation(ratio, folds):
+    """The mean square root of the seed variance, in units of what groups explain, by numerical integration."""
 
     def likelihood(u):
         return np.exp((folds - 1) / 2 * (np.log(u) - u * ratio))
 
-    low, no_luck = 1 / MOST_LUCK, NO_LUCK
-    height = (1 - no_luck) / np.log(MOST_LUCK)  # of the slab, over log u
+    low, spike = 1 / LARGEST_VARIANCE, SPIKE_PROBABILITY
+    height = (1 - spike) / np.log(LARGEST_VARIANCE)  # of the slab, over log u
     moments = [
         quad(lambda x, f=f: f(np.exp(x)) * likelihood(np.exp(x)) * height, np.log(low), 0, limit=200)[0]
         for f in (lambda u: 1.0, lambda u: np.sqrt(1 / u - 1))
     ]
-    return moments[1] / (moments[0] + no_luck * likelihood(1.0))
+    return moments[1] / (moments[0] + spike * likelihood(1.0))
 
 
 @pytest.mark.parametrize(("spread", "folds"), [(0.01, 3), (0.05, 3), (0.2, 3), (0.04, 5)])
@@ -29,18 +36,18 @@ def test_fold_shift_follows_its_posterior(spread, folds):
     observed = np.linspace(-spread, spread, folds)
     rng = np.random.default_rng(0)
     resampled = observed + rng.normal(0, 0.03, size=(4_000, folds))
-    shift = draw_luck(fold_spread(observed, resampled, np.full(folds, 1 / folds)), 200_000, rng)
+    shift = draw_seed_effects(fold_spread(observed, resampled, np.full(folds, 1 / folds)), 200_000, rng)
     within = (resampled - observed).var(axis=1, ddof=1).mean()
-    luck = expected_luck(observed.var(ddof=1) / within, folds)
-    expected = np.sqrt(2 / np.pi) * np.sqrt(within / folds) * luck  # mean absolute value of a normal scale mixture
+    deviation = expected_deviation(observed.var(ddof=1) / within, folds)
+    expected = np.sqrt(2 / np.pi) * np.sqrt(within / folds) * deviation  # mean absolute value of a normal scale mixture
     assert np.abs(shift).mean() == pytest.approx(expected, rel=0.02)
 
 
 def test_folds_that_agree_leave_the_interval_of_groups_and_folds_that_disagree_give_students_t():
     rng = np.random.default_rng(0)
-    agree, disagree = (rng.choice(LUCK, 200_000, p=posterior(ratio, 5)) for ratio in (0.01, 80.0))
+    agree, disagree = (rng.choice(SEED_VARIANCES, 200_000, p=posterior(ratio, 5)) for ratio in (0.01, 80.0))
     assert np.median(agree) == 0
-    gain = rng.standard_normal(200_000) * np.sqrt((1 + disagree) / 5)  # of groups and luck, in units of W
+    gain = rng.standard_normal(200_000) * np.sqrt((1 + disagree) / 5)  # of groups and seeds, in units of W
     assert np.quantile(gain, 0.975) == pytest.approx(t.ppf(0.975, 4) * np.sqrt(80 / 5), rel=0.05)
 
 

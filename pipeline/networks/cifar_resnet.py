@@ -1,7 +1,7 @@
-"""The small residual networks of He et al. (CVPR 2016, section 4.2): three stages of blocks of two 3x3 convolutions.
+"""The small ResNets for CIFAR of He et al. (CVPR 2016, section 4.2): three stages of blocks of two 3x3 convolutions.
 
-With b blocks a stage the network is ResNet-(6 b + 2): ResNet-8 (also of MLPerf Tiny), ResNet-14, ResNet-20. They learn
-from random weights in minutes on a CPU.
+With b blocks a stage the network is ResNet-(6 b + 2): ResNet-8 (also in MLPerf Tiny), ResNet-14, ResNet-20. They train
+from scratch in minutes on a CPU.
 """
 
 from typing import Any
@@ -18,20 +18,19 @@ STEM_STRIDE = 2
 
 
 def cifar_resnet8(image_size: int) -> keras.Model:
-    """ResNet-8 with random weights; see `cifar_resnet`."""
+    """Build ResNet-8; see `cifar_resnet`."""
     return cifar_resnet(image_size, blocks=1)
 
 
 def cifar_resnet14(image_size: int) -> keras.Model:
-    """ResNet-14 with random weights; see `cifar_resnet`."""
+    """Build ResNet-14; see `cifar_resnet`."""
     return cifar_resnet(image_size, blocks=2)
 
 
 def cifar_resnet(image_size: int, blocks: int) -> keras.Model:
-    """Build the backbone with random weights (He et al., ICCV 2015).
+    """Build the backbone with random weights (initialisation: He et al., ICCV 2015).
 
-    The shortcut of a block that changes shape is a strided 1x1 convolution with batch normalisation (the paper's
-    option B).
+    Shortcuts that change shape are strided 1x1 convolutions with batch normalisation (the paper's option B).
 
     Args:
         image_size: s, in pixels.

@@ -9,7 +9,7 @@ class PretrainingEntry(NamedTuple):
     """A way of pretraining.
 
     Attributes:
-        learn: where the function Task -> Learnt lives, which trains the task's backbone in place.
+        learn: where the function Task -> PretrainResult lives, which trains the task's backbone in place.
         settings: where the model of its settings lives, a subclass of `PretrainFitting` in a module without Keras,
             since reading params loads it.
         citation: of the paper.

@@ -12,14 +12,13 @@ import tiny_world
 import toy_fold
 from toy_fold import head_spec, write_inputs
 
-from pipeline.arms.many import train_arm
 from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import Setting, sweep
-from pipeline.arms.train import train_fold
+from pipeline.arms.train import train_arm, train_fold
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, sha256_file
 from pipeline.store.outs import KeptPaths, TrainedPaths
-from pipeline.training import engine
+from pipeline.training import compile_cache
 from pipeline.training.fit import compile_model
 
 
@@ -144,14 +143,14 @@ def test_a_fold_does_not_depend_on_what_the_process_did_before(tmp_path, result,
 def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, examples, features):
     """A fold after another is what it is alone, to the bit; the step is compiled once a penalty."""
     compiled = []
-    monkeypatch.setattr(engine, "_compiled", {})
-    monkeypatch.setattr(engine, "compile_model", lambda *given: compiled.append(given) or compile_model(*given))
+    monkeypatch.setattr(compile_cache, "_compiled", {})
+    monkeypatch.setattr(compile_cache, "compile_model", lambda *given: compiled.append(given) or compile_model(*given))
     other = examples["role_0"].map({"train": "train", "validation": "test", "test": "validation"})
     folder = write_inputs(tmp_path, examples.assign(role_1=other), features)
     specs = [head_spec(folder, fold=fold, dropout=0.5) for fold in (0, 1)]
     together = [train_fold(spec) for spec in specs]
     assert len(compiled) == 2  # penalties 0 and 10, two rates, two folds
-    monkeypatch.setattr(engine, "_compiled", {})
+    monkeypatch.setattr(compile_cache, "_compiled", {})
     alone = train_fold(specs[1])
     assert_same_training(together[1], alone)
     files = [TrainedPaths(tmp_path / name) for name in ("together", "alone")]

@@ -1,6 +1,7 @@
 """Train a baseline: the same network from random weights, or from shuffled pretrained weights (see rescaling.py)."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pipeline.arms.networks import ScratchNetwork
@@ -34,10 +35,7 @@ def train_baseline(
     Returns:
         A line for the log.
     """
-
-    def live(fold: int) -> Path:
-        return paths.live(stage, name, fold)
-
+    live = partial(paths.live, stage, name)
     specs = baseline_specs(params, paths, baseline, live=live, statistics_from=statistics_from)
     return train_arm(specs, arm, paths.trained(kind, name), paths.kept(stage, name), {"target": baseline.target})
 

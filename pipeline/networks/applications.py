@@ -105,6 +105,5 @@ def _normalise_as_published(backbone: keras.Model) -> None:
     for layer in backbone.layers:
         if isinstance(layer, layers.Normalization) and layer.weights:
             count = np.zeros((), "int64")
-            layer.load_own_variables(
-                {"0": np.array(IMAGENET_MEAN), "1": np.square(IMAGENET_DEVIATION), "2": count}  # as a saved file has it
-            )
+            saved = {"0": np.array(IMAGENET_MEAN), "1": np.square(IMAGENET_DEVIATION), "2": count}  # as in a file
+            layer.load_own_variables(saved)

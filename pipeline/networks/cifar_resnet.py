@@ -4,6 +4,7 @@ With b blocks a stage the network is ResNet-(6 b + 2): ResNet-8 (also in MLPerf 
 from scratch in minutes on a CPU.
 """
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,16 +16,6 @@ FILTERS = (16, 32, 64)  # of the three stages
 # The paper's 32 pixels keep their size through the stem. Images here are larger and halve it there, as the paper's
 # ImageNet networks do: at 80 pixels two CPU cores train ResNet-8 on 520 images/s with stride 2, on 127 with stride 1.
 STEM_STRIDE = 2
-
-
-def cifar_resnet8(image_size: int) -> keras.Model:
-    """Build ResNet-8; see `cifar_resnet`."""
-    return cifar_resnet(image_size, blocks=1)
-
-
-def cifar_resnet14(image_size: int) -> keras.Model:
-    """Build ResNet-14; see `cifar_resnet`."""
-    return cifar_resnet(image_size, blocks=2)
 
 
 def cifar_resnet(image_size: int, blocks: int) -> keras.Model:
@@ -52,6 +43,10 @@ def cifar_resnet(image_size: int, blocks: int) -> keras.Model:
     return keras.Model(pixels, x, name=f"cifar_resnet{6 * blocks + 2}")
 
 
+cifar_resnet8 = partial(cifar_resnet, blocks=1)
+cifar_resnet14 = partial(cifar_resnet, blocks=2)
+
+
 def _residual(x: Any, filters: int, stride: int, name: str) -> Any:
     shortcut = x
     if stride > 1 or x.shape[-1] != filters:
@@ -62,13 +57,6 @@ def _residual(x: Any, filters: int, stride: int, name: str) -> Any:
 
 
 def _convolution(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
-    x = layers.Conv2D(
-        filters,
-        kernel,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=f"{name}_conv",
-    )(x)
+    options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
+    x = layers.Conv2D(filters, kernel, strides=stride, name=f"{name}_conv", **options)(x)
     return layers.BatchNormalization(name=f"{name}_bn")(x)

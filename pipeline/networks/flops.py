@@ -157,21 +157,18 @@ def _kinds(*names: str, ranks: tuple[str, ...] = ("1D", "2D", "3D")) -> tuple[ty
     return tuple(getattr(layers, name + rank) for name in names for rank in ranks)
 
 
-_FLAT = ("1D", "2D")
 _MOVES = (layers.InputLayer, layers.Flatten, layers.Reshape, layers.Permute, layers.Concatenate, layers.Dropout)
 _MERGES = (layers.Add, layers.Multiply, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum)
-_AFFINE = (layers.BatchNormalization, layers.Rescaling, layers.Normalization)
-_GLOBAL_POOLING = _kinds("GlobalAveragePooling", "GlobalMaxPooling")
 
 # The first matching row applies. In Keras transposed, depthwise and separable convolutions do not subclass Conv.
 FORMULAS: tuple[tuple[tuple[type, ...], Formula], ...] = (
-    (_kinds("DepthwiseConv", ranks=_FLAT), _depthwise),
-    (_kinds("SeparableConv", ranks=_FLAT), _separable),
+    (_kinds("DepthwiseConv", ranks=("1D", "2D")), _depthwise),
+    (_kinds("SeparableConv", ranks=("1D", "2D")), _separable),
     (_kinds("Conv", ranks=("1DTranspose", "2DTranspose", "3DTranspose")), _transposed),
     ((*_kinds("Conv"), layers.Dense), _convolution),
-    (_AFFINE, _per_input(2)),
+    ((layers.BatchNormalization, layers.Rescaling, layers.Normalization), _per_input(2)),
     ((layers.LayerNormalization, layers.GroupNormalization), _per_input(7)),
-    (_GLOBAL_POOLING, _per_input(1)),
+    (_kinds("GlobalAveragePooling", "GlobalMaxPooling"), _per_input(1)),
     (_kinds("AveragePooling", "MaxPooling"), _pooling),
     (_MERGES, _merge),
     ((*_MOVES, *_kinds("ZeroPadding"), *_kinds("Cropping"), *_kinds("UpSampling")), _per_input(0)),

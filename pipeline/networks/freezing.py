@@ -69,10 +69,8 @@ def cut_layer(backbone: keras.Model, unfreeze: int | str) -> str:
     """
     listed, parts = steps(backbone), blocks(backbone)
     entrance = listed[0].name
-    before = {
-        part.name: previous for part, previous in zip(parts, [entrance, *(p.output for p in parts)], strict=False)
-    }
-    before[ALL] = entrance
+    inputs = [entrance, *(part.output for part in parts[:-1])]
+    before = {ALL: entrance} | dict(zip([part.name for part in parts], inputs, strict=True))
     if isinstance(unfreeze, int):
         if not 0 <= unfreeze <= len(parts):
             raise InputError(

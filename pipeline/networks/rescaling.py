@@ -26,12 +26,8 @@ def shuffle_weights(network: keras.Model, source: keras.Model, seed: int) -> Non
     Raises:
         ValueError: the two have different architectures.
     """
-    kept = {
-        weight.path
-        for layer in network.layers
-        if isinstance(layer, keras.layers.Normalization)
-        for weight in layer.weights
-    }
+    normalizations = [layer for layer in network.layers if isinstance(layer, keras.layers.Normalization)]
+    kept = {weight.path for layer in normalizations for weight in layer.weights}
     shapes = [[tuple(weight.shape) for weight in model.weights] for model in (network, source)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"'{network.name}' and '{source.name}' do not have the same weights to shuffle")

@@ -16,7 +16,7 @@ from pipeline.store.files import read_npy
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.batches import draw_epoch, epoch_shape
-from pipeline.training.fit import learning_rates
+from pipeline.training.fit import check_finite, learning_rates
 
 # projections (2 n, d), rows i and n + i being views of one image, -> scalar loss
 PairLoss = Callable[[Any], Any]
@@ -51,7 +51,7 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
                 bar.update(shape.size)
             seen = 2 * epoch * shape.steps * shape.size
             row = {"epoch": epoch, "images_seen": seen, **spent(seen, 0), "loss": float(np.mean(losses))}
-            _check_finite(row, task)
+            check_finite(row, settings.learning_rate, f"The loss of '{task.name}'")
             history.append(row)
     return PretrainResult(history)
 
@@ -83,11 +83,3 @@ def compile_pairs(model: keras.Model, loss: PairLoss, settings: TwoViews) -> Non
         return loss(projections)
 
     model.compile(optimizer, batch_loss, jit_compile=keras.backend.backend() == "jax")
-
-
-def _check_finite(row: dict[str, Any], task: Task) -> None:
-    if not np.isfinite(row["loss"]):
-        raise InputError(
-            f"The loss of '{task.name}' became {row['loss']} in epoch {row['epoch']} at learning rate "
-            f"{task.settings.learning_rate:g}; no model was written. Lower the learning rate, or lengthen `warmup`."
-        )

@@ -95,7 +95,7 @@ def fit(
             loss = _train_epoch(model, batches_of(train, load, plan, epoch), rates[epoch - 1], on_images)
         row: dict[str, Any] = {"epoch": epoch, "images_seen": epoch * shape.steps * shape.size, "loss": loss}
         row |= _validate(model, load, validation)
-        _check_finite(row, plan)
+        check_finite(row, plan.learning_rate)
         history.append(row)
         keep = stopping.update(row["val_loss"])
         if keep:
@@ -174,11 +174,12 @@ def _train_epoch(
     return float(np.mean(losses))
 
 
-def _check_finite(row: dict[str, Any], plan: Plan) -> None:
-    losses = [value for value in (row["loss"], row["val_loss"]) if value is not None]
+def check_finite(row: dict[str, Any], learning_rate: float, what: str = "The loss") -> None:
+    """Raise InputError where the training or validation loss of an epoch's row is nan or infinite."""
+    losses = [row[name] for name in ("loss", "val_loss") if row.get(name) is not None]
     if not np.isfinite(losses).all():
         raise InputError(
-            f"The loss became {losses[0]} in epoch {row['epoch']} at learning rate {plan.learning_rate:g}; "
+            f"{what} became {losses[0]} in epoch {row['epoch']} at learning rate {learning_rate:g}; "
             "no model was written. Lower the learning rate, or lengthen `warmup`."
         )
 

@@ -1,4 +1,4 @@
-"""One fold of one arm: its contract, its choice on validation, and nothing from the tested images."""
+"""Training a fold: its contract, selection on validation only, no leakage from the test images."""
 
 import io
 import zipfile
@@ -82,7 +82,7 @@ def test_cost_counts_the_whole_sweep_and_the_chosen_setting(result):
     assert result.cost["train_images"] == 24
 
 
-def test_cost_tells_forward_from_backward_and_validates_forward(result):
+def test_cost_splits_forward_from_backward_and_validates_forward(result):
     """A head of 2 outputs on 5 features: no gradient of its inputs, so backward costs an image what forward does."""
     dense = (2 * 5 * 2 + 2 + 2) / 1e9  # weights, bias, softmax
     validated = 12 * (result.history["epoch"] > 0).sum()

@@ -1,4 +1,4 @@
-"""Random weights with a source's statistics: the same numbers, tensor by tensor, in another order."""
+"""Random weights with a source's statistics: every tensor holds the source's entries, shuffled."""
 
 import keras
 import numpy as np
@@ -48,7 +48,7 @@ def test_the_seed_decides_the_order():
     assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0], found[2])
 
 
-def test_what_a_preprocessing_layer_knows_of_its_inputs_stays():
+def test_normalization_statistics_stay():
     def made(mean):
         image = keras.Input((8, 8, 3))
         x = keras.layers.Normalization(mean=None, name="scale")(image)

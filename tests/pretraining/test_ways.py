@@ -1,4 +1,4 @@
-"""Every way of pretraining on images that hold what it looks for, and what all of them promise."""
+"""Every pretraining method on images that it can learn from, and the contract of all."""
 
 from dataclasses import replace
 from unittest import mock

@@ -1,12 +1,13 @@
-"""The training of a baseline, from params to its out: from random weights, or from those of given statistics."""
+"""Train a baseline: the same network from random weights, or from shuffled pretrained weights (see rescaling.py)."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from pipeline.arms.many import train_arm
 from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import FoldSpec, sweep
 from pipeline.arms.specs import fold_specs
+from pipeline.arms.train import train_arm
 from pipeline.config.params import Params
 from pipeline.config.schema import Baseline
 from pipeline.store.files import read_parquet
@@ -23,22 +24,19 @@ def train_baseline(
     kind: str,
     stage: str,
     name: str,
-    statistics_of: Path | None = None,
+    statistics_from: Path | None = None,
 ) -> str:
-    """Train all layers on a baseline's target, with the budget of `scratch`, and write the arm to models/kind/name.
+    """Train all layers on a baseline's target by the settings of `scratch`, and write the arm to models/kind/name.
 
     Args:
-        statistics_of: a backbone whose weights the initial ones are a random order of; None: those of Keras. All else,
-            seeds included, is the same.
+        statistics_from: a backbone whose shuffled weights are the initial ones; None for Keras' own initialisation.
+            Everything else, seeds included, is the same.
 
     Returns:
         A line for the log.
     """
-
-    def live(fold: int) -> Path:
-        return paths.live(stage, name, fold)
-
-    specs = baseline_specs(params, paths, baseline, live=live, statistics_of=statistics_of)
+    live = partial(paths.live, stage, name)
+    specs = baseline_specs(params, paths, baseline, live=live, statistics_from=statistics_from)
     return train_arm(specs, arm, paths.trained(kind, name), paths.kept(stage, name), {"target": baseline.target})
 
 
@@ -48,9 +46,9 @@ def baseline_specs(
     baseline: Baseline,
     *,
     live: Callable[[int], Path | None] = lambda fold: None,
-    statistics_of: Path | None = None,
+    statistics_from: Path | None = None,
 ) -> list[FoldSpec]:
-    """One spec a fold of a baseline; without `live` (the folder to log a fold in) nothing is logged as it trains."""
+    """One spec per fold of a baseline; `live` maps a fold to the folder of its live log, by default to none."""
     examples = paths.target(baseline.target).examples
     network = ScratchNetwork(
         baseline.architecture,
@@ -58,7 +56,7 @@ def baseline_specs(
         len(class_names(read_parquet(examples))),
         params.scratch.batch_norm_momentum,
         baseline.sha256,
-        statistics_of,
+        statistics_from,
     )
     return fold_specs(
         params.run,

@@ -1,4 +1,4 @@
-"""The networks of the three arms: what is trained, and what is saved and used afterwards."""
+"""The networks of the arms (linear probe, fine-tuned, from scratch): which model is trained and which is saved."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +10,16 @@ import numpy as np
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.freezing import set_trainable, split_at
 from pipeline.networks.heads import build_head, set_precision, with_head
-from pipeline.networks.rescaling import take_statistics
+from pipeline.networks.rescaling import shuffle_weights
 from pipeline.networks.saving import load_model
 from pipeline.training.tuning import variable_depths
 
 
 class Trainee(NamedTuple):
-    """The network of an arm.
+    """A network to train.
 
-    `trained` maps a loader's inputs to class probabilities; `whole`, of the same variables, is what is saved; `depth`
-    is how deep below the head each trainable variable of `trained` lies (see training/tuning.py), int (variables,).
+    `trained` maps a loader's inputs to class probabilities. `whole` shares its variables and is what is saved. `depth`
+    is the depth of each trainable variable of `trained` below the head (see training/tuning.py), int (variables,).
     """
 
     trained: keras.Model
@@ -28,7 +28,7 @@ class Trainee(NamedTuple):
 
 
 class Network(Protocol):
-    """How to make the network of one arm; small and picklable, so that a fold can be sent elsewhere."""
+    """Builds the network of one arm; small and picklable, so that a fold can run in another process."""
 
     def build(self, dropout: float, l2: float, seed: int) -> Trainee: ...
 
@@ -48,7 +48,7 @@ class HeadNetwork:
 
 @dataclass(frozen=True)
 class TunedNetwork:
-    """The backbone behind `cut` and the head, trained jointly from activations at the cut (or from pixels)."""
+    """The backbone after `cut` and the trained head, fine-tuned from activations at the cut (or from pixels)."""
 
     backbone: Path
     head: Path
@@ -70,9 +70,9 @@ class TunedNetwork:
 
 @dataclass(frozen=True)
 class ScratchNetwork:
-    """The same network from random weights, all of it trained from pixels.
+    """The backbone from random weights and a head, all trained from pixels.
 
-    `statistics_of`: a backbone's file of whose weights the random ones keep the statistics (see rescaling.py).
+    `statistics_from`: the file of a backbone whose shuffled weights are the initial ones (see rescaling.py).
     """
 
     architecture: str
@@ -80,13 +80,13 @@ class ScratchNetwork:
     classes: int
     batch_norm_momentum: float
     sha256: str | None
-    statistics_of: Path | None = None
+    statistics_from: Path | None = None
 
     def build(self, dropout: float, l2: float, seed: int) -> Trainee:
-        source = load_model(self.statistics_of) if self.statistics_of else None  # before the seeds are set
+        source = load_model(self.statistics_from) if self.statistics_from else None  # before the seeds are set
         backbone = build_backbone(self.architecture, self.image_size, seed, self.sha256)
         if source is not None:
-            take_statistics(backbone, source, seed)
+            shuffle_weights(backbone, source, seed)
         set_precision(backbone)
         for layer in backbone.layers:
             if isinstance(layer, keras.layers.BatchNormalization):

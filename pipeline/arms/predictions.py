@@ -1,4 +1,4 @@
-"""The table of what a training says of its tested images."""
+"""The table of a training's predictions on the test images."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from pipeline.training.folds import class_names
 
 
 def predictions_table(examples: pd.DataFrame, fold: int, positions: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
-    """The contract of predictions.parquet: row, image_id, fold, label, p_<class>... in the order of the examples."""
+    """The rows of predictions.parquet: row, image_id, fold, label, p_<class>... in the order of `positions` (n,)."""
     table = examples.iloc[positions][["row", "image_id", "label"]].reset_index(drop=True)
     table.insert(2, "fold", fold)
     for index, name in enumerate(class_names(examples)):

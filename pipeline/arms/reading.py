@@ -1,6 +1,4 @@
-"""Reading trained arms: the one way from the files of an output to what is compared."""
-
-from pathlib import Path
+"""Read trained arms from the files of an output."""
 
 import pandas as pd
 
@@ -14,24 +12,21 @@ def read_arms(trained: TrainedPaths, examples: pd.DataFrame, classes: list[str])
     """Read all arms of an output, in the order of their training.
 
     Args:
-        examples: of the target, in whose order the probabilities come. classes: in the order of their columns.
+        examples: of the target, in whose order the probabilities are returned.
+        classes: in the order of the probabilities' columns.
 
     Raises:
-        ValueError: an arm was not tested on just these images in just these folds.
+        ValueError: an arm was not tested on exactly these images in these folds.
     """
     names = read_json(trained.facts)["arms"]
-    return {name: read_arm(trained.arm(name), examples, classes) for name in names}
+    return {name: _read_arm(trained.arm(name), examples, classes) for name in names}
 
 
-def read_arm(files: ArmPaths, examples: pd.DataFrame, classes: list[str]) -> Arm:
-    """Read one arm; one that was not trained epoch by epoch has no trajectory and no history."""
+def _read_arm(files: ArmPaths, examples: pd.DataFrame, classes: list[str]) -> Arm:
     return Arm(
         probabilities=aligned(read_parquet(files.predictions), examples, classes),
         cost=read_json(files.cost),
-        trajectory=_if_there(files.trajectory),
+        # an arm that is not trained epoch by epoch has neither of these
+        trajectory=read_parquet(files.trajectory) if files.trajectory.exists() else None,
         history=pd.read_csv(files.history) if files.history.exists() else None,
     )
-
-
-def _if_there(table: Path) -> pd.DataFrame | None:
-    return read_parquet(table) if table.exists() else None

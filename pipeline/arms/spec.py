@@ -1,4 +1,4 @@
-"""One training: everything that it depends on, and what it came to."""
+"""The specification and the result of training one fold of an arm."""
 
 import itertools
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pipeline.training.fit import Plan
 
 @dataclass(frozen=True)
 class Setting:
-    """One point of an arm's sweep."""
+    """One point of an arm's hyperparameter sweep."""
 
     learning_rate: float
     l2: float
@@ -24,9 +24,8 @@ class Setting:
 class FoldSpec:
     """Everything that one fold of one arm depends on; arrays by path.
 
-    `inputs` is images.npy, cut.npy or pooled.npy, as `kind` says: pixels, activations or features. `plan` is complete
-    but for what the sweep's `settings` say. `forecast`, where there is one, was told before anything is trained: the
-    cost says which one it was.
+    `inputs` is images.npy, cut.npy or pooled.npy, according to `kind`: pixels, activations or features. `plan` holds
+    all settings but those of the sweep. `forecast` is a file written before training; its hash goes into the cost.
     """
 
     arm: str
@@ -47,11 +46,11 @@ class FoldSpec:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one fold of one arm came to.
+    """The result of one fold of one arm.
 
-    `predictions`: one row a test image. `trajectory`: the same for every epoch that was the best so far on validation,
-    with the epoch and what had been spent; the epoch that was kept is the last in it. `history`: one row an epoch of
-    every setting. `cost`: counts, no clocks.
+    `predictions`: one row a test image. `trajectory`: the same rows for every epoch with the best validation loss so
+    far, with the epoch and the compute spent; its last epoch is the kept one. `history`: one row an epoch of every
+    setting. `cost`: counts, no clock times.
     """
 
     model: keras.Model

@@ -1,4 +1,4 @@
-"""From params to the specs of an arm's folds."""
+"""Build the specs of an arm's folds from params."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,15 +27,27 @@ def fold_specs(
     repeat: int = 0,
     forecast: Path | None = None,
 ) -> list[FoldSpec]:
-    """The specs of an arm, one a fold; through this function arms share folds, seed, class weights and augmentation.
+    """One spec per fold of an arm; all arms share folds, seed, class weights and augmentation.
 
     Args:
-        method: how blocks are trained, where it is not all of them jointly.
-        repeat: from 1 on, the same arm once more under another seed.
-        forecast: the file of the forecast made before the arm is trained, where there is one.
+        fitting: the section of params.yaml for this arm (head, tune or scratch).
+        method: the fine-tuning method.
+        repeat: from 1 on, a repetition of the same arm under another seed.
+        forecast: the file of the forecast made before the arm is trained, if there is one.
     """
-    seed = seed_for(run.seed, "repeat", repeat) if repeat else run.seed
-    plan = plan_of(fitting, settings[0].learning_rate, seed, method)
+    plan = Plan(
+        learning_rate=settings[0].learning_rate,
+        epochs=fitting.epochs,
+        patience=fitting.patience,
+        batch_size=fitting.batch_size,
+        schedule=fitting.schedule,
+        warmup=fitting.warmup,
+        weight_decay=fitting.weight_decay,
+        seed=seed_for(run.seed, "repeat", repeat) if repeat else run.seed,
+        min_steps=fitting.min_steps,
+        keep=fitting.keep,
+        method=method,
+    )
     return [
         FoldSpec(
             arm=arm,
@@ -58,31 +70,13 @@ def fold_specs(
     ]
 
 
-def plan_of(fitting: Fitting, learning_rate: float, seed: int, method: TuningMethod) -> Plan:
-    """How to fit by a section of params.yaml (head, tune or scratch), at one learning rate of its sweep."""
-    return Plan(
-        learning_rate=learning_rate,
-        epochs=fitting.epochs,
-        patience=fitting.patience,
-        batch_size=fitting.batch_size,
-        schedule=fitting.schedule,
-        warmup=fitting.warmup,
-        weight_decay=fitting.weight_decay,
-        seed=seed,
-        min_steps=fitting.min_steps,
-        keep=fitting.keep,
-        method=method,
-    )
-
-
 def unfreeze_of(params: Params, transfer: str) -> int | str:
-    """The blocks of the backbone that a transfer tunes: its own `unfreeze`, else that of `tune`."""
+    """The blocks that a transfer fine-tunes: its own `unfreeze`, else that of `tune`."""
     own = params.transfers[transfer].unfreeze
     return params.tune.unfreeze if own is None else own
 
 
 def method_of(params: Params, transfer: str) -> TuningMethod:
-    """How a transfer's blocks are tuned: by its own `method`, else that of `tune`, with the settings of `tune`."""
-    return TuningMethod(
-        params.transfers[transfer].method or params.tune.method, params.tune.layer_decay, params.tune.l2_sp
-    )
+    """A transfer's fine-tuning method: its own `method`, else that of `tune`, with the settings of `tune`."""
+    name = params.transfers[transfer].method or params.tune.method
+    return TuningMethod(name, params.tune.layer_decay, params.tune.l2_sp)

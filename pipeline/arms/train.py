@@ -1,7 +1,10 @@
-"""One fold of one arm: a pure call, with everything it needs in its spec and no state shared with its neighbours."""
+"""Train an arm: one fold is a pure function of its spec, and an arm is written once all its folds are finished."""
 
 import math
+import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,18 +12,30 @@ import pandas as pd
 
 from pipeline.arms.networks import Trainee
 from pipeline.arms.predictions import predictions_table
+from pipeline.arms.resuming import StoredFold, resume
 from pipeline.arms.spec import FoldResult, FoldSpec, Setting
 from pipeline.networks.flops import forward_and_backward, spending
 from pipeline.networks.freezing import assert_unmoved, batch_norm_statistics
-from pipeline.store.files import read_parquet, sha256_file
+from pipeline.store.files import (
+    read_json,
+    read_parquet,
+    replacing_folder,
+    sha256_file,
+    write_csv,
+    write_json,
+    write_parquet,
+)
+from pipeline.store.outs import ArmPaths, KeptPaths, TrainedPaths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import Loader, activation_loader, epoch_shape, feature_loader, pixel_loader
-from pipeline.training.engine import compiled_like, copy_state
+from pipeline.training.compile_cache import compiled_like, copy_state
 from pipeline.training.fit import Fit, fit, probabilities
 from pipeline.training.folds import Fold, fold_parts
 from pipeline.training.live_log import live_log
+
+SUMMED = ("gflops", "forward_gflops", "backward_gflops")  # over an arm's folds
 
 
 @dataclass(frozen=True)
@@ -34,15 +49,15 @@ class _Trial:
 
 
 def train_fold(spec: FoldSpec) -> FoldResult:
-    """Fit every setting of the sweep, keep the one with the lowest validation loss, predict the test part with it.
+    """Fit every setting of the sweep, select by validation loss, and predict the test part with the selected one.
 
-    The test part is only ever predicted: neither the setting nor the epoch is chosen on it.
+    The test part is only ever predicted: it selects neither the setting nor the epoch.
     """
     forecast = {"forecast_sha256": sha256_file(spec.forecast)} if spec.forecast else {}
     keras.config.set_dtype_policy(spec.precision)
     examples = read_parquet(spec.examples)
     parts = fold_parts(examples, spec.fold, spec.class_weight)
-    load = loader_for(spec, examples)
+    load = _loader(spec, examples)
     trials = [_try(spec, setting, load, parts, examples) for setting in spec.settings]
     best = min(trials, key=lambda trial: trial.fit.kept_loss)
     return FoldResult(
@@ -54,8 +69,52 @@ def train_fold(spec: FoldSpec) -> FoldResult:
     )
 
 
-def loader_for(spec: FoldSpec, examples: pd.DataFrame) -> Loader:
-    """The loader of a spec's kind of inputs."""
+def train_arm(
+    specs: list[FoldSpec],
+    name: str,
+    out: TrainedPaths,
+    kept: KeptPaths,
+    facts: dict[str, Any],
+    *,
+    earlier: TrainedPaths | None = None,
+    before_gflops: float = 0.0,
+    call: Callable[[FoldSpec], FoldResult] = train_fold,
+) -> str:
+    """Train all folds of an arm and write its output as a whole; returns a line for the log.
+
+    Finished folds are stored until the output is in place, and those of an interrupted run are reused (resuming.py).
+
+    Args:
+        name: of the arm.
+        facts: about the output, without the names of its arms.
+        earlier: the output whose arms this one starts from; they are copied into this output.
+        before_gflops: compute spent before training, such as the extraction of features.
+        call: trains one fold; may hand it to a pool of processes or machines.
+    """
+    folds = resume(kept, specs)
+    for fold in folds:
+        if not fold.finished:
+            fold.store(call(fold.spec))
+    with replacing_folder(out.folder) as folder:
+        written = TrainedPaths(folder)
+        names = copy_arms(earlier, written) if earlier else []
+        written.arm(name).folder.mkdir()
+        costs = _collect(folds, written.arm(name), before_gflops)
+        write_json(written.facts, {**facts, "arms": [*names, name], "judged": name})
+    shutil.rmtree(kept.folder)
+    epochs = ", ".join(f"{cost['kept_epoch']}/{cost['epochs']}" for cost in costs)
+    return f"{len(specs)} folds, epochs {epochs}, {sum(cost['gflops'] for cost in costs):,.0f} GFLOPs"
+
+
+def copy_arms(source: TrainedPaths, copy: TrainedPaths) -> list[str]:
+    """Copy the folders of all arms of an output into another; returns their names."""
+    names: list[str] = read_json(source.facts)["arms"]
+    for name in names:
+        shutil.copytree(source.arm(name).folder, copy.arm(name).folder)
+    return names
+
+
+def _loader(spec: FoldSpec, examples: pd.DataFrame) -> Loader:
     if spec.kind == "pixels":
         return pixel_loader(spec.inputs, examples["row"].to_numpy(), spec.augmentation)
     return {"activations": activation_loader, "features": feature_loader}[spec.kind](spec.inputs)
@@ -65,7 +124,7 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
     seed = seed_for(spec.plan.seed, spec.arm, spec.fold)
 
     def build() -> Trainee:
-        keras.utils.clear_session()  # layer names, and so the bytes of a saved model, do not depend on what came before
+        keras.utils.clear_session()  # layer names, and so the saved bytes, must not depend on earlier networks
         return spec.network.build(spec.dropout, setting.l2, seed)
 
     trainee, trajectory = build(), list[pd.DataFrame]()
@@ -89,10 +148,9 @@ def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: 
                 table = predictions_table(examples, spec.fold, parts.test.positions, predicted)
                 trajectory.append(table.assign(**{k: row[k] for k in ("epoch", "images_seen", "gflops")}))
 
-        depth = trainee.depth
-        fitted = fit(model, load, parts.train, parts.validation, plan, on_epoch, bar.update, depth)
-    copy_state(model, trainee.trained)  # what is saved was never compiled: it carries no optimizer
-    assert_unmoved(frozen, batch_norm_statistics(trainee.whole))  # whatever Keras made of `trainable`
+        fitted = fit(model, load, parts.train, parts.validation, plan, on_epoch, bar.update, trainee.depth)
+    copy_state(model, trainee.trained)  # the saved network was never compiled: it carries no optimizer
+    assert_unmoved(frozen, batch_norm_statistics(trainee.whole))  # however Keras treats `trainable`
     return _Trial(setting, trainee, fitted, trajectory)
 
 
@@ -122,3 +180,20 @@ def _cost(fold: int, trials: list[_Trial], best: _Trial, parts: Fold) -> dict[st
         **forward_and_backward(whole["gflops"], whole["backward_gflops"]),
         "trainable_parameters": sum(math.prod(v.shape) for v in best.trainee.trained.trainable_variables),
     }
+
+
+def _collect(folds: list[StoredFold], written: ArmPaths, before_gflops: float) -> list[dict[str, Any]]:
+    """Write an arm from its finished folds; returns the cost of each."""
+    for fold in folds:
+        shutil.copyfile(fold.files.model, written.model(fold.spec.fold))
+    write_parquet(written.predictions, _joined(fold.files.predictions for fold in folds))
+    write_parquet(written.trajectory, _joined(fold.files.trajectory for fold in folds))
+    write_csv(written.history, _joined(fold.files.history for fold in folds))
+    costs = [read_json(fold.files.cost) for fold in folds]
+    sums = {count: sum(cost[count] for cost in costs) for count in SUMMED}
+    write_json(written.cost, {"folds": costs, **sums, "before_gflops": before_gflops})
+    return costs
+
+
+def _joined(tables: Iterable[Path]) -> pd.DataFrame:
+    return pd.concat([read_parquet(table) for table in tables], ignore_index=True)

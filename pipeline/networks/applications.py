@@ -1,4 +1,4 @@
-"""The models of keras.applications as backbones that take raw pixels: their own preprocessing becomes layers."""
+"""Backbones from keras.applications that take raw pixels: each family's preprocessing becomes layers."""
 
 import sys
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from keras import layers
 
 from pipeline.store.errors import InputError
 
-# EfficientNetB0..B7 normalise inside the network with statistics that only the published weights bring along. Every
-# network gets these, random weights or not, or the two would not see the same pixels (keras.applications adds, for
-# weights="imagenet" only, a division by the square root of the deviation; the variance here includes it).
+# EfficientNetB0..B7 normalise inside the network, with statistics that come with the published weights only. Here
+# networks with random weights get them too, so that both see the same pixels. (For weights="imagenet" alone
+# keras.applications also divides by the square root of the deviation; the variance here includes that.)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -34,12 +34,12 @@ def build_application(name: str, image_size: int, weights: Path | None = None) -
 
     Args:
         name: a name of `APPLICATIONS` in pipeline/registry/architectures.py.
-        image_size: s, at least the 32 to 75 pixels that the network asks for.
-        weights: the file of the published ones (see downloads.py), None for random ones.
+        image_size: s, at least the network's minimum of 32 to 75 pixels.
+        weights: the file of published weights (see downloads.py); None for random ones.
 
     Raises:
-        InputError: the network cannot be built at this size, or the file's weights are not its own.
-        OSError: the file is no whole HDF5 file.
+        InputError: the network cannot be built at this size, or the file holds other weights.
+        OSError: the file is not a complete HDF5 file.
     """
     builder = getattr(keras.applications, name)
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
@@ -53,20 +53,23 @@ def build_application(name: str, image_size: int, weights: Path | None = None) -
     except ValueError as error:
         raise InputError(f"{name} cannot be built at image_size {image_size}: {error}") from error
     _normalise_as_published(backbone)
-    return keras.Model(pixels, backbone.output, name=backbone.name)  # Keras itself made a list of its one input
+    return keras.Model(pixels, backbone.output, name=backbone.name)  # Keras made a list of the one input
 
 
 def preprocessing_of(name: str) -> PixelMap:
-    """The affine map that keras.applications asks the caller to apply before <name>, found by probing it."""
-    # Not every family has a public module of its own (MobileNetV3Small): the builder's own module always has the map.
+    """The `preprocess_input` of a keras.applications model as an affine map."""
+    # not every family has a public module (MobileNetV3Small), but the builder's own module always has the function
     return affine_map(sys.modules[getattr(keras.applications, name).__module__].preprocess_input)
 
 
 def affine_map(preprocess: Callable[[np.ndarray], np.ndarray]) -> PixelMap:
-    """Find the map behind a `preprocess_input` from its values on black and on one bright channel at a time.
+    """Find the affine map of a `preprocess_input` from its values on black and on one bright channel at a time.
 
     Args:
-        preprocess: takes and returns float32 (n, h, w, 3); one input channel must decide each output channel.
+        preprocess: takes and returns float32 (n, h, w, 3); each output channel must depend on one input channel.
+
+    Raises:
+        ValueError: an output channel depends on several input channels.
     """
     bright = 255.0
     probes = np.zeros((4, 1, 1, 3), "float32")
@@ -81,7 +84,7 @@ def affine_map(preprocess: Callable[[np.ndarray], np.ndarray]) -> PixelMap:
 
 
 def describe(pixel_map: PixelMap) -> str:
-    """One sentence on the map, for a card."""
+    """Describe a pixel map in words, for a source's card."""
     if pixel_map == IDENTITY:
         return "raw RGB pixels 0..255; the network itself rescales them"
     channels = "".join("RGB"[channel] for channel in pixel_map.order)
@@ -102,6 +105,5 @@ def _normalise_as_published(backbone: keras.Model) -> None:
     for layer in backbone.layers:
         if isinstance(layer, layers.Normalization) and layer.weights:
             count = np.zeros((), "int64")
-            layer.load_own_variables(
-                {"0": np.array(IMAGENET_MEAN), "1": np.square(IMAGENET_DEVIATION), "2": count}  # as a saved file has it
-            )
+            saved = {"0": np.array(IMAGENET_MEAN), "1": np.square(IMAGENET_DEVIATION), "2": count}  # as in a file
+            layer.load_own_variables(saved)

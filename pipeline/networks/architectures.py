@@ -1,4 +1,4 @@
-"""Backbones with random weights, by the name that params.yaml gives them."""
+"""Build a backbone with random weights by the name of its architecture."""
 
 import keras
 
@@ -10,23 +10,23 @@ from pipeline.store.places import load
 
 
 def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | None = None) -> keras.Model:
-    """Build a backbone with random weights, the same ones whenever the seed is the same.
+    """Build a backbone with random weights, determined by the seed.
 
     Resets Keras' global state (layer-name counters and the random seeds of Python, NumPy and the backend), so that
-    names and weights do not depend on what the process built before.
+    layer names and weights do not depend on networks built earlier.
 
     Args:
         architecture: a registered name, or the path of a `.keras` file, of which only the structure is used.
         image_size: height and width in pixels.
         seed: of the initial weights.
-        sha256: of the file; required for a path, ignored otherwise.
+        sha256: of the file; required with a path, ignored otherwise.
 
     Returns:
         A Functional model from raw pixels float32 (n, s, s, 3) of 0..255, input layer "pixels", to a feature map
         (n, h, w, c); everything is trainable.
 
     Raises:
-        InputError: unknown name, a size that the network cannot take, or a file that is refused.
+        InputError: unknown name, unsupported size, or a refused file.
     """
     check_architecture(architecture)
     keras.utils.clear_session(free_memory=False)
@@ -36,7 +36,7 @@ def build_backbone(architecture: str, image_size: int, seed: int, sha256: str | 
         return backbone
     if is_file(architecture):
         model = read_keras_file(architecture, sha256)
-        keras.utils.set_random_seed(seed)  # reading the file drew initial weights before it replaced them
+        keras.utils.set_random_seed(seed)  # loading the file consumed random numbers
         return rebuilt(model, image_size, keep_weights=False, where=architecture)
     return build_application(architecture, image_size)
 

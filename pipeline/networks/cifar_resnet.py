@@ -1,9 +1,10 @@
-"""The small residual networks of He et al. (CVPR 2016, section 4.2): three stages of blocks of two 3x3 convolutions.
+"""The small ResNets for CIFAR of He et al. (CVPR 2016, section 4.2): three stages of blocks of two 3x3 convolutions.
 
-With b blocks a stage the network is ResNet-(6 b + 2): ResNet-8 (also of MLPerf Tiny), ResNet-14, ResNet-20. They learn
-from random weights in minutes on a CPU.
+With b blocks a stage the network is ResNet-(6 b + 2): ResNet-8 (also in MLPerf Tiny), ResNet-14, ResNet-20. They train
+from scratch in minutes on a CPU.
 """
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -17,21 +18,10 @@ FILTERS = (16, 32, 64)  # of the three stages
 STEM_STRIDE = 2
 
 
-def cifar_resnet8(image_size: int) -> keras.Model:
-    """ResNet-8 with random weights; see `cifar_resnet`."""
-    return cifar_resnet(image_size, blocks=1)
-
-
-def cifar_resnet14(image_size: int) -> keras.Model:
-    """ResNet-14 with random weights; see `cifar_resnet`."""
-    return cifar_resnet(image_size, blocks=2)
-
-
 def cifar_resnet(image_size: int, blocks: int) -> keras.Model:
-    """Build the backbone with random weights (He et al., ICCV 2015).
+    """Build the backbone with random weights (initialisation: He et al., ICCV 2015).
 
-    The shortcut of a block that changes shape is a strided 1x1 convolution with batch normalisation (the paper's
-    option B).
+    Shortcuts that change shape are strided 1x1 convolutions with batch normalisation (the paper's option B).
 
     Args:
         image_size: s, in pixels.
@@ -53,6 +43,10 @@ def cifar_resnet(image_size: int, blocks: int) -> keras.Model:
     return keras.Model(pixels, x, name=f"cifar_resnet{6 * blocks + 2}")
 
 
+cifar_resnet8 = partial(cifar_resnet, blocks=1)
+cifar_resnet14 = partial(cifar_resnet, blocks=2)
+
+
 def _residual(x: Any, filters: int, stride: int, name: str) -> Any:
     shortcut = x
     if stride > 1 or x.shape[-1] != filters:
@@ -63,13 +57,6 @@ def _residual(x: Any, filters: int, stride: int, name: str) -> Any:
 
 
 def _convolution(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
-    x = layers.Conv2D(
-        filters,
-        kernel,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=f"{name}_conv",
-    )(x)
+    options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
+    x = layers.Conv2D(filters, kernel, strides=stride, name=f"{name}_conv", **options)(x)
     return layers.BatchNormalization(name=f"{name}_bn")(x)

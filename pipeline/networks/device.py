@@ -1,4 +1,4 @@
-"""The backend and the device that Keras computes on."""
+"""Choose Keras' backend and device."""
 
 import os
 import re
@@ -10,13 +10,13 @@ from pipeline.store.errors import InputError
 
 
 def use_device(device: str) -> None:
-    """Set what must be set before Keras is imported, and check that a demanded GPU is there.
+    """Select backend and device before Keras is imported, and check that a required GPU is available.
 
     Args:
         device: auto, cpu or gpu.
 
     Raises:
-        InputError: gpu is demanded and there is none.
+        InputError: gpu is required and there is none.
     """
     choose_backend()
     if device == "cpu":
@@ -33,16 +33,16 @@ def use_device(device: str) -> None:
 
 
 def choose_backend() -> None:
-    """Have Keras compute with TensorFlow, quietly, unless the environment says otherwise."""
+    """Use TensorFlow, with its log level at errors only, unless the environment sets another backend."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def one_operation_at_a_time() -> None:
-    """Have TensorFlow start no two operations at once: else sums of gradients come in any order, and bits differ.
+    """Make TensorFlow run one operation at a time: otherwise gradients are summed in any order, and bits differ.
 
-    A single operation still uses all cores, and training is no slower. Must come before TensorFlow's first operation;
-    a process that has computed something already (a test, a notebook) is left as it is.
+    Each operation still uses all cores, and training is no slower. It takes effect before TensorFlow's first operation
+    only; later (in a test or a notebook) it does nothing.
     """
     if os.environ.get("KERAS_BACKEND") != "tensorflow":
         return
@@ -54,10 +54,7 @@ def one_operation_at_a_time() -> None:
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Drop what native code writes to standard error meanwhile: TensorFlow's notices on import are no one's fault.
-
-    A failing import still raises.
-    """
+    """Discard what native code writes to standard error, such as TensorFlow's notices; exceptions still raise."""
     kept = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -69,7 +66,7 @@ def without_notices() -> Iterator[None]:
 
 
 def device_name() -> str:
-    """Where Keras' backend puts its arrays: an accelerator ("gpu:0", "cuda:0", "tpu:0", ...), else "cpu"."""
+    """The device of the backend's arrays: an accelerator ("gpu:0", "cuda:0", "tpu:0", ...), else "cpu"."""
     import keras
 
     # a computed array knows its device on every backend; keras.distribution does not serve PyTorch

@@ -1,4 +1,4 @@
-"""The published weights of keras.applications: their URLs, and their download into Keras' cache."""
+"""Download the published weights of keras.applications into Keras' cache."""
 
 import os
 import tempfile
@@ -15,8 +15,8 @@ from pipeline.store.errors import InputError
 PROBE_SECONDS = 3.0
 SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
 NO_TOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
-# The weights without the classifier, as keras.applications itself fetches them, by family: {name} is the architecture's
-# name and {member} what follows the family's, in lower case; {size} is the image size that MobileNets were trained at.
+# The weights without the classifier that keras.applications fetches, by family. {name} is the architecture's name in
+# lower case, {member} its part after the family's name, {size} the image size that MobileNets were trained at.
 URLS = {
     "ConvNeXt": f"{SERVER}/convnext/convnext_{{member}}_notop.h5",
     "DenseNet": f"{SERVER}/densenet/{{name}}_{NO_TOP}",
@@ -45,11 +45,11 @@ def weights_url(architecture: str, image_size: int) -> str:
 
 
 def weights_file(url: str) -> Path:
-    """The path of a weights file in Keras' cache (`models/` of KERAS_HOME), downloaded if it is not there.
+    """The path of a weights file in Keras' cache (`models/` of KERAS_HOME), downloaded if missing.
 
     Raises:
-        InputError: it is not there and cannot be downloaded; after some 3 s where there is no network, since Keras
-            alone would wait for the operating system's time limits.
+        InputError: the file cannot be downloaded. Without a network this takes about 3 s; Keras alone would wait for
+            the operating system's timeouts.
     """
     models = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "models").absolute()
     path = models / url.rpartition("/")[2]
@@ -58,7 +58,7 @@ def weights_file(url: str) -> Path:
     if not reachable(url, PROBE_SECONDS):
         raise _unavailable(url, path, f"there is no connection to it within {PROBE_SECONDS:g} s")
     models.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models) as folder:  # so that a killed download leaves no part of a file
+    with tempfile.TemporaryDirectory(dir=models) as folder:  # a killed download leaves no partial file
         try:
             downloaded = keras.utils.get_file(path.name, url, cache_dir=folder, cache_subdir="")
         except Exception as error:  # Keras turns HTTP errors into plain exceptions
@@ -75,13 +75,13 @@ def reachable(url: str, seconds: float) -> bool:
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
         except urllib.error.HTTPError:
-            answered.set()  # an answer, if not a good one: the download itself then says what is wrong
+            answered.set()  # it answered; the download will report what is wrong
         except OSError:
             pass
         else:
             answered.set()
 
-    # A thread, because looking up a host's name obeys no time limit; a daemon, so that it never holds up the exit.
+    # A thread, because name resolution has no timeout; a daemon, so that it never delays the exit.
     threading.Thread(target=probe, daemon=True).start()
     return answered.wait(seconds)
 

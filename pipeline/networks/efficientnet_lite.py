@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: EfficientNet without squeeze-and-excitation with ReLU6 (Tan and Le, ICML 2019; Lite, 2020)."""
+"""EfficientNet-Lite0: EfficientNet with ReLU6 and no squeeze-and-excitation (Tan and Le, ICML 2019; Lite, 2020)."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from keras import layers
 
 
 class Stage(NamedTuple):
-    """One row of the architecture's table: `repeats` inverted residual blocks, the first of which has `stride`."""
+    """One row of the paper's table: `repeats` inverted residual blocks, the first with `stride`."""
 
     kernel: int
     stride: int

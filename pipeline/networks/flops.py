@@ -1,15 +1,15 @@
-"""Analytic floating-point operations of a model for one image, layer by layer.
+"""Count the floating-point operations (FLOPs) of a model for one image, layer by layer, from formulas.
 
-A multiply-accumulate (MAC) counts 2. What each layer counts, per image:
+A multiply-accumulate (MAC) counts 2. FLOPs of each layer for one image:
 
-- convolutions and Dense: 2 MACs for every kernel weight at every place where it is applied, plus 1 per output element
+- convolutions and Dense: 2 for every kernel weight at every position where it is applied, plus 1 per output element
   for a bias and 1 for a fused activation;
-- BatchNormalization, Rescaling, Normalization: 2 per element (scale and shift; the statistics that training adds are
-  left out); LayerNormalization and GroupNormalization: 7 per element;
+- BatchNormalization, Rescaling, Normalization: 2 per element (scale and shift, without the batch statistics);
+  LayerNormalization and GroupNormalization: 7 per element;
 - pooling: the size of the window per output element; global pooling: 1 per input element;
 - Add, Multiply and other merges: inputs - 1 per output element;
 - layers that only move or drop values: 0;
-- any other layer or function without weights (activations): 1 per output element. Any other with weights is refused,
+- any other layer or function without weights (activations): 1 per output element. Any other with weights is an error,
   since a guess would be a wrong figure in a report.
 """
 
@@ -29,15 +29,15 @@ Formula = Callable[[Any, list[int], list[int]], int]  # layer, elements of each 
 
 
 def forward_flops(model: keras.Model) -> int:
-    """Operations of one forward pass for one image; see the module's page for what counts."""
+    """FLOPs of one forward pass for one image; the module's docstring says what counts."""
     return sum(per_layer(model).values())
 
 
 def per_layer(model: keras.Model) -> dict[str, int]:
-    """Operations of one forward pass for one image by layer; layers of a nested model are "model/layer".
+    """FLOPs of one forward pass for one image by layer; layers of a nested model are "model/layer".
 
     Raises:
-        ValueError: a layer with weights that has no formula here, or a model whose input size is open.
+        ValueError: a layer with weights that has no formula here, or a model without a fixed input size.
     """
     counts: Counter[str] = Counter()
     for step in steps(model):
@@ -47,19 +47,15 @@ def per_layer(model: keras.Model) -> dict[str, int]:
 
 
 def training_flops(model: keras.Model) -> int:
-    """Operations of one training step for one image: forward and backward, without the optimizer's update.
-
-    A network trained in full costs about three forward passes, a frozen one exactly one.
-    """
+    """FLOPs of one training step for one image: forward and backward, without the optimizer's update."""
     return forward_flops(model) + backward_flops(model)
 
 
 def backward_flops(model: keras.Model) -> int:
-    """Operations of back-propagating through a model for one image, without the optimizer's update.
+    """FLOPs of the backward pass for one image, without the optimizer's update.
 
-    Backward costs each layer its forward once more for the gradient of its inputs, if any trainable weight lies before
-    it (otherwise back-propagation never passes through), and once more for the gradient of its weights, if it has
-    trainable ones.
+    Each layer costs its forward FLOPs once for the gradient of its inputs, if a trainable weight precedes it, and once
+    for the gradient of its weights, if it has trainable ones.
     """
     total = 0
     reached: set[int] = set()  # tensors that depend on a trainable weight
@@ -76,8 +72,7 @@ def backward_flops(model: keras.Model) -> int:
 
 
 def spending(model: keras.Model) -> Callable[[int, int], dict[str, float]]:
-    """(images trained on, images only predicted) to what they took: `gflops`, and `backward_gflops`, the part of them
-    that went backward."""
+    """A function (images trained on, images predicted) -> `gflops`, and its part `backward_gflops`."""
     forward, backward, step = (flops(model) / GIGA for flops in (forward_flops, backward_flops, training_flops))
     return lambda trained, predicted: {
         "gflops": trained * step + predicted * forward,
@@ -86,7 +81,7 @@ def spending(model: keras.Model) -> Callable[[int, int], dict[str, float]]:
 
 
 def forward_and_backward(gflops: float, backward: float) -> dict[str, float]:
-    """Both parts of a sum of GFLOPs as the ledgers hold them; what did not go backward went forward."""
+    """Split a sum of GFLOPs into its forward and backward parts."""
     return {"gflops": gflops, "forward_gflops": gflops - backward, "backward_gflops": backward}
 
 
@@ -145,7 +140,7 @@ def _depthwise(layer: Any, _inputs: list[int], outputs: list[int]) -> int:
 
 
 def _separable(layer: Any, _inputs: list[int], outputs: list[int]) -> int:
-    between = layer.pointwise_kernel.shape[-2]  # channels that the depthwise half hands to the pointwise half
+    between = layer.pointwise_kernel.shape[-2]  # channels between the depthwise and the pointwise half
     places = outputs[0] // layer.filters
     return 2 * places * between * (math.prod(layer.kernel_size) + layer.filters) + _extras(layer, outputs[0])
 
@@ -162,21 +157,18 @@ def _kinds(*names: str, ranks: tuple[str, ...] = ("1D", "2D", "3D")) -> tuple[ty
     return tuple(getattr(layers, name + rank) for name in names for rank in ranks)
 
 
-_FLAT = ("1D", "2D")
 _MOVES = (layers.InputLayer, layers.Flatten, layers.Reshape, layers.Permute, layers.Concatenate, layers.Dropout)
 _MERGES = (layers.Add, layers.Multiply, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum)
-_AFFINE = (layers.BatchNormalization, layers.Rescaling, layers.Normalization)
-_GLOBAL_POOLING = _kinds("GlobalAveragePooling", "GlobalMaxPooling")
 
-# The first row that fits decides: in Keras a transposed, depthwise or separable convolution is no plain one.
+# The first matching row applies. In Keras transposed, depthwise and separable convolutions do not subclass Conv.
 FORMULAS: tuple[tuple[tuple[type, ...], Formula], ...] = (
-    (_kinds("DepthwiseConv", ranks=_FLAT), _depthwise),
-    (_kinds("SeparableConv", ranks=_FLAT), _separable),
+    (_kinds("DepthwiseConv", ranks=("1D", "2D")), _depthwise),
+    (_kinds("SeparableConv", ranks=("1D", "2D")), _separable),
     (_kinds("Conv", ranks=("1DTranspose", "2DTranspose", "3DTranspose")), _transposed),
     ((*_kinds("Conv"), layers.Dense), _convolution),
-    (_AFFINE, _per_input(2)),
+    ((layers.BatchNormalization, layers.Rescaling, layers.Normalization), _per_input(2)),
     ((layers.LayerNormalization, layers.GroupNormalization), _per_input(7)),
-    (_GLOBAL_POOLING, _per_input(1)),
+    (_kinds("GlobalAveragePooling", "GlobalMaxPooling"), _per_input(1)),
     (_kinds("AveragePooling", "MaxPooling"), _pooling),
     (_MERGES, _merge),
     ((*_MOVES, *_kinds("ZeroPadding"), *_kinds("Cropping"), *_kinds("UpSampling")), _per_input(0)),

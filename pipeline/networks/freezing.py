@@ -1,4 +1,4 @@
-"""Which layers of a backbone are frozen: its blocks, the places where it can be cut, and the cut itself."""
+"""Freeze the lower layers of a backbone: find its blocks, cut it between two of them, set `trainable`."""
 
 import difflib
 import re
@@ -12,7 +12,7 @@ from pipeline.store.errors import InputError
 
 STEM, TOP, ALL = "stem", "top", "all"
 
-# How the families name the layers of a block; the first pattern that fits the start of a layer's name decides.
+# Layer-name patterns of the blocks of each family; the first that matches the start of a layer's name applies.
 BLOCK_NAMES: tuple[tuple[str, str], ...] = (
     (r"conv\d+_block\d+", r"\g<0>"),  # ResNet, DenseNet
     (r"(?:convnext_[a-z]+_)?(stage_\d+_block_\d+|downsampling_block_\d+)", r"\1"),  # ConvNeXt
@@ -26,7 +26,7 @@ BLOCK_NAMES: tuple[tuple[str, str], ...] = (
 
 
 class Block(NamedTuple):
-    """Consecutive layers of a backbone that end at a layer through which every path passes."""
+    """Consecutive layers of a backbone, up to a layer through which every path passes."""
 
     name: str
     layers: tuple[str, ...]
@@ -34,11 +34,11 @@ class Block(NamedTuple):
 
 
 def blocks(backbone: keras.Model) -> list[Block]:
-    """Group the layers of a backbone, first to last, into what its family calls blocks.
+    """Group the layers of a backbone, first to last, into the blocks of its family.
 
-    What precedes the first named block is "stem" and what follows the last is "top" (a family that ends in a block,
-    such as VGG or Inception, has no "top"). A network without familiar names gets one block for each stretch that
-    begins with a weighted layer, named after that layer.
+    Layers before the first named block are "stem", those after the last are "top" (families that end in a block, such
+    as VGG or Inception, have no "top"). In an unknown family every part between two cuts that has weights begins a
+    block, named after its first layer with weights.
     """
     listed = steps(backbone)
     segments = _segments(listed)
@@ -57,7 +57,7 @@ def blocks(backbone: keras.Model) -> list[Block]:
 
 
 def cut_layer(backbone: keras.Model, unfreeze: int | str) -> str:
-    """Name the layer whose output is the cut between the frozen and the trained part.
+    """The name of the layer whose output is the cut between the frozen and the trained part.
 
     Args:
         backbone: a Functional model.
@@ -65,14 +65,12 @@ def cut_layer(backbone: keras.Model, unfreeze: int | str) -> str:
             name of the first trained block or layer; or "all", for which the cut is the input layer.
 
     Raises:
-        InputError: more blocks than there are, or a name after which the network is not in two parts.
+        InputError: more blocks than there are, or a name at which the network cannot be cut in two.
     """
     listed, parts = steps(backbone), blocks(backbone)
     entrance = listed[0].name
-    before = {
-        part.name: previous for part, previous in zip(parts, [entrance, *(p.output for p in parts)], strict=False)
-    }
-    before[ALL] = entrance
+    inputs = [entrance, *(part.output for part in parts[:-1])]
+    before = {ALL: entrance} | dict(zip([part.name for part in parts], inputs, strict=True))
     if isinstance(unfreeze, int):
         if not 0 <= unfreeze <= len(parts):
             raise InputError(
@@ -95,15 +93,15 @@ def cut_layer(backbone: keras.Model, unfreeze: int | str) -> str:
 
 
 def split_at(backbone: keras.Model, cut: str) -> tuple[keras.Model | None, keras.Model]:
-    """Split a backbone in two models that share its layers, so that training the top trains the backbone.
+    """Split a backbone into two models that share its layers, so that training the top trains the backbone.
 
     Args:
         cut: a layer name, as `cut_layer` returns it.
 
     Returns:
         trunk: pixels to the activation at the cut; None where the cut is the input layer.
-        top: this activation (an input layer "activation") to the feature map. With the cut at the input it is the
-            backbone itself; with the cut at the output it passes its input on and has no weights.
+        top: this activation (an input layer "activation") to the feature map; the backbone itself with the cut at the
+            input, the identity with the cut at the output.
     """
     position, listed = _cut_position(backbone, cut)
     tensor = listed[position].outputs[0]
@@ -113,7 +111,7 @@ def split_at(backbone: keras.Model, cut: str) -> tuple[keras.Model | None, keras
     activation = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name="activation")
     if position == len(listed) - 1:
         return trunk, keras.Model(activation, activation, name=f"{backbone.name}_top")
-    # Keras names the input of a model cut out of a graph by a process-wide counter: clone it onto ours, same layers.
+    # Keras would name the new input by a process-wide counter: clone onto our input, with the same layers.
     between = keras.Model(tensor, backbone.output, name=f"{backbone.name}_top")
     top = keras.models.clone_model(between, input_tensors=activation, clone_function=lambda layer: layer)
     return trunk, top
@@ -122,11 +120,11 @@ def split_at(backbone: keras.Model, cut: str) -> tuple[keras.Model | None, keras
 def set_trainable(backbone: keras.Model, cut: str, batch_norm: Literal["frozen", "train"]) -> None:
     """Freeze the layers up to and including the cut, and train the rest.
 
-    In Keras a BatchNormalization of trainable=False also uses its moving statistics in `fit`; with "frozen" all of
-    them are. Compile only afterwards: TensorFlow ignores a later change in silence.
+    A BatchNormalization with trainable=False also uses its moving statistics in `fit`; batch_norm="frozen" sets this
+    for all of them. Compile afterwards: TensorFlow silently ignores a later change.
     """
     position, listed = _cut_position(backbone, cut)
-    backbone.trainable = True  # the base first: it overwrites the flag of every layer within
+    backbone.trainable = True  # first, since it overwrites the flag of every layer
     for step in listed[: position + 1]:
         if isinstance(step.operation, keras.layers.Layer):
             step.operation.trainable = False
@@ -146,7 +144,7 @@ def batch_norm_statistics(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def assert_unmoved(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> None:
-    """Raise RuntimeError, naming the layers, unless every statistic of `before` is in `after` bit by bit."""
+    """Raise RuntimeError, naming the layers, unless every statistic of `before` is unchanged in `after`."""
     kept = {name for name, value in before.items() if name in after and np.array_equal(value, after[name])}
     moved = {name.rsplit("/", 1)[0] for name in before.keys() - kept}
     if moved:
@@ -159,7 +157,7 @@ def _segments(listed: list[Step]) -> list[list[Step]]:
 
 
 def _family_label(segment: list[Step]) -> str | None:
-    """The block that the segment belongs to: that of its last layer with a familiar name."""
+    """The block of the segment's last layer whose name matches a family, or None."""
     for step in reversed(segment):
         for pattern, template in BLOCK_NAMES:
             if match := re.match(pattern, step.name):

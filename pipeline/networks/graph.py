@@ -1,4 +1,4 @@
-"""The graph of a Functional model as a list of steps, and the places where it can be cut in two."""
+"""The graph of a Functional model in topological order, and the positions where it can be cut in two."""
 
 from typing import Any, NamedTuple
 
@@ -18,13 +18,13 @@ class Step(NamedTuple):
 
 
 def steps(model: keras.Model) -> list[Step]:
-    """List the calls that lead from the model's inputs to its outputs, every one after those that it depends on.
+    """List the calls from the model's inputs to its outputs in topological order.
 
-    Walks back from the output tensors: the calls which other models made of the same layers do not appear. Branches
-    are listed in the order in which the layer that joins them takes them, so the order depends on the model alone.
+    Walks back from the output tensors, so that calls of shared layers by other models do not appear. Branches follow
+    the order of the inputs of the layer that joins them: the order depends on the model alone.
     """
     inputs = {id(tensor) for tensor in model.inputs}
-    found: dict[tuple[int, int], Step] = {}  # (operation, call index) -> step; a dict keeps the order of insertion
+    found: dict[tuple[int, int], Step] = {}  # (operation, call index) -> step
     pending = [(tensor, False) for tensor in reversed(model.outputs)]
     while pending:  # a loop, not a recursion: deep networks exceed Python's recursion limit
         tensor, parents_listed = pending.pop()
@@ -43,10 +43,10 @@ def steps(model: keras.Model) -> list[Step]:
 
 
 def cut_positions(listed: list[Step]) -> list[int]:
-    """Positions of the steps through which every path from the input to the output passes, with a single output.
+    """Positions of the single-output steps through which every path from the input to the output passes.
 
-    These are the dominators of the last step. In a topological order, a step is one exactly if no tensor made before
-    it is still needed after it: one sweep with the furthest consumer so far.
+    These are the dominators of the last step. In a topological order a step is one if no tensor made before it is used
+    after it: one sweep that tracks the furthest consumer.
     """
     furthest = [0] * len(listed)
     producer: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Backbones that a user brings as a `.keras` file: read without running any code of the file, and resized."""
+"""Load a user's backbone from a `.keras` file without running its code, and rebuild it for another image size."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from pipeline.store.errors import InputError
 
 
 def read_keras_file(path: str | Path, sha256: str | None) -> keras.Model:
-    """Load a backbone from a `.keras` file whose SHA-256 is known, in Keras' safe mode.
+    """Load a backbone from a `.keras` file with a pinned SHA-256, in Keras' safe mode.
 
     Returns:
         A Functional model from float32 (n, h, w, 3) to a feature map (n, h', w', c).
 
     Raises:
-        InputError: wrong digest; a file that Keras refuses (a Lambda, a class of one's own, a damaged file); a network
-            with several inputs or outputs, or whose input is no image or whose output is no feature map.
+        InputError: wrong digest; a file that Keras refuses (a Lambda, a custom class, a damaged file); a network with
+            several inputs or outputs, or whose input is not an image or whose output is not a feature map.
     """
     read_pinned(path, sha256)
     try:
@@ -29,7 +29,7 @@ def read_keras_file(path: str | Path, sha256: str | None) -> keras.Model:
             "standard layers."
         ) from error
     _check_backbone(model, path)
-    # One plain input and output, whether the file held a Sequential model or lists of one tensor.
+    # one plain input and output, also from a Sequential model or lists of one tensor
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
@@ -37,12 +37,11 @@ def rebuilt(model: keras.Model, image_size: int, *, keep_weights: bool, where: s
     """Copy a network for square images of `image_size` pixels, with an input layer named "pixels".
 
     Args:
-        keep_weights: take over all weights, or draw new ones (statistics of Normalization layers are preprocessing,
-            not knowledge, and stay).
-        where: what messages call the network.
+        keep_weights: whether to copy all weights or to draw new ones; Normalization statistics are always copied.
+        where: the network's name in messages.
 
     Raises:
-        InputError: the network cannot take images of this size (it is not fully convolutional).
+        InputError: the network is not fully convolutional and cannot take images of this size.
     """
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     try:

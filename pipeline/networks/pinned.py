@@ -1,4 +1,4 @@
-"""Read a file only if it is the one that was meant: its sha256 is known beforehand."""
+"""Read a file only if it has the expected SHA-256."""
 
 import hashlib
 from pathlib import Path
@@ -10,13 +10,13 @@ def read_pinned(path: str | Path, sha256: str | None) -> bytes:
     """Return the content of `path`, whose SHA-256 must be `sha256` (64 hexadecimal digits, either case).
 
     Raises:
-        InputError: no digest was given, the file is not there, or it has another digest.
+        InputError: no digest was given, the file cannot be read, or it has another digest.
     """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(
-            f"The weights file {path} cannot be read ({error.strerror}). Check the path and the rights of the file."
+            f"The weights file {path} cannot be read ({error.strerror}). Check its path and permissions."
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if sha256 is None:

@@ -1,11 +1,10 @@
-"""Licence and citation of the published weights, by the family that an architecture's name begins with.
+"""Licence and citation of the published weights of keras.applications, by family.
 
-Licences as the original authors released the weights, to our knowledge; Keras ships no statement beside the files.
+Licences are those of the original authors, to our knowledge; Keras states none with the files.
 """
 
 from collections.abc import Iterable
 
-# `family_of` finds an architecture's row: ResNet50V2 is not taken for a ResNet of the first version.
 FAMILIES: dict[str, tuple[str, str]] = {
     "ConvNeXt": ("MIT", "Liu et al., A ConvNet for the 2020s, CVPR 2022"),
     "DenseNet": ("BSD-3-Clause", "Huang et al., Densely Connected Convolutional Networks, CVPR 2017"),
@@ -32,5 +31,5 @@ def provenance_of(architecture: str) -> tuple[str, str]:
 
 
 def family_of(architecture: str, families: Iterable[str]) -> str:
-    """The longest of `families` that an architecture's name begins with."""
+    """The longest of `families` that prefixes an architecture's name: ResNet50V2 before ResNet."""
     return max((family for family in families if architecture.startswith(family)), key=len)

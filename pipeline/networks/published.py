@@ -1,4 +1,4 @@
-"""The backbones that knowledge comes from, or that have none yet, each with a card that says which and whose it is."""
+"""Load a source's backbone (published, from a file, or random) with a card: origin, licence, citation, cost."""
 
 import math
 from typing import Any
@@ -20,32 +20,31 @@ Card = dict[str, Any]
 
 FILE_PREPROCESSING = "the file's own layers; it is given RGB pixels 0..255"
 NOT_STATED = "not stated by the file"
-# why what training weights took is unknown, by what they are; random ones took nothing
+# why the pretraining cost is unknown, by kind of weights; random ones cost nothing
 NO_COST = {"imagenet": "not published with the weights", "file": NOT_STATED}
 
 
 def load_published(
     architecture: str, weights: str, image_size: int, sha256: str | None = None, seed: int = 0
 ) -> tuple[keras.Model, Card]:
-    """Load a backbone and describe it.
+    """Load a backbone and its card.
 
     Args:
         architecture: a registered name, or a `.keras` path.
         weights: "imagenet" for a name with published weights, "file" for a path, "random" for either.
-        image_size: height and width in pixels that the backbone takes.
+        image_size: height and width in pixels.
         sha256: of the `.keras` file, required with a path.
         seed: of random weights.
 
     Returns:
         The backbone, raw pixels float32 (n, s, s, 3) of 0..255 to a feature map (n, h, w, c); and its card:
-        architecture (and architecture_sha256 where it is a file), weights, origin, licence, sha256 (None for random
-        weights), preprocessing, parameters (learnt ones, without moving statistics), image_size, citation, and cost:
-        what training it took, images_seen, gflops
-        and their parts forward_gflops and backward_gflops, which are None with a `reason` where nobody says; none of it
-        was paid here, inherited_gflops is 0.
+        architecture (and architecture_sha256 of a file), weights, origin, licence, sha256 (None for random weights),
+        preprocessing, parameters (trainable ones), image_size, citation, and cost. Cost is that of pretraining:
+        images_seen, gflops and its parts forward_gflops and backward_gflops, all None with a `reason` where unknown;
+        inherited_gflops is 0, since none of it was spent in this pipeline.
 
     Raises:
-        InputError: weights that are absent, unreachable, altered, or refused because they would run code.
+        InputError: weights that are missing, unreachable, altered, or refused because they would run code.
     """
     check_architecture(architecture)
     allowed = allowed_weights(architecture)
@@ -55,7 +54,7 @@ def load_published(
             f"{' or '.join(map(repr, allowed))} ('file' for a .keras path, 'imagenet' for a named architecture with "
             "published weights, 'random' for every one)."
         )
-    keras.utils.clear_session(free_memory=False)  # so that layer names do not depend on what the process built before
+    keras.utils.clear_session(free_memory=False)  # layer names must not depend on networks built earlier
     if weights == "random":
         backbone, facts = _random(architecture, image_size, sha256, seed)
     elif weights == "file":
@@ -73,6 +72,11 @@ def load_published(
     return backbone, card | {"parameters": sum(math.prod(weight.shape) for weight in backbone.trainable_weights)}
 
 
+def _facts(origin: str, licence: str, sha256: str | None, preprocessing: str, citation: str) -> Card:
+    facts = {"origin": origin, "licence": licence, "sha256": sha256}
+    return {**facts, "preprocessing": preprocessing, "citation": citation}
+
+
 def _random(architecture: str, image_size: int, sha256: str | None, seed: int) -> tuple[keras.Model, Card]:
     backbone = build_backbone(architecture, image_size, seed, sha256)
     if entry := ARCHITECTURES.get(architecture):
@@ -81,24 +85,12 @@ def _random(architecture: str, image_size: int, sha256: str | None, seed: int) -
         preprocessing, citation = FILE_PREPROCESSING, NOT_STATED
     else:
         preprocessing, citation = describe(preprocessing_of(architecture)), provenance_of(architecture)[1]
-    return backbone, {
-        "origin": "random weights",
-        "licence": "none",
-        "sha256": None,
-        "preprocessing": preprocessing,
-        "citation": citation,
-    }
+    return backbone, _facts("random weights", "none", None, preprocessing, citation)
 
 
 def _registered(entry: ArchitectureEntry, published: ImageNetWeights, image_size: int) -> tuple[keras.Model, Card]:
     backbone, origin, sha256 = load(published.load)(image_size)
-    return backbone, {
-        "origin": origin,
-        "licence": published.licence,
-        "sha256": sha256,
-        "preprocessing": entry.preprocessing,
-        "citation": entry.citation,
-    }
+    return backbone, _facts(origin, published.licence, sha256, entry.preprocessing, entry.citation)
 
 
 def _application(architecture: str, image_size: int) -> tuple[keras.Model, Card]:
@@ -109,21 +101,9 @@ def _application(architecture: str, image_size: int) -> tuple[keras.Model, Card]
     except OSError as error:  # of HDF5
         raise InputError(f"{path} is damaged: {error}. Delete it and run again.") from error
     licence, citation = provenance_of(architecture)
-    return backbone, {
-        "origin": url,
-        "licence": licence,
-        "sha256": sha256_file(path),
-        "preprocessing": describe(preprocessing_of(architecture)),
-        "citation": citation,
-    }
+    return backbone, _facts(url, licence, sha256_file(path), describe(preprocessing_of(architecture)), citation)
 
 
 def _from_file(path: str, image_size: int, sha256: str | None) -> tuple[keras.Model, Card]:
     backbone = rebuilt(read_keras_file(path, sha256), image_size, keep_weights=True, where=path)
-    return backbone, {
-        "origin": path,
-        "licence": NOT_STATED,
-        "sha256": str(sha256).lower(),
-        "preprocessing": FILE_PREPROCESSING,
-        "citation": NOT_STATED,
-    }
+    return backbone, _facts(path, NOT_STATED, str(sha256).lower(), FILE_PREPROCESSING, NOT_STATED)

@@ -1,4 +1,4 @@
-"""Model files that are the same bytes for the same model, and whole or absent."""
+"""Save models reproducibly and atomically: equal models give equal bytes."""
 
 import json
 import tempfile
@@ -11,13 +11,13 @@ import keras
 
 from pipeline.store.files import replacing
 
-# Keras stamps every file with the clock; a constant makes equal models equal files (the first year of the zip format).
+# Keras writes the current time into every file; a constant gives equal bytes (1980 is the first year of zip).
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 DATE_SAVED = "1980-01-01@00:00:00"
 
 
 def save_model(model: keras.Model, path: str | Path) -> None:
-    """Write `model` as a `.keras` file: equal bytes for equal models, under the final name only once it is complete.
+    """Write `model` as a `.keras` file: equal bytes for equal models, in place only once it is complete.
 
     Raises:
         ValueError: `path` does not end in `.keras`.
@@ -32,7 +32,7 @@ def save_model(model: keras.Model, path: str | Path) -> None:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Load a `.keras` file in safe mode: a file that would run code of its own is refused with ValueError."""
+    """Load a `.keras` file in safe mode; a file that would run code raises ValueError."""
     return keras.saving.load_model(path, safe_mode=True)
 
 
@@ -48,9 +48,9 @@ def _without_date(metadata: bytes) -> bytes:
 
 
 def _without_addresses(config: bytes) -> bytes:
-    """Number shared objects in order of appearance: Keras marks each by its address in memory.
+    """Number shared objects in order of appearance in place of their memory addresses.
 
-    Whether two layers share a dtype policy changes when a model is loaded and means nothing: those marks are dropped.
+    Ids of dtype policies are dropped: whether layers share one changes on loading and has no effect.
     """
     numbers: dict[int, int] = {}
 
@@ -63,5 +63,5 @@ def _without_addresses(config: bytes) -> bytes:
     return json.dumps(json.loads(config, object_hook=renumbered)).encode()
 
 
-# What changes from save to save, by the entry of the archive; the weights do not.
+# rewrites of the archive's entries that change from save to save; the weights do not
 STABLE: dict[str, Callable[[bytes], bytes]] = {"metadata.json": _without_date, "config.json": _without_addresses}

@@ -1,8 +1,8 @@
-"""Read a PyTorch state dict in the legacy `.pth` format without PyTorch and without running what the file says.
+"""Read a PyTorch state dict in the legacy `.pth` format, without PyTorch and without running code of the file.
 
-The format is a row of pickles (magic number, protocol version, machine facts, the state dict, the storage keys), then
-every storage as an int64 count and its raw elements. A pickle may call anything it can name; this reader lets it name
-what a state dict needs and nothing else.
+The format is a sequence of pickles (magic number, protocol version, system info, the state dict, the storage keys),
+then every storage as an int64 count and its raw elements. A pickle can call anything that it can import; this reader
+resolves only the names that a state dict needs.
 """
 
 import collections
@@ -49,13 +49,13 @@ def read_state_dict(content: bytes, where: str) -> dict[str, np.ndarray]:
 
     Args:
         content: all bytes of the file.
-        where: what messages call the file.
+        where: the file's name in messages.
 
     Returns:
-        Tensor name to a contiguous array of the tensor's shape and dtype, strides and storage offsets honoured.
+        Tensor name -> contiguous array of the tensor's shape and dtype.
 
     Raises:
-        InputError: the file is damaged, in another format, or asks for anything but tensors; its code never runs.
+        InputError: the file is damaged, in another format, or holds anything but tensors; its code never runs.
     """
     try:
         return _decode(io.BytesIO(content), where)
@@ -64,8 +64,7 @@ def read_state_dict(content: bytes, where: str) -> dict[str, np.ndarray]:
     except Exception as error:  # a damaged pickle raises nearly every type
         raise InputError(
             f"{where} is not a readable PyTorch state dict in the legacy .pth format "
-            f"({type(error).__name__}: {error}). "
-            "Reinstall or download the file again."
+            f"({type(error).__name__}: {error}). Reinstall or download the file again."
         ) from error
 
 
@@ -124,11 +123,11 @@ def _read_storage(file: io.BytesIO, storage: _Storage) -> np.ndarray:
 
 
 def _strided(elements: np.ndarray, tensor: _Tensor) -> np.ndarray:
-    """Copy a tensor out of its storage; a permuted tensor is stored in another order than its shape suggests."""
+    """Copy a tensor out of its storage, by its offset and strides (a permuted tensor is not stored contiguously)."""
     if len(tensor.size) != len(tensor.stride) or min((tensor.offset, *tensor.size, *tensor.stride)) < 0:
         raise ValueError(f"impossible tensor {tensor}")
     last = tensor.offset + sum((size - 1) * stride for size, stride in zip(tensor.size, tensor.stride, strict=True))
-    if math.prod(tensor.size) and last >= len(elements):  # as_strided itself would read foreign memory
+    if math.prod(tensor.size) and last >= len(elements):  # as_strided would read beyond the buffer
         raise ValueError(f"tensor {tensor} reaches beyond its storage")
     strides = tuple(stride * elements.itemsize for stride in tensor.stride)
     return np.lib.stride_tricks.as_strided(elements[tensor.offset :], tensor.size, strides).copy(order="C")

@@ -1,4 +1,4 @@
-"""Whether a backbone still tells images apart: the number of directions that its features use, and how far they go."""
+"""Detect representation collapse by the effective rank and the spread of a backbone's pooled features."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from pipeline.store.errors import InputError
 
-LEAST_VARIANCE = 1e-4  # random weights give 1e-2; float32 leaves 1e-8 of a constant
+LEAST_VARIANCE = 1e-4  # random weights give 1e-2; rounding in float32 gives 1e-8 for constant features
 
 
 @dataclass(frozen=True)
 class Representation:
-    """The pooled features of a set of images.
+    """Measures of the pooled features of a set of images.
 
     Attributes:
         rank: the effective rank, 1 to the number of features; 0 where all images have the same features.
-        variance: the standard deviation of a feature over the images, after every image's features have been scaled to
-            length 1; the mean over the features. At most 1 / sqrt(features).
+        variance: the standard deviation over images of the features scaled to length 1, averaged over the features;
+            at most 1 / sqrt(features).
     """
 
     rank: float
@@ -32,11 +32,7 @@ def represent(features: np.ndarray) -> Representation:
 
 
 def effective_rank(features: np.ndarray) -> float:
-    """The exponential of the entropy of the covariance's eigenvalues, scaled to sum 1 (Roy and Vetterli, EUSIPCO 2007).
-
-    Args:
-        features: (n, d).
-    """
+    """exp(entropy of the covariance's normalised eigenvalues) of features (n, d) (Roy and Vetterli, EUSIPCO 2007)."""
     eigenvalues = np.linalg.svd(features - features.mean(axis=0), compute_uv=False) ** 2
     if eigenvalues.sum() <= np.finfo(np.float32).eps ** 2 * (features**2).sum():  # features were computed in float32
         return 0.0
@@ -46,11 +42,13 @@ def effective_rank(features: np.ndarray) -> float:
 
 
 def check_not_collapsed(found: Representation, least_rank: float, source: str) -> None:
-    """Refuse a backbone that says the same of all images, or no more than one thing where more is due.
+    """Refuse a backbone with collapsed features.
 
     Args:
-        least_rank: effective rank below which a method has failed. Classes as far apart as they can be need one
-            direction less than there are classes (Papyan et al., PNAS 2020): of two, one is enough.
+        found: its measures.
+        least_rank: effective rank below which a method has failed. Perfectly separated classes need one direction less
+            than there are classes (neural collapse: Papyan et al., PNAS 2020); for two classes one is enough.
+        source: its name, for the message.
 
     Raises:
         InputError: with rank and variance.

@@ -1,10 +1,9 @@
-"""Pretraining without labels: by which quarter turn was the image turned? (Gidaris et al., ICLR 2018)."""
+"""Self-supervised pretraining by rotation prediction (Gidaris et al., ICLR 2018)."""
 
 import numpy as np
 
 from pipeline.networks.heads import build_head, with_head
-from pipeline.pretraining.classification import fit_classifier
-from pipeline.pretraining.task import Learnt, Task, prepare
+from pipeline.pretraining.task import PretrainResult, Task, fit_classifier, prepare
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import Loader, pixel_loader
 from pipeline.training.folds import Part
@@ -12,12 +11,12 @@ from pipeline.training.folds import Part
 TURNS = 4
 
 
-def learn(task: Task) -> Learnt:
-    """Learn to tell the four quarter turns apart.
+def learn(task: Task) -> PretrainResult:
+    """Classify by which of four quarter turns an image was rotated.
 
-    Every image comes in all four turns in every epoch. Of the augmentation only the mirror remains, since a turned view
-    would make its label wrong. What images do not show cannot be learnt: where two turns of an image look the same, the
-    accuracy stays far below 1, and it is reported beside chance.
+    Every image is shown in all four rotations in every epoch. Of the augmentation only the mirror is used, since a
+    rotated view would have a wrong label. Where rotations of an image look the same, accuracy stays far below 1; it is
+    reported beside chance.
     """
     prepare(task.backbone, task.settings.batch_norm_momentum)
     augmentation = "none" if task.augmentation == "none" else "mirror"
@@ -26,17 +25,17 @@ def learn(task: Task) -> Learnt:
     classifier = with_head(task.backbone, build_head(task.backbone.output_shape[-1], TURNS, 0.0, 0.0))
     result = fit_classifier(classifier, task, load, train, validation, view_count(augmentation))
     accuracy = float(result.history[result.kept_epoch]["val_balanced_accuracy"])
-    return Learnt(result.history, pretext={"accuracy": accuracy, "chance": 1 / TURNS})
+    return PretrainResult(result.history, pretext={"accuracy": accuracy, "chance": 1 / TURNS})
 
 
 def turned_part(positions: np.ndarray) -> Part:
-    """Each of the positions (n,) in every turn: positions (4 n,) of which number 4 p + t is image p turned t times."""
+    """Every position p of (n,) in four rotations: positions 4 p + t (4 n,), with the number of turns t as label."""
     turned = (positions[:, None] * TURNS + np.arange(TURNS)).ravel()
     return Part(turned, turned % TURNS, np.ones(len(turned)))
 
 
 def turned_loader(load: Loader) -> Loader:
-    """A loader of square images for the positions of `turned_part`."""
+    """A loader of rotated square images for the positions of `turned_part`."""
 
     def load_turned(positions: np.ndarray, which: np.ndarray) -> np.ndarray:
         batch, turns = load(positions // TURNS, which), positions % TURNS

@@ -1,4 +1,4 @@
-"""The settings of the ways of pretraining: what each may have under `pretraining` in params.yaml."""
+"""Settings of the pretraining methods, the section `pretraining` of params.yaml."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from pipeline.config.schema import Count, Momentum, NotNegative, Positive, Secti
 
 
 class PretrainFitting(Section):
-    """What all ways of pretraining have in common."""
+    """Settings common to all pretraining methods."""
 
     learning_rate: Positive
     epochs: Count
@@ -19,7 +19,7 @@ class PretrainFitting(Section):
 
 
 class TwoViews(PretrainFitting):
-    """Learning from two random views of an image: how they are drawn, and the size of the projection."""
+    """Settings of methods that compare two random views of an image: views and projection size."""
 
     smallest_crop: Annotated[float, Field(gt=0, le=1)]
     brightness: Share

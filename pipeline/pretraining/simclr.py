@@ -1,16 +1,16 @@
-"""SimCLR: two views of an image are to be closer than views of any two images (Chen et al., ICML 2020)."""
+"""SimCLR: contrastive pretraining on two views of each image (Chen et al., ICML 2020)."""
 
 from typing import Any
 
 from keras import ops
 
 from pipeline.pretraining.settings import SimCLR
-from pipeline.pretraining.task import Learnt, Task
+from pipeline.pretraining.task import PretrainResult, Task
 from pipeline.pretraining.two_views import learn_from_views
 
 
-def learn(task: Task) -> Learnt:
-    """Learn by contrast with the other images of the batch; the projection has one hidden layer."""
+def learn(task: Task) -> PretrainResult:
+    """Train with NT-Xent against the other images of the batch; the projection has one hidden layer."""
     settings = task.settings
     if not isinstance(settings, SimCLR):
         raise TypeError(f"SimCLR needs its own settings, received {type(settings).__name__}")
@@ -18,10 +18,10 @@ def learn(task: Task) -> Learnt:
 
 
 def nt_xent(projections: Any, temperature: float) -> Any:
-    """The normalised temperature-scaled cross entropy (equation 1 of the paper), over all 2 n views.
+    """NT-Xent: normalised temperature-scaled cross entropy over all 2 n views (equation 1 of the paper).
 
     Args:
-        projections: (2 n, d); i and n + i are of one image.
+        projections: (2 n, d); rows i and n + i are views of one image.
         temperature: divides the cosine similarities.
     """
     unit = ops.normalize(projections, axis=-1)

@@ -1,17 +1,16 @@
-"""Supervised pretraining: the labels of another task or of other images, every class weighing the same."""
+"""Supervised pretraining on the labels of another task or data set, with balanced class weights."""
 
 import pandas as pd
 
 from pipeline.networks.heads import build_head, with_head
-from pipeline.pretraining.classification import fit_classifier
-from pipeline.pretraining.task import Learnt, Task, prepare
+from pipeline.pretraining.task import PretrainResult, Task, fit_classifier, prepare
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import fold_parts
 
 
-def learn(task: Task) -> Learnt:
-    """Learn the labels; the head comes along, for what is later asked of the same classes in alphabetical order."""
+def learn(task: Task) -> PretrainResult:
+    """Train on the labels; the result includes the head, whose outputs are the classes in alphabetical order."""
     if task.labels is None:
         raise ValueError("Supervised pretraining needs labels")
     prepare(task.backbone, task.settings.batch_norm_momentum)
@@ -21,4 +20,4 @@ def learn(task: Task) -> Learnt:
     load = pixel_loader(task.images, task.rows, task.augmentation)
     classifier = with_head(task.backbone, head)
     result = fit_classifier(classifier, task, load, parts.train, parts.validation, view_count(task.augmentation))
-    return Learnt(result.history, head)
+    return PretrainResult(result.history, head)

@@ -1,31 +1,35 @@
-"""What every way of pretraining gets, and what it gives."""
+"""What the pretraining methods share: their input, their result, and the training of a classifier."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from pipeline.networks.flops import spending
 from pipeline.networks.graph import flat_layers
 from pipeline.pretraining.settings import PretrainFitting
-from pipeline.training.fit import Plan
+from pipeline.store.progress import progress
+from pipeline.training.batches import Loader
+from pipeline.training.fit import Fit, Plan, fit
+from pipeline.training.folds import Part
 
 
 @dataclass(frozen=True)
 class Task:
-    """A backbone, and the images that it is to learn from.
+    """The input of a pretraining method: a backbone and the images to train it on.
 
     Attributes:
         name: of the source, for the progress bar.
-        backbone: pixels (n, s, s, 3) to a feature map; it learns in place.
+        backbone: pixels (n, s, s, 3) to a feature map; trained in place.
         images: images.npy, uint8 (N, s, s, channels).
         rows: int (n,), the examples' rows in it.
-        role: str (n,), "train" or "validation"; all "train" for a method that holds nothing out.
-        labels: str (n,), None where the method uses none.
-        augmentation: the views of `run.augmentation`.
+        role: str (n,), "train" or "validation"; all "train" for a method without validation.
+        labels: str (n,), None for a method without labels.
+        augmentation: `run.augmentation`.
         settings: of the method, from the section `pretraining`.
-        seed: of everything random in it.
+        seed: of all random draws.
     """
 
     name: str
@@ -39,10 +43,10 @@ class Task:
     seed: int
 
     def plan(self, views: int = 1) -> Plan:
-        """How to fit: a warm-up, then half a cosine to its end; never stopped early.
+        """Hyperparameters of the fit: warm-up, cosine decay, no early stopping, last epoch kept.
 
-        The last epoch is kept: no source is chosen by labels, and of permuted ones the best epoch would be 0, so that
-        the control would hold the weights that it began with.
+        Sources are not selected by validation loss. With permuted labels the best epoch would be 0, so that this
+        control would return its initial weights.
         """
         settings = self.settings
         return Plan(
@@ -60,18 +64,17 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What a method came to, beside the backbone that has learnt.
+class PretrainResult:
+    """The result of a pretraining method, beside the backbone that it trained in place.
 
     Attributes:
-        history: one row an epoch: epoch, images_seen, gflops, backward_gflops, loss, and val_loss and
-            val_balanced_accuracy for a method that validates. Every passage of an image through the network counts as
-            one seen: both of its views, all four of its turns.
-        head: the method's own head on pooled features, where it learnt with labels.
-        pretext: how well the task that the method made up was solved: accuracy and chance, in 0..1.
+        history: one row an epoch: epoch, images_seen, gflops, backward_gflops, loss, and with validation val_loss and
+            val_balanced_accuracy. images_seen counts every image passed through the network: both views, all rotations.
+        head: the classifier on pooled features of a supervised method.
+        pretext: accuracy and chance of the pretext task, in 0..1.
     """
 
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]]
     head: keras.Model | None = None
     pretext: dict[str, float] | None = None
 
@@ -85,13 +88,24 @@ class Learnt:
 
     @property
     def backward_gflops(self) -> float:
-        """The part of `gflops` that went backward."""
+        """The backward part of `gflops`."""
         return float(self.history[-1]["backward_gflops"])
 
 
 def prepare(backbone: keras.Model, momentum: float) -> None:
-    """Let all of a backbone learn, with moving statistics over about 1 / (1 - momentum) steps."""
+    """Unfreeze all layers, and set batch-norm momentum: moving statistics average 1 / (1 - momentum) steps."""
     backbone.trainable = True
     for layer in flat_layers(backbone):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
+
+
+def fit_classifier(model: keras.Model, task: Task, load: Loader, train: Part, validation: Part, views: int) -> Fit:
+    """Train a classifier for all epochs; the validation part is only monitored."""
+    spent = spending(model)
+    with progress(total=task.settings.epochs * len(train.positions), label=task.name, unit="image") as bar:
+
+        def on_epoch(row: dict[str, Any], kept: bool) -> None:
+            row |= spent(row["images_seen"], row["epoch"] * len(validation.positions))
+
+        return fit(model, load, train, validation, task.plan(views), on_epoch, bar.update)

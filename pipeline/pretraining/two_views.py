@@ -1,4 +1,4 @@
-"""The loop of the methods that learn from two views of every image: a plain Keras model under a loss on all pairs."""
+"""The training loop of two-view pretraining (SimCLR, VICReg): one loss on the projections of a whole batch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,21 +9,21 @@ from keras import layers
 
 from pipeline.networks.flops import spending
 from pipeline.pretraining.settings import TwoViews
-from pipeline.pretraining.task import Learnt, Task, prepare
+from pipeline.pretraining.task import PretrainResult, Task, prepare
 from pipeline.pretraining.views import random_views
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_npy
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.batches import draw_epoch, epoch_shape
-from pipeline.training.fit import learning_rates
+from pipeline.training.fit import check_finite, learning_rates
 
-# projections (2 n, d), of which i and n + i are of one image, to a number
+# projections (2 n, d), rows i and n + i being views of one image, -> scalar loss
 PairLoss = Callable[[Any], Any]
 
 
-def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: PairLoss) -> Learnt:
-    """Train the backbone with a projection on top, which is thrown away afterwards; all epochs are run.
+def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: PairLoss) -> PretrainResult:
+    """Train the backbone with a projection head, which is then discarded; no early stopping.
 
     Raises:
         InputError: fewer than two images, or the loss became nan or infinite.
@@ -36,8 +36,8 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
         raise InputError(f"'{task.name}' has one image to learn from; pairs need at least two. Widen its `where`.")
     compile_pairs(model, loss, settings)
     rates = learning_rates(task.plan(), shape.steps).reshape(settings.epochs, shape.steps)
-    spent, nothing = spending(model), np.zeros((2 * shape.size, 1), "float32")  # Keras asks for labels
-    learnt = Learnt()
+    spent, no_labels = spending(model), np.zeros((2 * shape.size, 1), "float32")  # Keras needs labels
+    history: list[dict[str, Any]] = []
     with progress(total=rates.size * shape.size, label=task.name, unit="image") as bar:
         for epoch in range(1, settings.epochs + 1):
             rng = np.random.default_rng(seed_for(task.seed, "epoch", epoch))
@@ -47,18 +47,17 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
                 model.optimizer.learning_rate = rate
                 model.reset_metrics()  # else some backends return the mean over all batches so far
                 pairs = two_views(np.asarray(stored[task.rows[batch]]), settings, task.augmentation, rng)
-                losses.append(float(np.ravel(model.train_on_batch(pairs, nothing))[0]))
+                losses.append(float(np.ravel(model.train_on_batch(pairs, no_labels))[0]))
                 bar.update(shape.size)
             seen = 2 * epoch * shape.steps * shape.size
             row = {"epoch": epoch, "images_seen": seen, **spent(seen, 0), "loss": float(np.mean(losses))}
-            _refuse_divergence(row, task)
-            learnt.history.append(row)
-    return learnt
+            check_finite(row, settings.learning_rate, f"The loss of '{task.name}'")
+            history.append(row)
+    return PretrainResult(history)
 
 
 def with_projection(backbone: keras.Model, width: int, hidden_layers: int) -> keras.Model:
-    """Pool the feature map and project it (n, width): hidden layers of this width with batch norm and ReLU, then one
-    linear layer; float32 also under mixed precision."""
+    """Add pooling and a projection head to (n, width): hidden layers with batch norm and ReLU, then a linear layer."""
     x = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(backbone.output)
     for number in range(1, hidden_layers + 1):
         x = layers.Dense(width, use_bias=False, name=f"hidden{number}")(x)
@@ -69,26 +68,18 @@ def with_projection(backbone: keras.Model, width: int, hidden_layers: int) -> ke
 
 
 def two_views(images: np.ndarray, settings: TwoViews, augmentation: str, rng: np.random.Generator) -> np.ndarray:
-    """Views (2 n, s, s, 3) of images (n, s, s, c); i and n + i are of one image."""
+    """Two random views of each image (n, s, s, c): (2 n, s, s, 3), rows i and n + i being of one image."""
     pair = [random_views(images, settings.smallest_crop, augmentation, settings.brightness, rng) for _ in range(2)]
     return np.concatenate(pair)
 
 
 def compile_pairs(model: keras.Model, loss: PairLoss, settings: TwoViews) -> None:
-    """Compile with AdamW as `training.fit` does, the loss taking the whole batch of projections at once."""
+    """Compile with AdamW as `training.fit` does, and a loss on the whole batch of projections."""
     optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice
 
-    def of_batch(_nothing: Any, projections: Any) -> Any:
+    def batch_loss(_no_labels: Any, projections: Any) -> Any:
         return loss(projections)
 
-    model.compile(optimizer, of_batch, jit_compile=keras.backend.backend() == "jax")
-
-
-def _refuse_divergence(row: dict[str, Any], task: Task) -> None:
-    if not np.isfinite(row["loss"]):
-        raise InputError(
-            f"The loss of '{task.name}' became {row['loss']} in epoch {row['epoch']} at learning rate "
-            f"{task.settings.learning_rate:g}; no model was written. Lower the learning rate, or lengthen `warmup`."
-        )
+    model.compile(optimizer, batch_loss, jit_compile=keras.backend.backend() == "jax")

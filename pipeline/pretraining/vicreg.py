@@ -1,18 +1,18 @@
-"""VICReg: two views are to be equal, features to vary and not to repeat one another (Bardes et al., ICLR 2022)."""
+"""VICReg: variance-invariance-covariance regularisation on two views of each image (Bardes et al., ICLR 2022)."""
 
 from typing import Any
 
 from keras import ops
 
 from pipeline.pretraining.settings import VICReg
-from pipeline.pretraining.task import Learnt, Task
+from pipeline.pretraining.task import PretrainResult, Task
 from pipeline.pretraining.two_views import learn_from_views
 
 EPSILON = 1e-4  # keeps the gradient of the standard deviation finite at 0
 
 
-def learn(task: Task) -> Learnt:
-    """Learn without contrasts; the projection has two hidden layers, as in the paper."""
+def learn(task: Task) -> PretrainResult:
+    """Train with the VICReg loss; the projection has two hidden layers, as in the paper."""
     settings = task.settings
     if not isinstance(settings, VICReg):
         raise TypeError(f"VICReg needs its own settings, received {type(settings).__name__}")
@@ -26,13 +26,13 @@ def learn(task: Task) -> Learnt:
 def vicreg(projections: Any, invariance: float, variance: float, covariance: float) -> Any:
     """The weighted sum of the three terms (equation 6 of the paper).
 
-    As in the authors' code, the invariance is a mean over features too, and the variance one over the two views.
+    As in the authors' code, invariance is also averaged over features, and variance over the two views.
 
     Args:
-        projections: (2 n, d); i and n + i are of one image; n > 1.
+        projections: (2 n, d); rows i and n + i are views of one image; n > 1.
         invariance: weight of the mean squared distance of the two views.
-        variance: weight of how much the features' standard deviations fall short of 1.
-        covariance: weight of the sum of squares off the diagonal of the covariance, divided by d, for both views.
+        variance: weight of the hinge on the features' standard deviations below 1.
+        covariance: weight of the squared off-diagonal covariances, summed over both views and divided by d.
     """
     first, second = ops.split(projections, 2, axis=0)
     spread = (_shortfall(first) + _shortfall(second)) / 2

@@ -1,4 +1,4 @@
-"""Random views of an image that show the same thing: a crop, a symmetry of the square, other light."""
+"""Random views for two-view pretraining: crop, symmetry of the square, brightness and contrast."""
 
 import numpy as np
 from PIL import Image
@@ -6,7 +6,7 @@ from PIL import Image
 from pipeline.training.augmentation import view_count, views
 from pipeline.training.batches import as_rgb
 
-ASPECT = 4 / 3  # a crop is at most this much wider than high, or higher than wide (Szegedy et al., CVPR 2015)
+ASPECT = 4 / 3  # largest ratio of a crop's sides (Szegedy et al., CVPR 2015)
 
 
 def random_views(
@@ -18,8 +18,8 @@ def random_views(
         images: uint8 (n, s, s, c).
         smallest_crop: the crop's share of the image's area is uniform between this and 1.
         augmentation: the symmetries, as in `run.augmentation`.
-        brightness: largest relative change of the mean grey and, drawn apart, of the deviations from it.
-        rng: where all of it is drawn from.
+        brightness: largest relative change of the mean and, drawn independently, of the contrast.
+        rng: source of all random draws.
 
     Returns:
         float32 (n, s, s, 3) of 0..255.
@@ -31,7 +31,7 @@ def random_views(
 
 
 def random_boxes(count: int, size: int, smallest_crop: float, rng: np.random.Generator) -> np.ndarray:
-    """Boxes (count, 4) left, top, right, bottom within 0..size, of random area, aspect and place."""
+    """Boxes (count, 4) left, top, right, bottom within 0..size, of random area, aspect ratio and position."""
     area = rng.uniform(smallest_crop, 1, count)
     root = np.sqrt(np.exp(rng.uniform(-np.log(ASPECT), np.log(ASPECT), count)))
     sides = size * np.minimum(np.sqrt(area)[:, None] * np.stack([root, 1 / root], axis=1), 1)
@@ -40,7 +40,7 @@ def random_boxes(count: int, size: int, smallest_crop: float, rng: np.random.Gen
 
 
 def crop(image: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The part of an image uint8 (s, s, c) within a box, scaled to the image's size."""
+    """Crop an image uint8 (s, s, c) to a box and resize it to (s, s, c), bilinear."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     scaled = picture.resize(picture.size, Image.Resampling.BILINEAR, box=tuple(box))
     return np.asarray(scaled).reshape(image.shape)

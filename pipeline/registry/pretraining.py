@@ -9,7 +9,7 @@ class PretrainingEntry(NamedTuple):
     """A pretraining method.
 
     Attributes:
-        learn: import path of the function Task -> Learnt, which trains the task's backbone in place.
+        learn: import path of the function Task -> PretrainResult, which trains the task's backbone in place.
         settings: import path of its settings, a subclass of `PretrainFitting`; in a module without Keras, because
             reading params imports it.
         citation: of the paper.

@@ -1,9 +1,9 @@
 """head (steps 1 and 3, add and train the end): a linear probe on the cached features of the frozen backbone."""
 
-from pipeline.arms.many import train_arm
 from pipeline.arms.networks import HeadNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs
+from pipeline.arms.train import train_arm
 from pipeline.config.params import Params
 from pipeline.store.files import read_json, read_npy, read_parquet
 from pipeline.store.paths import Paths

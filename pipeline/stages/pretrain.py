@@ -17,7 +17,7 @@ from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.heads import set_precision
 from pipeline.networks.saving import load_model, save_model
 from pipeline.pretraining.representation import Representation, check_not_collapsed, represent
-from pipeline.pretraining.task import Learnt, Task
+from pipeline.pretraining.task import PretrainResult, Task
 from pipeline.registry.pretraining import PRETRAINING
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
@@ -142,7 +142,7 @@ def describe(
     }
 
 
-def outcome(learnt: Learnt, found: Representation, inherited: dict[str, Any]) -> dict[str, Any]:
+def outcome(learnt: PretrainResult, found: Representation, inherited: dict[str, Any]) -> dict[str, Any]:
     """The part of the card that learning adds; `inherited` is the cost on the card of the init.
 
     `inherited_gflops` is what the pipeline spent on the links before this one; what the weights at the beginning of
@@ -161,7 +161,7 @@ def outcome(learnt: Learnt, found: Representation, inherited: dict[str, Any]) ->
 
 
 def write_source(
-    written: SourcePaths, backbone: keras.Model, examples: pd.DataFrame, seen: pd.DataFrame, learnt: Learnt
+    written: SourcePaths, backbone: keras.Model, examples: pd.DataFrame, seen: pd.DataFrame, learnt: PretrainResult
 ) -> None:
     """Write the models and the tables."""
     save_model(backbone, written.backbone)

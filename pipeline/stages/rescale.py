@@ -18,5 +18,5 @@ def run(params: Params, paths: Paths, name: str) -> str:
         kind="rescaled",
         stage="rescale",
         name=name,
-        statistics_of=source.backbone,
+        statistics_from=source.backbone,
     )

@@ -1,9 +1,9 @@
 """tune (steps 4 and 5, unfreeze and train jointly): some layers and the head, from activations cached at the cut."""
 
-from pipeline.arms.many import copy_arms, train_arm
 from pipeline.arms.networks import TunedNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs, method_of, unfreeze_of
+from pipeline.arms.train import copy_arms, train_arm
 from pipeline.config.params import Params
 from pipeline.store.files import read_json, replacing_folder, write_json
 from pipeline.store.outs import TrainedPaths

@@ -1,4 +1,4 @@
-"""Augmentation by symmetries of the square: a finite set of views, so that activations of all of them can be cached."""
+"""Augmentation by symmetries of the square: a finite set of views, so that the activations of each can be cached."""
 
 import numpy as np
 
@@ -17,14 +17,14 @@ def view_count(augmentation: str) -> int:
 
 
 def view(images: np.ndarray, augmentation: str, index: int) -> np.ndarray:
-    """Return view `index` of square images (n, s, s, c); same shape and dtype; index 0 is the images themselves."""
+    """Return view `index` of square images (n, s, s, c); same shape and dtype; view 0 is the identity."""
     turns, mirrored = AUGMENTATIONS[augmentation][index]
     turned = np.rot90(images, turns, axes=(1, 2))
     return turned[:, :, ::-1] if mirrored else turned
 
 
 def views(images: np.ndarray, augmentation: str, indices: np.ndarray) -> np.ndarray:
-    """Return for every image (n, s, s, c) the view that `indices` (n,) names for it."""
+    """Return one view of each image (n, s, s, c), selected by `indices` (n,)."""
     result = np.empty_like(images)
     for index in np.unique(indices):
         chosen = indices == index

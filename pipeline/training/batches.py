@@ -1,4 +1,4 @@
-"""Batches from memory-mapped arrays, as NumPy: the same on every Keras backend."""
+"""Data loading: NumPy batches from memory-mapped arrays, the same on every Keras backend."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,17 +11,16 @@ from pipeline.store.files import read_npy
 from pipeline.training.augmentation import views
 
 PREDICT_BATCH = 64
-# positions of examples (n,), views (n,) -> inputs of the trained network, float32 (n, ...)
+# positions of examples (n,), view indices (n,) -> inputs of the trained network, float32 (n, ...)
 Loader = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def pixel_loader(images: Path, rows: np.ndarray, augmentation: str) -> Loader:
-    """Load pixels 0..255 as (n, s, s, 3); `rows[i]` is the row of example i in images.npy; greys are replicated."""
+    """Load pixels 0..255 as (n, s, s, 3); `rows[i]` is the row of example i in images.npy; grey images become RGB."""
     stored = read_npy(images)
 
     def load(positions: np.ndarray, which: np.ndarray) -> np.ndarray:
-        batch = views(np.asarray(stored[rows[positions]]), augmentation, which)
-        return as_rgb(batch).astype("float32")
+        return as_rgb(views(np.asarray(stored[rows[positions]]), augmentation, which)).astype("float32")
 
     return load
 
@@ -33,13 +32,13 @@ def activation_loader(cut: Path) -> Loader:
 
 
 def feature_loader(pooled: Path) -> Loader:
-    """Load pooled features (n, d) of the identity view: a head sees no other."""
-    stored = np.array(read_npy(pooled))  # a row is 5 KB, read hundreds of times
+    """Load pooled features (n, d), which exist for the identity view only."""
+    stored = np.array(read_npy(pooled))  # in memory: a row is 5 KB, read hundreds of times
     return lambda positions, which: stored[positions]
 
 
 def as_rgb(batch: np.ndarray) -> np.ndarray:
-    """Replicate grey images (n, s, s, 1) to three channels; leave colour as it is."""
+    """Replicate grey images (n, s, s, 1) to three channels; leave colour images unchanged."""
     return np.repeat(batch, 3, axis=-1) if batch.shape[-1] == 1 else batch
 
 
@@ -52,10 +51,10 @@ class EpochShape(NamedTuple):
 
 
 def epoch_shape(examples: int, batch_size: int, min_steps: int = 1) -> EpochShape:
-    """As few passes over the examples as give `min_steps` batches, all of one size; what is over is left out.
+    """The fewest passes over the examples that give `min_steps` full batches; an incomplete last batch is dropped.
 
-    Batches of one shape are compiled once, and a small last one would give batch normalization nothing to average. As
-    the order is new every epoch, so are the few that are left out.
+    Batches of one shape are compiled once, and batch normalization needs more than a few images. The order is new every
+    epoch, so the dropped examples change.
     """
     size = min(batch_size, examples)
     passes = max(1, -(-min_steps * size // examples))
@@ -63,9 +62,9 @@ def epoch_shape(examples: int, batch_size: int, min_steps: int = 1) -> EpochShap
 
 
 def draw_epoch(rng: np.random.Generator, examples: int, views: int, shape: EpochShape) -> tuple[np.ndarray, np.ndarray]:
-    """The examples of every batch of an epoch and the views that they are seen under, each int (steps, size).
+    """Draw an epoch's batches: positions of examples and their view indices, each int (steps, size).
 
-    Passes are whole permutations one after another; a view is drawn for every example of a pass.
+    Every pass is a permutation of all examples; a view is drawn for every example of a pass.
     """
     order, which = [], []
     for _ in range(shape.passes):
@@ -80,7 +79,7 @@ def draw_epoch(rng: np.random.Generator, examples: int, views: int, shape: Epoch
 def predict(model: keras.Model, load: Loader, positions: np.ndarray, view: int = 0) -> Iterator[np.ndarray]:
     """Yield the model's outputs for positions (n,) in batches, under one view.
 
-    A last batch is filled up and cut again, so that one shape is compiled.
+    The last batch is padded and its outputs are cut, so that only one shape is compiled.
     """
     for start in range(0, len(positions), PREDICT_BATCH):
         batch = positions[start : start + PREDICT_BATCH]

@@ -1,19 +1,19 @@
-"""Early stopping: when a fit ends and which epoch's weights it keeps, by its validation losses."""
+"""Early stopping on the validation loss: when a fit ends, and which epoch's weights it keeps."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-REST = 0.01  # relative improvement of the validation loss in the last quarter below which a fit is at rest
+TOLERANCE = 0.01  # relative improvement of the validation loss in the last quarter below which a fit has converged
 
 
 @dataclass
 class EarlyStopping:
     """Ends a fit after `patience` epochs without a lower validation loss, or after `epochs`.
 
-    Kept is the epoch of the lowest loss, or the last where `keep` says so. Epoch 0 is the network before training. It
-    is never chosen over a trained one: on a few dozen images unsure outputs may well have the lowest loss.
+    Keeps the epoch of the lowest loss, or the last one, as `keep` says. Epoch 0 is the untrained network. It is never
+    preferred to a trained one: on a few dozen images its uncertain outputs may have the lowest loss.
     """
 
     epochs: int
@@ -25,7 +25,7 @@ class EarlyStopping:
     ended: bool = False
 
     def update(self, loss: float) -> bool:
-        """Take the validation loss of the next epoch, from 0 on; returns whether its weights are the ones to keep."""
+        """Record the validation loss of the next epoch, from 0 on; returns whether to keep its weights."""
         epoch = len(self.losses)
         self.losses.append(loss)
         if epoch <= 1 or loss < self.losses[self.best_epoch]:
@@ -39,10 +39,9 @@ class EarlyStopping:
 def stopped_improving(losses: list[float], patience: int) -> bool:
     """Whether a fit had converged when it ended, by its validation losses from epoch 0 on.
 
-    Either its last `patience` epochs were not better than what came before; or it ran to its end, and the best of the
-    last quarter of its epochs is not more than 1 % better than the best epoch before it (the untrained network is
-    none). Where the learning rate falls to 0, this says that this budget was used up, not that a longer one would have
-    come to the same.
+    Either early stopping ended it, or the best loss in the last quarter of its epochs is at most 1 % lower than the
+    best before (epoch 0, the untrained network, does not count). Under a decaying learning rate this means that the
+    budget was used up, not that a longer one would reach the same loss.
     """
     epochs = len(losses) - 1
     quarter = epochs // 4
@@ -50,4 +49,4 @@ def stopped_improving(losses: list[float], patience: int) -> bool:
         return True
     if quarter == 0:
         return False
-    return min(losses[-quarter:]) >= (1 - REST) * min(losses[1:-quarter])
+    return min(losses[-quarter:]) >= (1 - TOLERANCE) * min(losses[1:-quarter])

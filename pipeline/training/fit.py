@@ -1,4 +1,4 @@
-"""The one fit loop of all arms: NumPy in, Keras inside, early stopping on the validation part."""
+"""The training loop of all arms: NumPy batches, a Keras model, early stopping on the validation part."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from pipeline.training.tuning import JOINT, TuningMethod
 
 @dataclass(frozen=True)
 class Plan:
-    """How to fit: see the sections head, tune and scratch of params.yaml for units and ranges."""
+    """Hyperparameters of a fit: see the sections head, tune and scratch of params.yaml for units and ranges."""
 
     learning_rate: float
     epochs: int
@@ -40,8 +40,8 @@ class Plan:
 class Fit:
     """The history of a fit; the model holds the weights of `kept_epoch`, whose validation loss is `kept_loss`.
 
-    `history` has one row an epoch: epoch, images_seen, loss, val_loss, val_balanced_accuracy. Epoch 0 is the network
-    before training.
+    `history` has one row an epoch: epoch, images_seen, loss, val_loss, val_balanced_accuracy. Epoch 0 is the untrained
+    network.
     """
 
     history: list[dict[str, Any]]
@@ -69,15 +69,14 @@ def fit(
     The model ends with the weights of the epoch that early stopping keeps.
 
     Args:
-        model: inputs to class probabilities; compiled here unless `compile_model` did.
+        model: inputs to class probabilities; compiled here if it is not yet.
         load: gives inputs for positions and views.
-        train: what the gradient sees, in a new order and under new views every epoch.
-        validation: what early stopping sees, under the identity view.
-        plan: the settings.
-        on_epoch: called after every epoch (and before the first) with its row and whether its weights are the ones to
-            keep so far.
+        train: the training part, in a new order and under new views every epoch.
+        validation: for early stopping, under the identity view.
+        plan: the hyperparameters.
+        on_epoch: called with the row of every epoch from 0 on, and whether its weights are the ones to keep so far.
         on_images: called after every batch with its size.
-        depth: of every trainable variable below the head (see tuning.py), int (variables,); none: all belong to it.
+        depth: of every trainable variable below the head (see tuning.py), int (variables,); None: all 0.
 
     Raises:
         InputError: the loss is nan or infinite.
@@ -96,7 +95,7 @@ def fit(
             loss = _train_epoch(model, batches_of(train, load, plan, epoch), rates[epoch - 1], on_images)
         row: dict[str, Any] = {"epoch": epoch, "images_seen": epoch * shape.steps * shape.size, "loss": loss}
         row |= _validate(model, load, validation)
-        _check_finite(row, plan)
+        check_finite(row, plan.learning_rate)
         history.append(row)
         keep = stopping.update(row["val_loss"])
         if keep:
@@ -110,18 +109,18 @@ def fit(
 
 
 def compile_model(model: keras.Model, plan: Plan) -> None:
-    """Compile for classification with AdamW; what of the plan is compiled in are weight decay and the method."""
+    """Compile for classification with AdamW; of the plan, weight decay and the method are compiled in."""
     decay = plan.weight_decay if plan.method.decays else 0.0
     optimizer = BlockwiseAdamW(plan.learning_rate, decay, pulled=plan.method.pull > 0)
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice: 10 s for Lite0
-    # XLA made training slower on CPUs; JAX compiles always
+    # XLA made training slower on CPUs; JAX always compiles
     model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=keras.backend.backend() == "jax")
 
 
 def restarted_optimizer(model: keras.Model, plan: Plan, depth: np.ndarray) -> BlockwiseAdamW:
-    """The optimizer of a compiled model as it was before any step, its anchors at the present weights."""
+    """Reset the optimizer of a compiled model to its state before any step, anchored at the present weights."""
     optimizer = model.optimizer
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # Keras' own doing under mixed_float16
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # Keras wraps it under mixed_float16
         if optimizer.built:
             optimizer.step_counter.assign(0)
             optimizer.dynamic_scale.assign(optimizer.initial_scale)
@@ -133,7 +132,7 @@ def restarted_optimizer(model: keras.Model, plan: Plan, depth: np.ndarray) -> Bl
 def learning_rates(plan: Plan, steps_per_epoch: int) -> np.ndarray:
     """The learning rate of every step (steps,): a linear warm-up, then constant or a half cosine down to 0.
 
-    Set from outside, since Keras puts a schedule into the compiled step once for every variable that decays.
+    Set before every step: Keras would compile a schedule into the step once for every variable that decays.
     """
     steps = plan.epochs * steps_per_epoch
     warmup = round(plan.warmup * steps)
@@ -154,7 +153,7 @@ Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, labels, weights
 
 
 def batches_of(train: Part, load: Loader, plan: Plan, epoch: int) -> Iterator[Batch]:
-    """The batches of one epoch, the same ones whenever the plan's seed is the same."""
+    """The batches of one epoch, determined by the plan's seed."""
     examples = len(train.positions)
     rng = np.random.default_rng(seed_for(plan.seed, "epoch", epoch))
     shape = epoch_shape(examples, plan.batch_size, plan.min_steps)
@@ -175,11 +174,12 @@ def _train_epoch(
     return float(np.mean(losses))
 
 
-def _check_finite(row: dict[str, Any], plan: Plan) -> None:
-    losses = [value for value in (row["loss"], row["val_loss"]) if value is not None]
+def check_finite(row: dict[str, Any], learning_rate: float, what: str = "The loss") -> None:
+    """Raise InputError where the training or validation loss of an epoch's row is nan or infinite."""
+    losses = [row[name] for name in ("loss", "val_loss") if row.get(name) is not None]
     if not np.isfinite(losses).all():
         raise InputError(
-            f"The loss became {losses[0]} in epoch {row['epoch']} at learning rate {plan.learning_rate:g}; "
+            f"{what} became {losses[0]} in epoch {row['epoch']} at learning rate {learning_rate:g}; "
             "no model was written. Lower the learning rate, or lengthen `warmup`."
         )
 

@@ -1,4 +1,4 @@
-"""The three parts of a fold, as `split` wrote them; every arm of a target reads the same ones."""
+"""The train, validation and test parts of a fold; all arms of a target share them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +30,10 @@ class Fold:
 
 
 def images_of(paths: Paths, target: str) -> Path:
-    """The images.npy that a target's rows are of, as large as they were when the target was split.
+    """The path of the images.npy that a target's rows refer to.
 
     Raises:
-        InputError: the images are absent, or not those that the target was split from.
+        InputError: the file is missing, or is not the one that the target was split from.
     """
     origin = read_json(paths.target(target).images)
     images = paths.dataset(origin["dataset"]).images
@@ -48,10 +48,10 @@ def class_names(examples: pd.DataFrame) -> list[str]:
 
 
 def fold_parts(examples: pd.DataFrame, fold: int, class_weight: str) -> Fold:
-    """Read the parts of one fold.
+    """The parts of one fold, with sample weights.
 
-    Weights are the examples' own times, where `class_weight` is balanced, what makes every class of the training part
-    weigh the same; their mean over the training part is 1. Test weights are the examples' own.
+    Weights of train and validation are the examples' own, times balanced class weights of the training part where
+    `class_weight` is "balanced", scaled to mean 1 over the training part. Test weights are the examples' own.
     """
     codes = pd.Categorical(examples["label"], categories=class_names(examples)).codes.astype("int64")
     own = examples["weight"].to_numpy("float64")

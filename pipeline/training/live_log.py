@@ -1,4 +1,4 @@
-"""A live log of one fit by DVCLive, to watch it while it runs; the record is the arm's history."""
+"""Live training curves by DVCLive; the permanent record is the arm's history."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def live_log(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Log the rows of one fit with DVCLive, to be watched while it runs."""
+    """A function that logs one epoch's row to `folder` with DVCLive; it does nothing where `folder` is None."""
     if folder is None:
         yield lambda row: None
         return
@@ -19,7 +19,7 @@ def live_log(folder: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         started = Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
-    except SCMError:  # a Git repository without a commit: what cannot be watched can still be trained
+    except SCMError:  # DVCLive fails in a Git repository without a commit; training goes on without the log
         yield lambda row: None
         return
     with started as live:

@@ -1,4 +1,4 @@
-"""AdamW whose rate differs from variable to variable, and which can draw weights back to where they were."""
+"""AdamW with per-variable learning-rate multipliers and an L2 penalty towards anchors (L2-SP)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,16 +9,16 @@ from keras import ops
 
 
 class BlockwiseAdamW(keras.optimizers.AdamW):
-    """AdamW (Loshchilov and Hutter, ICLR 2019) with a multiplier of the learning rate for every variable.
+    """AdamW (Loshchilov and Hutter, ICLR 2019) with per-variable learning-rate multipliers and L2-SP.
 
-    A variable w of multiplier u and pull s takes the step of AdamW at rate u * learning_rate on the gradient
-    g + s * (w - anchor). Decoupled weight decay is scaled by u as well, so that at u = 0 the weights stay as they are,
-    to the bit; Adam's moments go on. Multipliers, pulls and anchors are variables: to set them compiles nothing again.
+    A variable w with multiplier u and penalty strength ("pull") s takes AdamW's step at rate u * learning_rate on the
+    gradient g + s * (w - anchor). Decoupled weight decay is scaled by u as well: at u = 0 the weights do not change by
+    a bit, while Adam's moments are still updated. Multipliers, pulls and anchors can be set without compiling again.
 
     Args:
-        learning_rate: of multiplier 1.
+        learning_rate: at multiplier 1.
         weight_decay: decoupled; biases and the scales and shifts of normalization do not decay.
-        pulled: whether variables have a pull and an anchor at all; anchors take as much memory as the weights.
+        pulled: whether variables have pulls and anchors at all; anchors take as much memory as the weights.
     """
 
     def __init__(self, learning_rate: float, weight_decay: float, pulled: bool = False) -> None:
@@ -27,7 +27,7 @@ class BlockwiseAdamW(keras.optimizers.AdamW):
         self.anchors: list[keras.Variable] = []
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Make the state for these variables, in their order."""
+        """Create the optimizer's state for these variables, in their order."""
         if self.built:
             return
         self.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -38,11 +38,11 @@ class BlockwiseAdamW(keras.optimizers.AdamW):
             self.anchors = self.add_optimizer_variables(variables, "anchor")
 
     def restart(self, pulls: np.ndarray, anchored: np.ndarray) -> None:
-        """Forget everything but the learning rate: the state before a first step, every multiplier 1.
+        """Reset everything but the learning rate to the state before a first step, with every multiplier 1.
 
         Args:
             pulls: s of every variable, (variables,); all 0 unless the optimizer was made with `pulled`.
-            anchored: whether it is drawn to its present value (True) or to 0, (variables,) bool.
+            anchored: whether a variable's anchor is its present value (True) or 0, (variables,) bool.
         """
         rate = float(ops.convert_to_numpy(self._get_current_learning_rate()))
         for variable in self.variables:
@@ -58,7 +58,7 @@ class BlockwiseAdamW(keras.optimizers.AdamW):
             raise ValueError("This optimizer was made without pulls.")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One variable's step; called by Keras inside the compiled training step."""
+        """Update one variable; called by Keras inside the compiled training step."""
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype) * ops.cast(self.multipliers[index], variable.dtype)
         if self.pulled:
@@ -69,4 +69,4 @@ class BlockwiseAdamW(keras.optimizers.AdamW):
         super().update_step(gradient, variable, rate)
 
     def _apply_weight_decay(self, variables: Any) -> None:
-        """Keras decays all variables at one rate; here `update_step` does it."""
+        """Do nothing: Keras would decay all variables at one rate, `update_step` uses theirs."""

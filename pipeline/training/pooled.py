@@ -1,4 +1,4 @@
-"""Pooled features of images under a backbone."""
+"""Pooled features of a backbone."""
 
 import keras
 import numpy as np
@@ -7,15 +7,11 @@ from pipeline.training.batches import Loader, predict
 
 
 def pooling(backbone: keras.Model) -> keras.Model:
-    """Pixels to the feature map (n, h, w, c) of a backbone, averaged over space: (n, c) float32."""
+    """A backbone with global average pooling: pixels to features (n, c) float32."""
     pool = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooled")
     return keras.Model(backbone.input, pool(backbone.output))
 
 
 def pooled_features(network: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
-    """Features float32 (n, d) of the images at positions (n,) under the identity view.
-
-    Args:
-        network: of `pooling`.
-    """
+    """Features float32 (n, d) of the images at positions (n,) under the identity view, by a network of `pooling`."""
     return np.concatenate(list(predict(network, load, positions)))

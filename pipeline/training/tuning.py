@@ -1,6 +1,6 @@
-"""Fine-tuning methods: what each makes of the learning rates of blocks, epoch by epoch, and of weight decay.
+"""Fine-tuning methods: learning-rate multipliers by block and epoch, weight decay, L2-SP.
 
-Blocks go by their depth below the head: 0 is the head, 1 the topmost block of the backbone, and so on.
+Depth counts blocks below the head: 0 is the head, 1 the topmost block of the backbone, and so on.
 """
 
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ class TuningMethod:
     l2_sp: float = 0.0
 
     def multipliers(self, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
-        """What the learning rate of variables of these depths (n,) is multiplied by in an epoch of 1..epochs: (n,)."""
+        """Learning-rate multipliers (n,) for variables of these depths (n,) in an epoch of 1..epochs."""
         found: np.ndarray = load(TUNING[self.name].multipliers)(self, depth, epoch, epochs)
         return found
 
     @property
     def pull(self) -> float:
-        """How strongly the gradient draws weights back to the source's, and those of the head to 0."""
+        """Strength of the L2 penalty towards the source's weights, and towards 0 for the head."""
         return self.l2_sp if TUNING[self.name].anchored else 0.0
 
     @property
     def decays(self) -> bool:
-        """Whether weight decay applies: what draws weights to the source's takes the place of what draws them to 0."""
+        """Whether weight decay applies: L2-SP replaces it."""
         return not TUNING[self.name].anchored
 
 
@@ -48,7 +48,7 @@ def one_rate(method: TuningMethod, depth: np.ndarray, epoch: int, epochs: int) -
 def unfreezing_from_the_top(method: TuningMethod, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
     """Gradual unfreezing, one more block an epoch (Howard and Ruder, ACL 2018, section 3.3).
 
-    Several blocks an epoch where else the lowest were still frozen in the second half of the epochs.
+    Several blocks an epoch where needed to have all unfrozen by half of the epochs.
     """
     deepest = int(depth.max(initial=0))
     blocks_an_epoch = -(-deepest // max(epochs // 2, 1))
@@ -56,12 +56,12 @@ def unfreezing_from_the_top(method: TuningMethod, depth: np.ndarray, epoch: int,
 
 
 def falling_with_depth(method: TuningMethod, depth: np.ndarray, epoch: int, epochs: int) -> np.ndarray:
-    """Discriminative fine-tuning: a block's rate is `layer_decay` times that of the block above (ibid., 3.2)."""
+    """Discriminative fine-tuning: a block's rate is `layer_decay` times that of the block above (same paper, 3.2)."""
     return method.layer_decay ** depth.astype("float64")
 
 
 def variable_depths(trained: keras.Model, backbone: keras.Model) -> np.ndarray:
-    """The depth below the head of every trainable variable of a network that has layers of the backbone: int (n,)."""
+    """The depth of every trainable variable of a network built on layers of the backbone: int (variables,)."""
     parts = blocks(backbone)
     depth_of = {layer: len(parts) - index for index, part in enumerate(parts) for layer in part.layers}
     found = {id(v): depth_of.get(layer.name, 0) for layer in trained.layers for v in layer.trainable_variables}

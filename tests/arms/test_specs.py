@@ -1,4 +1,4 @@
-"""From params to specs: what a repeat and a transfer's own `unfreeze` and `method` change."""
+"""Specs from params: repeats, and a transfer's own `unfreeze` and `method`."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""One fold of one arm: its contract, its choice on validation, and nothing from the tested images."""
+"""Training a fold: its contract, selection on validation only, no leakage from the test images."""
 
 import io
 import zipfile
@@ -12,14 +12,13 @@ import tiny_world
 import toy_fold
 from toy_fold import head_spec, write_inputs
 
-from pipeline.arms.many import train_arm
 from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import Setting, sweep
-from pipeline.arms.train import train_fold
+from pipeline.arms.train import train_arm, train_fold
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, sha256_file
 from pipeline.store.outs import KeptPaths, TrainedPaths
-from pipeline.training import engine
+from pipeline.training import compile_cache
 from pipeline.training.fit import compile_model
 
 
@@ -83,7 +82,7 @@ def test_cost_counts_the_whole_sweep_and_the_chosen_setting(result):
     assert result.cost["train_images"] == 24
 
 
-def test_cost_tells_forward_from_backward_and_validates_forward(result):
+def test_cost_splits_forward_from_backward_and_validates_forward(result):
     """A head of 2 outputs on 5 features: no gradient of its inputs, so backward costs an image what forward does."""
     dense = (2 * 5 * 2 + 2 + 2) / 1e9  # weights, bias, softmax
     validated = 12 * (result.history["epoch"] > 0).sum()
@@ -144,14 +143,14 @@ def test_a_fold_does_not_depend_on_what_the_process_did_before(tmp_path, result,
 def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, examples, features):
     """A fold after another is what it is alone, to the bit; the step is compiled once a penalty."""
     compiled = []
-    monkeypatch.setattr(engine, "_compiled", {})
-    monkeypatch.setattr(engine, "compile_model", lambda *given: compiled.append(given) or compile_model(*given))
+    monkeypatch.setattr(compile_cache, "_compiled", {})
+    monkeypatch.setattr(compile_cache, "compile_model", lambda *given: compiled.append(given) or compile_model(*given))
     other = examples["role_0"].map({"train": "train", "validation": "test", "test": "validation"})
     folder = write_inputs(tmp_path, examples.assign(role_1=other), features)
     specs = [head_spec(folder, fold=fold, dropout=0.5) for fold in (0, 1)]
     together = [train_fold(spec) for spec in specs]
     assert len(compiled) == 2  # penalties 0 and 10, two rates, two folds
-    monkeypatch.setattr(engine, "_compiled", {})
+    monkeypatch.setattr(compile_cache, "_compiled", {})
     alone = train_fold(specs[1])
     assert_same_training(together[1], alone)
     files = [TrainedPaths(tmp_path / name) for name in ("together", "alone")]

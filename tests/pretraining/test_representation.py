@@ -1,4 +1,4 @@
-"""Collapse: an encoder that says the same of everything is told from one that does not."""
+"""Collapsed encoders are detected, others are not."""
 
 import keras
 import numpy as np

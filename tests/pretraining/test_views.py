@@ -1,4 +1,4 @@
-"""Two views: where the crops lie, that light alone changes as it should, and that the seed decides everything."""
+"""Random views: crops lie inside, brightness and contrast stay in bounds, the seed determines all."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every way of pretraining on images that hold what it looks for, and what all of them promise."""
+"""Every pretraining method on images that it can learn from, and the contract of all."""
 
 from dataclasses import replace
 from unittest import mock
@@ -12,7 +12,7 @@ from pipeline.networks.heads import build_head
 from pipeline.networks.saving import save_model
 from pipeline.pretraining import rotation
 from pipeline.pretraining.rotation import turned_loader, turned_part
-from pipeline.pretraining.task import Learnt, Task
+from pipeline.pretraining.task import PretrainResult, Task
 from pipeline.pretraining.two_views import two_views, with_projection
 from pipeline.registry.pretraining import PRETRAINING
 from pipeline.store.errors import InputError
@@ -22,8 +22,8 @@ from pipeline.training.batches import pixel_loader
 from .worlds import IMAGES, SETTINGS, task
 
 
-def learn(made: Task, method: str) -> Learnt:
-    learnt: Learnt = load(PRETRAINING[method].learn)(made)
+def learn(made: Task, method: str) -> PretrainResult:
+    learnt: PretrainResult = load(PRETRAINING[method].learn)(made)
     return learnt
 
 

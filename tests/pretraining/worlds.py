@@ -43,7 +43,7 @@ def pixels(bright: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def task(folder: Path, method: str, permuted: bool = False, **settings: object) -> Task:
-    """48 images of two classes that every fourth image of holds out."""
+    """48 images of two classes; every fourth is in the validation part."""
     labels = np.resize(["plain", "barred", "plain"], IMAGES).astype(object)  # two to one
     write_npy(folder / "images.npy", pixels(labels == "barred"))
     role = np.where(np.arange(IMAGES) % 4 == 0, "validation", "train").astype(object)

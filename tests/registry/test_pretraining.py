@@ -8,7 +8,7 @@ from pipeline.config.loading import check_params
 from pipeline.config.schema import Count
 from pipeline.networks.saving import load_model
 from pipeline.pretraining.settings import PretrainFitting
-from pipeline.pretraining.task import Learnt, Task
+from pipeline.pretraining.task import PretrainResult, Task
 from pipeline.registry.pretraining import PRETRAINING, PretrainingEntry
 from pipeline.store.files import read_json, read_parquet
 from pipeline.store.paths import Paths
@@ -20,13 +20,13 @@ class Halving(PretrainFitting):
     halvings: Count
 
 
-def learn_by_halving(task: Task) -> Learnt:
+def learn_by_halving(task: Task) -> PretrainResult:
     """Halve the first kernel."""
     layer = task.backbone.get_layer("stem_conv")
     factor = 0.5**task.settings.halvings
     layer.set_weights([weight * factor for weight in layer.get_weights()])
     counts = {"images_seen": len(task.rows), "gflops": 1.0, "backward_gflops": 0.5}
-    return Learnt([{"epoch": 1, "loss": 0.0, **counts}])
+    return PretrainResult([{"epoch": 1, "loss": 0.0, **counts}])
 
 
 SETTINGS = {**tiny_world.PRETRAIN, "halvings": 2}

@@ -8,7 +8,7 @@ import tiny_world
 
 from pipeline.config.schema import Pretrained
 from pipeline.pretraining.representation import Representation
-from pipeline.pretraining.task import Learnt
+from pipeline.pretraining.task import PretrainResult
 from pipeline.registry.pretraining import PRETRAINING
 from pipeline.stages import pretrain
 from pipeline.store.errors import InputError
@@ -136,7 +136,7 @@ def test_the_same_entry_under_the_same_name_gives_the_same_bytes(root):
 def collapse(task):
     layer = task.backbone.get_layer("block2_conv")
     layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
-    return Learnt([{"epoch": 1, "images_seen": 1, "gflops": 1.0, "backward_gflops": 0.5, "loss": 0.0}])
+    return PretrainResult([{"epoch": 1, "images_seen": 1, "gflops": 1.0, "backward_gflops": 0.5, "loss": 0.0}])
 
 
 def test_a_collapsed_backbone_is_refused_and_nothing_is_written(root, monkeypatch):
@@ -209,7 +209,7 @@ def test_labels_of_all_links_are_inherited_and_published_weights_have_none():
 
 
 def test_what_began_with_weights_of_unknown_cost_says_so_and_counts_what_was_paid_here():
-    learnt = Learnt([{"epoch": 1, "images_seen": 4, "gflops": 2.0, "backward_gflops": 1.25, "loss": 0.0}])
+    learnt = PretrainResult([{"epoch": 1, "images_seen": 4, "gflops": 2.0, "backward_gflops": 1.25, "loss": 0.0}])
     found = Representation(2.0, 0.1)
     published = {"images_seen": None, "gflops": None, "inherited_gflops": 0.0, "reason": "nobody says"}
     first = pretrain.outcome(learnt, found, published)["cost"]

@@ -12,7 +12,7 @@ import pytest
 TRAIN = """
 import hashlib, os, sys
 from pipeline.networks.device import choose_backend, use_device
-if "fork" in sys.argv:  # as a cell of `python -m pipeline warm` is
+if "fork" in sys.argv:  # as `python -m pipeline warm` forks a stage
     choose_backend()
     import keras
     child = os.fork()

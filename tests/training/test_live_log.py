@@ -1,4 +1,4 @@
-"""DVCLive's files, to watch a fit while it runs: rows as in the history, and no fit fails for want of them."""
+"""Live logs: DVCLive's rows equal the history, and training goes on where DVCLive cannot start."""
 
 import contextlib
 

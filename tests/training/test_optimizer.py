@@ -1,4 +1,4 @@
-"""AdamW a block at a time: against Keras' own, against closed forms, and with frozen weights that do not move."""
+"""BlockwiseAdamW against Keras' AdamW and closed forms; frozen weights do not change."""
 
 import keras
 import numpy as np
@@ -74,7 +74,7 @@ def test_a_pull_adds_strength_times_the_distance_from_the_anchor_to_the_gradient
     optimizer = blockwise(weights, pulls=pulls, decay=0.0)
     between = trained(optimizer, weights, steps=1)
     first = [keras.ops.convert_to_numpy(gradient) for gradient in gradients(0)]
-    first[2] = first[2] + 0.7 * np.array(INITIAL["b/bias"])  # drawn to 0; the others begin at their anchors
+    first[2] = first[2] + 0.7 * np.array(INITIAL["b/bias"])  # anchored at 0; the others start at their anchors
     optimizer.apply(gradients(1), weights)
     for index, (gradient, anchor) in enumerate(
         zip(gradients(1), (INITIAL["a/kernel"], INITIAL["b/kernel"], [0.0]), strict=True)
@@ -84,7 +84,7 @@ def test_a_pull_adds_strength_times_the_distance_from_the_anchor_to_the_gradient
         np.testing.assert_allclose(momentum, 0.1 * second + 0.09 * first[index], rtol=1e-4)
 
 
-def test_a_restart_forgets_everything_that_was_learnt():
+def test_a_restart_resets_all_state():
     weights = variables()
     optimizer = blockwise(weights, pulls=(0.1, 0.1, 0.1))
     once = trained(optimizer, weights)

@@ -1,4 +1,4 @@
-"""Ways to fine-tune, as multipliers by depth and epoch, and as what they do to a network."""
+"""Fine-tuning methods: their learning-rate multipliers by depth and epoch, and their effect on a network."""
 
 from dataclasses import replace
 
@@ -47,7 +47,7 @@ def test_only_l2_sp_pulls_and_it_takes_the_place_of_weight_decay():
 
 
 def network():
-    """Two named blocks and a head on 4 x 4 pixels, and what `trained` is: the depth of its variables."""
+    """Two named blocks and a head on 4 x 4 pixels, and the depth of its variables."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
     x = image = keras.Input((4, 4, 1), name="pixels")

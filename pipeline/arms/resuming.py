@@ -1,8 +1,8 @@
-"""Finished folds of an arm, kept until its out is whole, so that an interrupted run goes on where it was.
+"""Resume an interrupted arm: finished folds are stored until the arm's output is complete.
 
-A fold is kept with a fingerprint of all that its result depends on, and is taken up only where that is still the same:
-the out is then, to the bit on a CPU, what an uninterrupted run leaves. Within a fold nothing is kept: the one that was
-interrupted is trained again from its first epoch.
+Every stored fold carries a fingerprint of all that its result depends on, and is reused only while that is unchanged.
+On a CPU the output then equals that of an uninterrupted run to the bit. Nothing is stored within a fold: an interrupted
+fold restarts from its first epoch.
 """
 
 import functools
@@ -33,8 +33,8 @@ CODE = ("arms", "networks", "registry/architectures.py", "registry/tuning.py", "
 
 
 @dataclass(frozen=True)
-class KeptFold:
-    """One fold of an arm, and where it is kept once it is finished."""
+class StoredFold:
+    """One fold of an arm, and where its result is stored once it is finished."""
 
     spec: FoldSpec
     files: KeptFoldPaths
@@ -42,15 +42,15 @@ class KeptFold:
 
     @property
     def finished(self) -> bool:
-        """Whether this very fold lies there, whole and undamaged."""
+        """Whether the result of exactly this spec is stored, complete and undamaged."""
         try:
             check_sealed(self.files.folder)
         except InputError:
             return False
         return bool(read_json(self.files.fingerprint) == self.fingerprint)
 
-    def keep(self, result: FoldResult) -> None:
-        """Write a fold's result: whole or not at all."""
+    def store(self, result: FoldResult) -> None:
+        """Write the fold's result as one sealed folder, or nothing."""
         with replacing_folder(self.files.folder) as folder:
             written = KeptFoldPaths(folder)
             save_model(result.model, written.model)
@@ -61,36 +61,35 @@ class KeptFold:
             write_json(written.fingerprint, self.fingerprint)
 
 
-def take_up(kept: KeptPaths, specs: list[FoldSpec]) -> list[KeptFold]:
-    """The folds of an arm, some of them finished by an interrupted run; what else it left is removed.
+def resume(kept: KeptPaths, specs: list[FoldSpec]) -> list[StoredFold]:
+    """The folds of an arm, with reusable ones of an interrupted run; its other folds are deleted.
 
-    One line on standard output says what is taken up and what is not.
+    One line on standard output lists the folds that are reused and those that are discarded.
     """
-    marks = fingerprints(specs)
-    folds = [KeptFold(spec, kept.fold(spec.fold), mark) for spec, mark in zip(specs, marks, strict=True)]
-    left = set(kept.folder.glob("fold*"))
-    taken = {fold.files.folder for fold in folds if fold.finished}
-    stale = left - taken
+    folds = [StoredFold(s, kept.fold(s.fold), key) for s, key in zip(specs, fingerprints(specs), strict=True)]
+    found = set(kept.folder.glob("fold*"))
+    reused = {fold.files.folder for fold in folds if fold.finished}
+    stale = found - reused
     for folder in stale:
         shutil.rmtree(folder)
-    said = [f"{_names(taken)} taken up from an interrupted run"] if taken else []
+    notes = [f"{_names(reused)} resumed from an interrupted run"] if reused else []
     if stale:
-        said.append(
-            f"{_names(stale)} of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
+        notes.append(
+            f"{_names(stale)} of an interrupted run discarded (damaged, or other params, inputs, code or machine)"
         )
-    if said:
-        print(f"{kept.folder.parent.name}@{kept.folder.name}: {'; '.join(said)}", flush=True)
+    if notes:
+        print(f"{kept.folder.parent.name}@{kept.folder.name}: {'; '.join(notes)}", flush=True)
     return folds
 
 
 def fingerprints(specs: list[FoldSpec]) -> list[str]:
-    """Of every fold the sha256 of its spec, of the files that this names, and of the code and machine that train it."""
-    digest, around = functools.cache(sha256_file), {"code": _code(), "machine": _machine()}
-    return [_sha256_text({"spec": _canonical(spec, digest), **around}) for spec in specs]
+    """The sha256 of every fold's spec, of the files that it names, and of the code and machine that train it."""
+    digest, context = functools.cache(sha256_file), {"code": _code(), "machine": _machine()}
+    return [_sha256_text({"spec": _canonical(spec, digest), **context}) for spec in specs]
 
 
 def _canonical(value: Any, digest: Callable[[Path], str]) -> Any:
-    """A spec as JSON can say it: with the classes of its parts, and files by name and content."""
+    """A spec as JSON types: dataclasses with their class names, files by name and content."""
     if is_dataclass(value):
         named = {field.name: _canonical(getattr(value, field.name), digest) for field in fields(value)}
         return {"class": type(value).__name__, **named}
@@ -108,7 +107,7 @@ def _code() -> dict[str, str]:
 
 
 def _machine() -> dict[str, Any]:
-    """What bits depend on beside the code of this package: a sum over more cores is another one."""
+    """What the bits depend on beside this package's code; the number of cores changes the order of sums."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     backend = keras.backend.backend()
     modules = (keras, importlib.import_module(backend), np, sklearn)

@@ -1,4 +1,4 @@
-"""An interrupted arm: taken up to the same bytes, started afresh where anything that it depends on is another."""
+"""An interrupted arm resumes to the same bytes, and restarts where anything that it depends on has changed."""
 
 import os
 import signal
@@ -13,16 +13,15 @@ import tiny_world
 import toy_fold
 from test_wiring import ROOT, imports
 
-from pipeline.arms import keeping, train
-from pipeline.arms.many import train_arm
+from pipeline.arms import resuming, train
 from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import sweep
-from pipeline.arms.train import train_fold
+from pipeline.arms.train import train_arm, train_fold
 from pipeline.commands.profile import CODE
 from pipeline.store.files import check_sealed, sha256_file, write_npy, write_parquet
 from pipeline.store.outs import KeptPaths, TrainedPaths
 from pipeline.store.paths import Paths
-from pipeline.training import engine, folds
+from pipeline.training import compile_cache, folds
 from pipeline.training.tuning import TuningMethod
 
 # the second fold of a baseline ends as by `kill -9`
@@ -91,12 +90,12 @@ def test_training_interrupted_resumes_to_the_bit(tmp_path, monkeypatch, capsys, 
     with pytest.raises(Interrupted):
         trained_arm(specs, TrainedPaths(tmp_path / "resumed"), kept, call=interrupt)
     assert [path.name for path in kept.folder.iterdir()] == ["fold0"] and not (tmp_path / "resumed").exists()
-    monkeypatch.setattr(engine, "_compiled", {})  # as in a process of its own
+    monkeypatch.setattr(compile_cache, "_compiled", {})  # as in a process of its own
     trained_arm(
         specs, TrainedPaths(tmp_path / "resumed"), kept, call=lambda spec: trained.append(spec) or train_fold(spec)
     )
     assert trained == specs[1:]
-    assert capsys.readouterr().out == "head@cells: fold 0 taken up from an interrupted run\n"
+    assert capsys.readouterr().out == "head@cells: fold 0 resumed from an interrupted run\n"
     line = trained_arm(specs, TrainedPaths(tmp_path / "whole"), KeptPaths(tmp_path / "other"))
     assert line.startswith("2 folds") and capsys.readouterr().out == ""
     assert digests(tmp_path / "resumed") == digests(tmp_path / "whole")
@@ -113,17 +112,17 @@ def test_a_stage_that_was_killed_resumes_to_the_bit(repository, world, world_cop
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-3000:]
     assert digests(out) == before
     tiny_world.run_cell(copy.root, "scratch", "defect-tiny")
-    assert capsys.readouterr().out.startswith("scratch@defect-tiny: fold 0 taken up from an interrupted run\n")
+    assert capsys.readouterr().out.startswith("scratch@defect-tiny: fold 0 resumed from an interrupted run\n")
     assert digests(out) == before
     assert not Paths(copy.root).kept("scratch", "defect-tiny").folder.exists()
 
 
 def test_an_arm_whose_folds_are_all_kept_trains_none(tmp_path, folder, kept, capsys):
     specs = head_specs(folder)
-    for fold in keeping.take_up(kept, specs):
-        fold.keep(train_fold(fold.spec))
+    for fold in resuming.resume(kept, specs):
+        fold.store(train_fold(fold.spec))
     trained_arm(specs, TrainedPaths(tmp_path / "out"), kept, call=interrupt)
-    assert capsys.readouterr().out == "head@cells: folds 0, 1 taken up from an interrupted run\n"
+    assert capsys.readouterr().out == "head@cells: folds 0, 1 resumed from an interrupted run\n"
 
 
 # ---- a fresh start ---------------------------------------------------------------------------------------------------
@@ -142,15 +141,15 @@ def other_inputs(folder, specs, monkeypatch):
 
 
 def other_code(folder, specs, monkeypatch):
-    for part in keeping.CODE:
+    for part in resuming.CODE:
         copy = folder / "pipeline" / part
         if copy.suffix:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes((keeping.PACKAGE / part).read_bytes())
+            copy.write_bytes((resuming.PACKAGE / part).read_bytes())
         else:
             copy.mkdir(parents=True)
     (folder / "pipeline" / "networks" / "new.py").write_text("")
-    monkeypatch.setattr(keeping, "PACKAGE", folder / "pipeline")
+    monkeypatch.setattr(resuming, "PACKAGE", folder / "pipeline")
 
 
 def other_keras(folder, specs, monkeypatch):
@@ -169,20 +168,20 @@ CHANGES = [other_plan, other_examples, other_inputs, other_code, other_keras, da
 def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, capsys, folder, kept, change):
     specs, trained = head_specs(folder), []
     result = train_fold(specs[0])
-    (first, _) = keeping.take_up(kept, specs)
-    first.keep(result)
+    (first, _) = resuming.resume(kept, specs)
+    first.store(result)
     specs = change(folder, specs, monkeypatch) or specs
     trained_arm(specs, TrainedPaths(tmp_path / "out"), kept, call=lambda spec: trained.append(spec.fold) or result)
     assert trained == [0, 1]
-    said = "fold 0 of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
-    assert capsys.readouterr().out == f"head@cells: {said}\n"
+    line = "fold 0 of an interrupted run discarded (damaged, or other params, inputs, code or machine)"
+    assert capsys.readouterr().out == f"head@cells: {line}\n"
 
 
 def test_a_fold_that_was_trained_before_another_forecast_is_not_taken_up(folder):
     marks = []
     for label in ("positive", "positive", "negative"):
         (folder / "forecast.json").write_text(label)
-        marks += keeping.fingerprints([toy_fold.head_spec(folder, forecast=folder / "forecast.json")])
+        marks += resuming.fingerprints([toy_fold.head_spec(folder, forecast=folder / "forecast.json")])
     assert marks[0] == marks[1] != marks[2]
 
 
@@ -203,8 +202,8 @@ def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, worl
     tiny_world.run_cells(copy.root, "split", only="defect")
     capsys.readouterr()
     tiny_world.run_cell(copy.root, "head", "to-defect")
-    said = "folds 0, 1 of an interrupted run: damaged, or other params, inputs, code or machine; a fresh start"
-    assert capsys.readouterr().out.splitlines()[0] == f"head@to-defect: {said}"
+    line = "folds 0, 1 of an interrupted run discarded (damaged, or other params, inputs, code or machine)"
+    assert capsys.readouterr().out.splitlines()[0] == f"head@to-defect: {line}"
     before, after = (digests(Paths(root).trained("heads", "to-defect").folder) for root in (world.root, copy.root))
     assert before == after
 
@@ -212,11 +211,11 @@ def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, worl
 def test_what_a_fold_is_built_from_is_in_its_fingerprint(folder, tmp_path):
     (tmp_path / "weights.keras").write_bytes(b"one")
     spec = toy_fold.head_spec(folder, network=ScratchNetwork("own", 32, 2, 0.9, None, tmp_path / "weights.keras"))
-    found = {keeping.fingerprints([spec])[0] for _ in range(2)}
+    found = {resuming.fingerprints([spec])[0] for _ in range(2)}
     (tmp_path / "weights.keras").write_bytes(b"two")
-    found.add(keeping.fingerprints([spec])[0])
-    found.add(keeping.fingerprints([replace(spec, live=tmp_path / "live")])[0])
-    found.add(keeping.fingerprints([replace(spec, fold=1)])[0])
+    found.add(resuming.fingerprints([spec])[0])
+    found.add(resuming.fingerprints([replace(spec, live=tmp_path / "live")])[0])
+    found.add(resuming.fingerprints([replace(spec, fold=1)])[0])
     assert len(found) == 4
 
 
@@ -225,9 +224,9 @@ def test_what_a_fold_is_built_from_is_in_its_fingerprint(folder, tmp_path):
 
 def test_all_code_that_training_imports_is_in_the_fingerprint():
     imported = {file.relative_to(ROOT / "pipeline") for file in imports("pipeline.arms.train", set())}
-    whole = {part for part in keeping.CODE if not part.endswith(".py")}
+    whole = {part for part in resuming.CODE if not part.endswith(".py")}
     found = {file.parts[0] if file.parts[0] in whole else file.as_posix() for file in imported}
-    assert {name for name in found if not name.endswith("__init__.py")} == set(keeping.CODE)
+    assert {name for name in found if not name.endswith("__init__.py")} == set(resuming.CODE)
 
 
 def test_neither_git_nor_dvc_sees_what_is_kept(repository):

@@ -15,14 +15,7 @@ from pipeline.networks.freezing import cut_layer, split_at
 from pipeline.networks.heads import set_precision
 from pipeline.networks.saving import load_model
 from pipeline.store.errors import InputError
-from pipeline.store.files import (
-    check_space,
-    read_json,
-    read_parquet,
-    replacing_folder,
-    write_json,
-    write_npy,
-)
+from pipeline.store.files import check_space, read_json, read_parquet, replacing_folder, write_json, write_npy
 from pipeline.store.outs import FeaturePaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress

@@ -11,14 +11,7 @@ from pipeline.config.schema import Target
 from pipeline.datasets.grouping import assign_folds
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
-from pipeline.store.files import (
-    read_json,
-    read_parquet,
-    replacing_folder,
-    sha256_file,
-    write_json,
-    write_parquet,
-)
+from pipeline.store.files import read_json, read_parquet, replacing_folder, sha256_file, write_json, write_parquet
 from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
 from pipeline.store.seeds import seed_for

@@ -17,6 +17,7 @@ from pipeline.config.loading import check_params
 from pipeline.report.summary import (
     adjusted,
     amortised,
+    checked,
     group_of,
     headlines,
     pretraining,
@@ -24,7 +25,6 @@ from pipeline.report.summary import (
     share_of_gain,
     summarise,
     with_controls,
-    with_forecast,
 )
 from pipeline.results.result import Compute
 from pipeline.verdict.difference import holm
@@ -123,8 +123,7 @@ def test_the_shares_of_the_parts_of_a_gain_sum_to_one():
     [("positive", 0.1, True), ("negative", 0.1, False), (None, 0.1, None), ("positive", None, None)],
 )
 def test_a_forecast_is_held_against_the_label(label, gain, correct):
-    result = builders.transfer(builders.verdict(gain))
-    found = with_forecast(result, builders.FORECAST | {"label": label}).forecast
+    found = checked(builders.FORECAST | {"label": label}, builders.transfer(builders.verdict(gain)).label)
     assert (found.label, found.correct, found.votes) == (label, correct, 3)
 
 

@@ -1,4 +1,4 @@
-"""evaluate: two arms on one target: which is better, how sure is that, and what did each spend?"""
+"""evaluate: compare two arms on one target: gain, evidence, and the compute of each."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from pipeline.verdict.spending import learning_curves
 
 
 def plot_rows(compared: Comparison, settings: VerdictParams) -> dict[str, pd.DataFrame]:
-    """The rows of every plot: of predictions, and of training where the arms were trained epoch by epoch."""
+    """The rows of every plot; those of training only where all arms were trained epoch by epoch."""
     rows = plot_tables(compared.tested, compared.probabilities)
     if all(arm.trajectory is not None for arm in compared.all_arms.values()):
         rows["learning_curves"] = learning_curves(compared.arms, compared.against)
@@ -33,9 +33,9 @@ def plot_rows(compared: Comparison, settings: VerdictParams) -> dict[str, pd.Dat
 
 
 def contact(compared: Comparison, images: np.ndarray) -> bytes | None:
-    """The contact sheet of images that the judged arm gets right and the other wrong, then the reverse.
+    """The contact sheet of images that the judged arm gets right and the other wrong, then the reverse; None if none.
 
-    Under each: its true label, and the probability of that by both arms. None: they never disagree.
+    Under each: its true label, and the probability of that by both arms.
 
     Args:
         images: uint8 (N, h, w, c), of which the examples' rows are the tested ones.
@@ -57,7 +57,7 @@ def contact(compared: Comparison, images: np.ndarray) -> bytes | None:
 
 
 def write(files: QuestionPaths, result: Result, compared: Comparison, rows: dict[str, pd.DataFrame]) -> None:
-    """Write the result, the predictions that it rests on, and the rows of plots."""
+    """Write the result, the predictions that it is computed from, and the rows of plots."""
     write_result(files.result, result)
     write_parquet(files.predictions, predictions_table(compared.tested, compared))
     for plot, table in rows.items():

@@ -1,4 +1,4 @@
-"""validate: hold a dataset's manifest against its expectations, write what was found, stop the run where one fails."""
+"""validate: check a dataset's manifest against its expectations; stop the run where one fails."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def targets_of(targets: Mapping[str, Target], dataset: str) -> dict[str, Target]
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Write the report and the pages, then open or shut the gate: the report survives a failure."""
+    """Write the report and its pages, then raise if an expectation failed, so that the report survives a failure."""
     dataset, targets = params.datasets[name], targets_of(params.targets, name)
     files = paths.dataset(name)
     manifest = read_parquet(files.manifest)

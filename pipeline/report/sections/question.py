@@ -207,7 +207,7 @@ def forecast_table(forecast: Mapping[str, Any]) -> Table:
 
 
 def candidates_table(candidates: Sequence[Candidate]) -> Table:
-    """A row a candidate of an adaptation: its criterion, and its quality measured after the choice (means over folds)."""
+    """A row a candidate of an adaptation: criterion, and quality measured after the choice; means over folds."""
     qualities = {key: [getattr(each, key) for each in candidates] for key in ("balanced_accuracy", "accuracy")}
     measured = [key for key, values in qualities.items() if any(value is not None for value in values)]
     rows = [

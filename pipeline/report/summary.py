@@ -34,20 +34,14 @@ def summarise(results: Results, forecasts: Files, cards: Files, params: Params) 
             updates["forecast"] = checked(forecasts[name], result.label)
         results[name] = result.model_copy(update=updates)
     results, failed = with_controls(results)
-    controls = [name for name, result in results.items() if result.control]
+    controls = [result for result in results.values() if result.control]
+    others = [result for result in results.values() if not result.control]
     facts = RunFacts(
-        metric=params.verdict.metric,
-        alpha=params.verdict.alpha,
-        margin=params.verdict.margin,
-        protocol=params.run.protocol,
-        folds=params.run.folds,
-        image_size=params.run.image_size,
+        **params.verdict.model_dump(include={"metric", "alpha", "margin"}),
+        **params.run.model_dump(include={"protocol", "folds", "image_size"}),
         controls=("failed" if failed else "held") if controls else None,
         failed_controls=failed,
-        forecasts={
-            "transfers": score([result for result in results.values() if not result.control]),
-            "controls": score([result for result in results.values() if result.control]),
-        },
+        forecasts={"transfers": score(others), "controls": score(controls)},
     )
     return Run(facts=facts, results=results, studies={})
 
@@ -122,12 +116,11 @@ def with_controls(results: Results) -> tuple[dict[str, Result], list[str]]:
         for name, result in results.items()
         if result.control
     }
-    failed, marked = failures(judged), dict(results)
+    failed = failures(judged)
+    updates: dict[str, dict[str, Any]] = {name: {"controls": "failed"} if failed else {} for name in results}
     for name, (control, verdict) in judged.items():
-        marked[name] = marked[name].model_copy(update={"held": held(control, verdict)})
-    if failed:
-        marked = {name: result.model_copy(update={"controls": "failed"}) for name, result in marked.items()}
-    return marked, failed
+        updates[name]["held"] = held(control, verdict)
+    return {name: result.model_copy(update=updates[name]) for name, result in results.items()}, failed
 
 
 def share_of_gain(part: float | None, whole: float | None) -> float | None:

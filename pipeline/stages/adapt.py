@@ -93,7 +93,7 @@ def read_source(paths: Paths, name: str, class_weight: str) -> Source:
 
 
 def labelled(features: np.ndarray, part: Part) -> Labelled:
-    """The features of a part with its labels."""
+    """The features of a part with its labels and weights."""
     return Labelled(features[part.positions], part.labels, part.weights)
 
 

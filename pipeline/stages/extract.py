@@ -29,11 +29,8 @@ FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 def extract_pooled(backbone: keras.Model, load: Loader, examples: int, pooled: Path, label: str) -> None:
     """Write the pooled features (examples, d) float32 of the identity view."""
-    batches = progress(
-        predict(pooling(backbone), load, np.arange(examples)),
-        total=-(-examples // PREDICT_BATCH),
-        label=f"extract {label}",
-    )
+    batches = predict(pooling(backbone), load, np.arange(examples))
+    batches = progress(batches, total=-(-examples // PREDICT_BATCH), label=f"extract {label}")
     write_npy(pooled, np.concatenate(list(batches)))
 
 
@@ -81,17 +78,10 @@ def check_range(activations: np.ndarray) -> np.ndarray:
 def check_target_unseen(paths: Paths, transfer: Transfer) -> None:
     """Raise InputError if the source was pretrained here on images of the target; published sources list no images."""
     seen, target = paths.source(transfer.source).seen, paths.target(transfer.target)
-    if not seen.exists():
-        return
-    origin = read_json(target.images)
-    check_unseen(
-        read_parquet(seen),
-        read_parquet(target.examples),
-        origin["dataset"],
-        origin["near_duplicate_distance"],
-        transfer.source,
-        transfer.target,
-    )
+    if seen.exists():
+        origin, examples = read_json(target.images), read_parquet(target.examples)
+        dataset, distance = origin["dataset"], origin["near_duplicate_distance"]
+        check_unseen(read_parquet(seen), examples, dataset, distance, transfer.source, transfer.target)
 
 
 def run(params: Params, paths: Paths, name: str) -> str:

@@ -59,9 +59,8 @@ def decode_all(images: list[RawImage], decoder: Callable[[Path], Decoded], scrat
             continue
         scratch[index] = decoded.pixels
         reading.thumbnails[index] = decoded.thumbnail
-        reading.facts[index] = manifest.Facts(
-            **{name: getattr(decoded, name) for name in manifest.Facts.__dataclass_fields__}
-        )
+        facts = {name: getattr(decoded, name) for name in manifest.Facts.__dataclass_fields__}
+        reading.facts[index] = manifest.Facts(**facts)
         reading.colour |= decoded.pixels.shape[2] == 3
         reading.wrong_extensions += not right_extension(images[index].name, decoded.format)
     return reading

@@ -91,10 +91,9 @@ def held_out(labels: np.ndarray | None, unit: np.ndarray, fraction: float, seed:
 
 def seen_so_far(examples: pd.DataFrame, dataset: str, init: SourcePaths) -> pd.DataFrame:
     """The images that this source and its inits were trained on: dataset, image_id, unit, phash; one row an image."""
-    own = examples.assign(dataset=dataset)[SEEN]
     inherited = [read_parquet(init.seen)[SEEN]] if init.seen.is_file() else []
-    both = pd.concat([own, *inherited]).drop_duplicates(["dataset", "image_id"])
-    return both.sort_values(["dataset", "image_id"], ignore_index=True)
+    both = pd.concat([examples.assign(dataset=dataset)[SEEN], *inherited])
+    return both.drop_duplicates(["dataset", "image_id"]).sort_values(["dataset", "image_id"], ignore_index=True)
 
 
 def load_init(init: SourcePaths, dataset: DatasetPaths, precision: str, seed: int) -> keras.Model:
@@ -161,18 +160,6 @@ def outcome(learnt: Learnt, found: Representation, inherited: dict[str, Any]) ->
     }
 
 
-def write_source(
-    written: SourcePaths, backbone: keras.Model, examples: pd.DataFrame, seen: pd.DataFrame, learnt: Learnt
-) -> None:
-    """Write the models and the tables."""
-    save_model(backbone, written.backbone)
-    if learnt.head is not None:
-        save_model(learnt.head, written.head)
-    write_parquet(written.examples, examples)
-    write_parquet(written.seen, seen)
-    write_csv(written.history, pd.DataFrame(learnt.history))
-
-
 def summary(card: dict[str, Any]) -> str:
     """The line of the log."""
     solved = f"pretext accuracy {card['pretext']['accuracy']:.3f}, " if card["pretext"] else ""
@@ -186,7 +173,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """Read the init and the images, pretrain, refuse collapsed features, write the source."""
     run, entry = params.run, params.pretrained[name]
     init, dataset = paths.source(entry.init), paths.dataset(entry.dataset)
-    way, seed = PRETRAINING[entry.pretrain], seed_for(run.seed, "pretrain", name)
+    method, seed = PRETRAINING[entry.pretrain], seed_for(run.seed, "pretrain", name)
     examples = learnable(read_parquet(dataset.manifest), entry, run.validation_fraction, seed)
     backbone, rows = load_init(init, dataset, run.precision, seed), examples["row"].to_numpy()
     task = Task(
@@ -200,17 +187,22 @@ def run(params: Params, paths: Paths, name: str) -> str:
         settings=getattr(params.pretraining, entry.pretrain),
         seed=seed,
     )
-    learnt = load(way.learn)(task)
+    learnt = load(method.learn)(task)
     pixels = pixel_loader(dataset.images, rows, "none")
     found = represent(pooled_features(pooling(backbone), pixels, np.arange(len(rows))))
-    check_not_collapsed(found, way.least_rank, name)
+    check_not_collapsed(found, method.least_rank, name)
     seen, begun, ingested = seen_so_far(examples, entry.dataset, init), read_json(init.card), read_json(dataset.card)
     card = describe(entry, begun, ingested, seen, len(examples)) | outcome(learnt, found, begun["cost"])
     origin = {"dataset": entry.dataset, "sha256": sha256_file(dataset.images)}
     origin["near_duplicate_distance"] = ingested["near_duplicate_distance"]
     with replacing_folder(paths.source(name).folder) as folder:
         written = SourcePaths(folder)
-        write_source(written, backbone, examples, seen, learnt)
+        save_model(backbone, written.backbone)
+        if learnt.head is not None:
+            save_model(learnt.head, written.head)
+        write_parquet(written.examples, examples)
+        write_parquet(written.seen, seen)
+        write_csv(written.history, pd.DataFrame(learnt.history))
         write_json(written.card, card)
         write_json(written.images, origin)
     return summary(card)

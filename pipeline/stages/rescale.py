@@ -8,15 +8,7 @@ from pipeline.store.paths import Paths
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read images, folds and the source, write a trained network a fold with predictions, history and cost."""
     rescaled = params.rescaled[name]
-    source = paths.source(rescaled.source)
-    baseline = params.baselines[rescaled.baseline]
+    baseline, backbone = params.baselines[rescaled.baseline], paths.source(rescaled.source).backbone
     return train_baseline(
-        params,
-        paths,
-        baseline,
-        arm="rescaled",
-        kind="rescaled",
-        stage="rescale",
-        name=name,
-        statistics_of=source.backbone,
+        params, paths, baseline, arm="rescaled", kind="rescaled", stage="rescale", name=name, statistics_of=backbone
     )

@@ -65,11 +65,9 @@ def _write(sheet: Image.Image, text: str, left: int, top: int, width: int) -> No
 
 
 def _encoded(sheet: Image.Image) -> bytes:
-    content = b""
     for quality in QUALITIES:
         buffer = io.BytesIO()
         sheet.save(buffer, "WEBP", quality=quality, method=6)
-        content = buffer.getvalue()
-        if len(content) <= LARGEST:
+        if buffer.tell() <= LARGEST:
             break
-    return content
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Sections: claims with their numbers; what is unknown, not comparable or not to be trusted is said."""
+"""Sections: claims with their numbers; unknown, not comparable and untrusted values are named as such."""
 
 import builders
 import pytest
@@ -192,7 +192,7 @@ def test_pretraining_stands_apart_with_the_share_of_this_question():
 
 @pytest.mark.parametrize(("gflops", "shown"), [(None, "unknown"), (3000.0, "3,000 + unknown")])
 def test_pretraining_of_unknown_cost_is_unknown_and_not_free(gflops, shown):
-    found = spending(paid(gflops=gflops, share=gflops, reason="nobody says"))
+    found = spending(paid(gflops=gflops, share=gflops, reason="not published"))
     assert found["pretraining (not counted as spent)"]["GFLOPs"] == shown
 
 
@@ -221,9 +221,9 @@ def test_a_gpu_that_was_there_but_unused_is_named_beside_the_device():
     ("fields", "amortised", "words"),
     [
         ({"gflops": 0.0, "share": 0.0}, None, "excluded)."),
-        ({"gflops": None, "share": None, "reason": "nobody says"}, None, "unknown (nobody says)."),
+        ({"gflops": None, "share": None, "reason": "not published"}, None, "unknown (not published)."),
         ({"gflops": 40.0, "share": 20.0}, 0.25, "with this question's share of them, 20, 25% of the compute saved."),
-        ({"gflops": 40.0, "reason": "nobody says"}, None, "cost of its initial weights is unknown (nobody says)."),
+        ({"gflops": 40.0, "reason": "not published"}, None, "cost of its initial weights is unknown (not published)."),
     ],
 )
 def test_what_pretraining_took_is_said_as_far_as_it_is_known(fields, amortised, words):
@@ -248,12 +248,12 @@ def test_seconds_of_different_devices_are_not_compared():
 
 
 @pytest.mark.parametrize(
-    ("ran", "told"), [([10, 10, 10], "In 3 of 3 folds"), ([10, 7], "In 1 of 2 folds"), ([7], None)]
+    ("ran", "claim"), [([10, 10, 10], "In 3 of 3 folds"), ([10, 7], "In 1 of 2 folds"), ([7], None)]
 )
-def test_a_fit_that_ran_to_its_end_says_that_no_longer_one_was_tried(ran, told):
+def test_a_fit_that_ran_to_its_end_says_that_no_longer_one_was_tried(ran, claim):
     details = builders.details({}, folds={"scratch": [{"epochs": epochs} for epochs in ran]})
     found = question.budget(details, 10)
-    assert [text.split(" scratch")[0] for text in found] == ([told] if told else [])
+    assert [text.split(" scratch")[0] for text in found] == ([claim] if claim else [])
     assert all("a longer one was not tried" in text for text in found)
 
 
@@ -364,7 +364,7 @@ def test_what_has_nothing_to_show_has_no_section():
 
 
 def test_an_explanation_stands_once():
-    """Claims about a question repeat nothing that is said of all: notes and texts of general sections are unique."""
+    """Claims about a question repeat nothing that holds for all: notes and texts of general sections are unique."""
     texts = [
         block.text
         for section in everything()

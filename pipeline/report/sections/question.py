@@ -74,7 +74,7 @@ def claim(result: Result, metric: str) -> str:
 
 
 def subject(result: Result) -> str:
-    """What is compared with what."""
+    """The two arms that are compared, and why."""
     parts = [f"A part of the gain of {result.part_of}."] if result.part_of else []
     if result.control:
         parts.append(f"A control ({spaced(result.control)}), expected: {RULES[result.control].expected}.")

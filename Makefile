@@ -1,4 +1,4 @@
-# Every target makes its own environment when it is missing. No credentials, no remote, no network but the package index.
+# Every target creates the environment if it is missing. No credentials, no remote, no network but the package index.
 PYTHON ?= python3
 VENV := .venv
 EXTRAS ?= demo,dev
@@ -9,7 +9,7 @@ export DVC_NO_ANALYTICS := 1
 
 .PHONY: repro table test test-slow smoke profile lint format clean
 
-repro: $(VENV)/installed  ## run the pipeline: only what changed is run again
+repro: $(VENV)/installed  ## run the pipeline; stages without changes are skipped
 	python -m pipeline check
 	python -m pipeline warm dvc repro
 	python -m pipeline table
@@ -20,17 +20,17 @@ table: $(VENV)/installed  ## print the verdicts of the last run
 test: $(VENV)/installed  ## run the tests
 	python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/test_end_to_end.py tests  # longest first
 
-test-slow: $(VENV)/installed  ## the tests that take more than a minute each
+test-slow: $(VENV)/installed  ## run the tests that take more than a minute each
 	python -m pytest -m slow
 
-smoke: $(VENV)/installed  ## the whole pipeline on the smoke profile, in its own workspace
+smoke: $(VENV)/installed  ## run the whole pipeline on the smoke profile, in its own workspace
 	$(MAKE) profile NAME=smoke FLAGS=--no-run-cache
 
-profile: $(VENV)/installed  ## the pipeline on profiles/$(NAME).yaml, in its own workspace runs/$(NAME)
+profile: $(VENV)/installed  ## run the pipeline on profiles/$(NAME).yaml, in its own workspace runs/$(NAME)
 	python -m pipeline profile $(NAME) --into runs/$(NAME)
 	cd runs/$(NAME) && python -m pipeline check && python -m pipeline warm dvc repro $(FLAGS) && python -m pipeline table
 
-lint: $(VENV)/installed  ## style and types
+lint: $(VENV)/installed  ## check style and types
 	ruff check .
 	ruff format --check .
 	mypy

@@ -1,4 +1,4 @@
-"""`python -m pipeline`: asks the warm process, where there is one, else runs the command itself."""
+"""`python -m pipeline`: hands the command to the warm fork server, where there is one, else runs it itself."""
 
 import sys
 

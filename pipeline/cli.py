@@ -1,4 +1,4 @@
-"""The command line: `python -m pipeline STAGE [NAME]`, as dvc.yaml calls it, and what makes or prints around it."""
+"""The command line: `python -m pipeline STAGE [NAME]`, as dvc.yaml calls it, and commands around a run."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from pipeline.store.paths import Paths
 
 
 def check_inputs(paths: Paths) -> None:
-    """Check params.yaml and that the raw data is there, which `dvc repro` would tell in words of its own.
+    """Check params.yaml and that the raw data exists, before `dvc repro` fails with a message of its own.
 
     Raises:
         InputError: with all faults.
@@ -30,7 +30,7 @@ def check_inputs(paths: Paths) -> None:
 
 
 def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
-    """The parser of the command line: a command for every stage, then those around the run."""
+    """The parser of the command line: a command for every stage, then the others."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline", description=__doc__, epilog="Stages are those of the dvc.yaml in this folder."
     )
@@ -42,16 +42,16 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     profile = commands.add_parser("profile", help="params.yaml with the differences of profiles/NAME.yaml")
     profile.add_argument("name")
     profile.add_argument("--into", type=Path, help="make a workspace there instead of editing params.yaml in place")
-    commands.add_parser("check", help="are params.yaml and the raw data that it names in order?")
-    commands.add_parser("doctor", help="has a killed run, a merge or a disk left anything behind? changes nothing")
+    commands.add_parser("check", help="check params.yaml, and that the raw data exists")
+    commands.add_parser("doctor", help="find damage by a killed run, a merge or a disk; changes nothing")
     commands.add_parser("table", help="print the verdicts of the last run")
-    warm = commands.add_parser("warm", help="run a command, such as dvc repro, with the imports of all cells made once")
+    warm = commands.add_parser("warm", help="run a command (dvc repro) with the libraries imported once for all cells")
     warm.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; a fault of the user's is one message and exit code 2, a fault of ours a traceback and 1."""
+    """Run one command; a user error is one message and exit code 2, an internal error a traceback and code 1."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
         asks_for_help = any(word in ("-h", "--help") for word in words)
@@ -66,7 +66,7 @@ def run_command(parsed: argparse.Namespace) -> int:
     """Run a parsed command; returns its exit code.
 
     Raises:
-        InputError: a fault of the user's.
+        InputError: a user error.
     """
     if parsed.command == "profile":
         from pipeline.commands.profile import apply_profile

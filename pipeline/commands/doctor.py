@@ -1,4 +1,4 @@
-"""`python -m pipeline doctor`: finds what a merge, a killed run or a disk has damaged, and names the remedy of each."""
+"""`python -m pipeline doctor`: find damage by a merge, a killed run or a disk, each with its remedy."""
 
 import fcntl
 import json
@@ -13,7 +13,7 @@ from pipeline.store.progress import progress
 from pipeline.store.yaml import read_yaml
 
 CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")  # how git marks the two sides of a merge
-OUT_KEYS = {"path", "md5", "size"}  # what dvc.lock holds at least of an output
+OUT_KEYS = {"path", "md5", "size"}  # the least that dvc.lock has for an output
 
 
 def examine(root: Path = Path()) -> str:
@@ -29,7 +29,7 @@ def examine(root: Path = Path()) -> str:
 
 
 def dvc_lock(paths: Paths) -> Iterator[str]:
-    """A dvc.lock with conflict markers, or one that is cut off or damaged: DVC would rerun what it lacks."""
+    """A dvc.lock with conflict markers, truncated or damaged: DVC would rerun what it lacks."""
     file = paths.dvc_lock
     if not file.exists():  # nothing has run yet
         return

@@ -1,7 +1,7 @@
-"""Profiles: smaller and larger runs of the same code, each a file of what differs from params.yaml.
+"""Profiles: smaller and larger runs of the same code, each a file of differences from params.yaml.
 
 An entry section of a profile (datasets, targets, transfers, ...) replaces that of params.yaml whole, so that a profile
-gives the same questions whatever params.yaml asks. Its settings (run, head, tune, ...) merge key by key.
+has the same questions whatever params.yaml has. Its settings (run, head, tune, ...) merge key by key.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from pipeline.store.files import replacing, write_text
 from pipeline.store.yaml import read_yaml
 
 FOLDER, PARAMS = Path("profiles"), Path("params.yaml")
-# what a run needs beside its params.yaml
+# what a run needs besides params.yaml
 CODE = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline")
 DATA = ("data/raw", "models/raw")  # images, and .keras files of the user's
 
@@ -27,12 +27,11 @@ DATA = ("data/raw", "models/raw")  # images, and .keras files of the user's
 def apply_profile(name: str, into: Path | None) -> None:
     """Write params.yaml with a profile applied: in place, or into a DVC workspace of its own at `into`.
 
-    In place, `dvc exp run` takes the profile as any other edit, and `git checkout params.yaml` brings back what was
-    committed.
+    In place, `dvc exp run` takes the profile as any other edit, and `git checkout params.yaml` undoes it.
 
     Raises:
-        InputError: there is no such profile, what results is no valid params.yaml, or an edit of params.yaml that is
-            not committed would be lost.
+        InputError: there is no such profile, the result is no valid params.yaml, or an uncommitted edit of params.yaml
+            would be lost.
     """
     profiles = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     if name not in profiles:
@@ -46,9 +45,9 @@ def apply_profile(name: str, into: Path | None) -> None:
 
 
 def make_workspace(folder: Path, items: tuple[str, ...]) -> None:
-    """Make a DVC workspace with copies of these files and folders; one that is there keeps its cache and outputs.
+    """Make a DVC workspace with copies of these files and folders; an existing one keeps its cache and outputs.
 
-    DVC does not look for Git there, so that a workspace may lie inside a clone and leaves that alone.
+    It is without Git, so that a workspace inside a clone leaves the clone alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / ".dvc" / "config").exists():
@@ -60,26 +59,25 @@ def make_workspace(folder: Path, items: tuple[str, ...]) -> None:
 
 
 def write_params(profile: str, path: Path) -> None:
-    """Write this folder's params.yaml with the profile applied to `path`; comments stay with what they are about.
+    """Write this folder's params.yaml with the profile applied to `path`; comments stay.
 
     Raises:
-        ParamsError: one of the two files is no mapping of sections, the profile has a section that params.yaml lacks,
-            or what results is no valid params.yaml.
+        ParamsError: a file is no mapping of sections, the profile has a section that params.yaml lacks, or the result
+            is no valid params.yaml.
     """
     yaml = YAML()
     yaml.width = 1000
     source, loaded = FOLDER / f"{profile}.yaml", []
-    for one in (PARAMS, source):
-        if not isinstance(read_yaml(one), dict):
-            raise ParamsError(["a mapping of sections was expected"], str(one))
-        loaded.append(yaml.load(one.read_text(encoding="utf-8")))
+    for file in (PARAMS, source):
+        if not isinstance(read_yaml(file), dict):
+            raise ParamsError(["a mapping of sections was expected"], str(file))
+        loaded.append(yaml.load(file.read_text(encoding="utf-8")))
     params, differences = loaded
     faults = merge(params, differences)
     if faults:
         raise ParamsError(faults, str(source))
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        yaml.dump(params, file)
-        file.flush()
+    with replacing(path) as temporary:
+        yaml.dump(params, temporary)
         check_params(read_yaml(temporary), f"params.yaml with {source}")
 
 
@@ -107,7 +105,7 @@ def _merge_settings(params: Any, settings: Any, at: str = "") -> list[str]:
 
 
 def _refuse_to_lose_edits(profile: str) -> None:
-    """Refuse where params.yaml differs from the last commit; without Git there is nothing to compare it with."""
+    """Raise InputError if params.yaml differs from the last commit; without Git nothing is compared."""
     if shutil.which("git") is None:
         return
     status = subprocess.run(["git", "status", "--porcelain", "--", PARAMS], capture_output=True, check=False)
@@ -120,7 +118,7 @@ def _refuse_to_lose_edits(profile: str) -> None:
 
 
 def _mirror(source: Path, copy: Path) -> None:
-    """Copy a file or a folder of code, leaving out what Python makes; what is gone at the source goes in the copy."""
+    """Copy a file or a folder of code without Python's caches; files that are gone at the source go in the copy."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     if source.is_file():
         shutil.copy(source, copy)

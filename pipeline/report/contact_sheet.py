@@ -1,4 +1,4 @@
-"""A contact sheet: small pictures with a few words under each, the same bytes for the same pictures."""
+"""Draw a contact sheet: thumbnails with a few words under each, byte for byte reproducible."""
 
 import io
 from collections.abc import Sequence
@@ -8,22 +8,22 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 SIDE, COLUMNS, MOST = 64, 6, 12  # pixels a thumbnail, thumbnails a row, thumbnails under one title
-CELL, LINE, GAP = 84, 12, 6  # pixels: the width of a cell, the height of a line of text, between rows
-QUALITIES = (80, 60, 40, 20)  # of WebP, the first that gives a small enough file
+CELL, LINE, GAP = 84, 12, 6  # pixels: a thumbnail with its margin, a line of text, between rows
+QUALITIES = (80, 60, 40, 20)  # WebP qualities; the first that gives a small enough file is used
 LARGEST = 60_000  # bytes
 INK, PAPER = "#1a1a1a", "#ffffff"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One cell of the sheet: an image uint8 (h, w, 1 or 3), and lines of text."""
+    """A thumbnail: an image uint8 (h, w, 1 or 3), and the lines of text under it."""
 
     pixels: np.ndarray
     lines: tuple[str, ...]
 
 
 def contact_sheet(parts: Sequence[tuple[str, Sequence[Picture]]]) -> bytes:
-    """Draw titles, each over at most MOST pictures, as WebP of at most LARGEST bytes where any quality reaches that."""
+    """Draw titles, each over at most MOST pictures, as WebP of at most LARGEST bytes where a quality allows that."""
     shown = [(title, pictures[:MOST]) for title, pictures in parts]
     heights = [_height(pictures) for _, pictures in shown]
     sheet = Image.new("RGB", (COLUMNS * CELL, sum(heights)), PAPER)
@@ -65,11 +65,9 @@ def _write(sheet: Image.Image, text: str, left: int, top: int, width: int) -> No
 
 
 def _encoded(sheet: Image.Image) -> bytes:
-    content = b""
     for quality in QUALITIES:
         buffer = io.BytesIO()
         sheet.save(buffer, "WEBP", quality=quality, method=6)
-        content = buffer.getvalue()
-        if len(content) <= LARGEST:
+        if buffer.tell() <= LARGEST:
             break
-    return content
+    return buffer.getvalue()

@@ -1,6 +1,6 @@
-"""What a report is made of: sections of paragraphs, tables and figures, as data that any renderer can show."""
+"""The parts of a report, sections of paragraphs, tables and figures, as data that every renderer shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ class Paragraph:
     Attributes:
         role: `lead` is emphasised; consecutive `item`s and `note`s form lists; `warning`, `held` and `failed` are
             boxes. The terminal shows leads, items and boxes.
-        term: what a note explains.
+        term: the term that a note explains.
     """
 
     text: str
@@ -79,3 +79,8 @@ def numbers(*titles: str) -> list[Column]:
 def items(texts: Sequence[str]) -> list[Block]:
     """A list with one entry a text."""
     return [Paragraph(text, "item") for text in texts]
+
+
+def notes(explained: Mapping[str, str]) -> list[Block]:
+    """A list of explanations: term -> text; empty texts are left out."""
+    return [Paragraph(text, "note", term) for term, text in explained.items() if text]

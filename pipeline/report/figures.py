@@ -1,4 +1,4 @@
-"""Figures of the report as SVG text: the same bytes for the same rows."""
+"""Draw the report's figures as SVG text, byte for byte reproducible."""
 
 import io
 from typing import Any
@@ -42,9 +42,9 @@ INCHES = (5.2, 3.4)
 
 @styled
 def forest_plot(rows: pd.DataFrame, metric: str) -> str:
-    """Every gain with its interval; controls, which are no findings, are on grey with hollow points.
+    """Forest plot: every gain with its interval; controls, which are no findings, are on grey with hollow points.
 
-    The axis has room for every gain and for the intervals of what is no control; a longer interval ends in an arrow.
+    The axis shows every gain, and whole intervals of questions that are no controls; a longer one ends in an arrow.
 
     Args:
         rows: question, role, reading, gain, ci_low, ci_high, as `gain_rows` gives them.
@@ -72,7 +72,7 @@ def forest_plot(rows: pd.DataFrame, metric: str) -> str:
 
 
 def _widest(rows: pd.DataFrame) -> float:
-    """The largest distance from 0 that a forest plot shows: of all gains, and of intervals that are no control's."""
+    """The largest distance from 0 on the axis of a forest plot."""
     findings = rows[rows["role"] != CONTROLS] if (rows["role"] != CONTROLS).any() else rows
     largest = float(pd.concat([rows["gain"], findings["ci_low"], findings["ci_high"]]).abs().max())
     return 1.1 * largest if largest > 0 else 1.0
@@ -83,7 +83,7 @@ def saving_figure(rows: pd.DataFrame, metric: str, against: str) -> str:
     """The metric against GFLOPs spent over all folds: steps, in a band from the worst fold to the best.
 
     The dotted line is the final quality of `against`: where an arm first reaches it, its cost to equal quality can be
-    read. What cost nothing has no place on a log axis.
+    read. Rows of 0 GFLOPs are left out: the axis is logarithmic.
 
     Args:
         rows: arm, gflops, value, low, high, as `saving_curve` gives them; nan draws no band. metric: in words.
@@ -106,7 +106,7 @@ def saving_figure(rows: pd.DataFrame, metric: str, against: str) -> str:
 
 @styled
 def roc_figure(rows: pd.DataFrame) -> str:
-    """ROC curves out of fold: a line an arm, and where there are several positive classes a thin one for each."""
+    """Out-of-fold ROC curves: a line an arm, and where there are several positive classes a thin one for each."""
     figure, axes = _figure(3.6, INCHES[1])
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
     positives = rows["positive"].unique()
@@ -117,8 +117,8 @@ def roc_figure(rows: pd.DataFrame) -> str:
             x, y = curve["false_positive_rate"], curve["true_positive_rate"]
             axes.plot(x, y, color=COLOURS[arm], label=label, **style)
     axes.set_xlabel("false positive rate")
-    of = {0: "", 1: f" of {''.join(positives[:1])}"}.get(len(positives), " of each class")
-    axes.set_ylabel(f"true positive rate{of}", parse_math=False)
+    classes = {0: "", 1: f" of {''.join(positives[:1])}"}.get(len(positives), " of each class")
+    axes.set_ylabel(f"true positive rate{classes}", parse_math=False)
     if len(rows):
         axes.legend(loc="lower right")
     return _svg(figure)
@@ -126,7 +126,7 @@ def roc_figure(rows: pd.DataFrame) -> str:
 
 @styled
 def calibration_figure(rows: pd.DataFrame) -> str:
-    """Reliability diagram: points as large as their share of the images; on the diagonal, confidence is honest."""
+    """Reliability diagram: points as large as their share of the images; the diagonal is perfect calibration."""
     figure, axes = _figure(3.6, INCHES[1])
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
     for arm, table in _by_arm(rows):

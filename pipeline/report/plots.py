@@ -1,4 +1,4 @@
-"""Rows of `dvc plots`: one table a plot, with the question and its control, if it is one, in every row."""
+"""Rows of `dvc plots`: one table a plot, over all questions, with the name and control of each."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ def _readings(result: Result) -> list[tuple[str, Interval]]:
     if result.kind == "adaptation":
         return [(UNADAPTED, result)]
     if result.control or result.equal_compute is None:
-        return [(CONVERGED, result)]  # what a control must show, it must show there
+        return [(CONVERGED, result)]  # a control is judged by this reading
     return [(CONVERGED, result), (EQUAL_COMPUTE, result.equal_compute)]
 
 
@@ -38,7 +38,7 @@ def plot_tables(run: Run, rows: Rows) -> dict[str, pd.DataFrame]:
     """One table a plot, over all questions.
 
     Args:
-        rows: question -> plot -> its rows; an adaptation has no learning curves and no saving.
+        rows: question -> plot -> its rows; an adaptation has no learning curves and no saving curve.
     """
     tables = {"gain": gain_rows(run)}
     for plot in PLOTS:

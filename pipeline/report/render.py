@@ -1,20 +1,19 @@
-"""Sections as Markdown and as HTML: one renderer each, which know no sentence of the report."""
+"""Render the sections as Markdown and as HTML; the templates hold no text of the report."""
 
 import base64
 import re
 from collections.abc import Sequence
-from importlib import resources
 from itertools import groupby
 
 import jinja2
 
-from pipeline.report.content import Block, Figure, Paragraph, Section, Table
+from pipeline.report.content import Block, Section
 
 MARKDOWN_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"\n": " ", "\r": " "})
 
 
 def markdown(sections: Sequence[Section]) -> str:
-    """The report as Markdown; figures are shown where they have a file of their own, else a link leads to the HTML."""
+    """The report as Markdown; a figure without a file of its own becomes a link to the HTML."""
     return _render("report.md.j2", sections)
 
 
@@ -25,7 +24,8 @@ def html(sections: Sequence[Section]) -> str:
 
 def grouped(blocks: Sequence[Block]) -> list[tuple[str, list[Block]]]:
     """Consecutive blocks of one kind, with it: a paragraph's role, `table` or `figure`."""
-    return [(kind, list(group)) for kind, group in groupby(blocks, _kind)]
+    kinds = groupby(blocks, lambda block: getattr(block, "role", type(block).__name__.lower()))
+    return [(kind, list(group)) for kind, group in kinds]
 
 
 def markdown_escape(text: object) -> str:
@@ -38,32 +38,16 @@ def anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _kind(block: Block) -> str:
-    match block:
-        case Paragraph():
-            return block.role
-        case Table():
-            return "table"
-        case Figure():
-            return "figure"
-
-
 def _render(template: str, sections: Sequence[Section]) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
-        autoescape=lambda name: bool(name and ".html" in name),
+        loader=jinja2.PackageLoader("pipeline.report"),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(md=markdown_escape, grouped=grouped, anchor=anchor, base64=_base64)
+    environment.filters.update(
+        md=markdown_escape, grouped=grouped, anchor=anchor, base64=lambda content: base64.b64encode(content).decode()
+    )
     return environment.get_template(template).render(sections=sections)
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def _source(name: str) -> str:
-    return (resources.files("pipeline.report") / "templates" / name).read_text(encoding="utf-8")

@@ -1,13 +1,18 @@
-"""What a question's arms spent, and what was paid before."""
+"""What a question's arms and its pretraining cost: cost.json, the sentences and the table of compute and time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.config.params import Params
+from pipeline.config.schema import Question
 from pipeline.report.content import Column, Table, numbers
 from pipeline.report.words import capitalised, number, saving, spaced
 from pipeline.results.result import Pretraining, Result
 
 Clock = Mapping[str, Any]
+Step = tuple[str, str]  # a stage, and the entry that it ran for
+STAGES = {"transfers": ("extract", "forecast", "head", "tune"), "adaptations": ("adapt",), "rescaled": ("rescale",)}
+AGAINST = {"baselines": "scratch", "rescaled": "rescale"}  # section of the other arm -> the stage that trains it
 STEPS = {  # arm -> the step whose clock it has
     "head": "head",
     "tuned": "tune",
@@ -20,8 +25,42 @@ NAMES = {"adapted": "adapted (everything tried)"}
 OWN = ("extract", "head", "tune")  # the steps of a transfer itself
 
 
+# ---- cost.json -------------------------------------------------------------------------------------------------------
+
+
+def steps(params: Params, question: Question) -> dict[str, Step]:
+    """The stage instances that produced a question's arms: name of the step -> (stage, entry)."""
+    kind, name = question.arm.split("/")
+    against, other = question.against.split("/")
+    found: dict[str, Step] = {"again": ("scratch", name)} if kind == "baselines" else {}
+    if kind in ("transfers", "adaptations"):
+        source = getattr(params, kind)[name].source
+        stage = "pretrain" if source in params.pretrained else "source"
+        found[stage] = (stage, source)
+    found |= {stage: (stage, name) for stage in STAGES.get(kind, ())}
+    if against in AGAINST:
+        found[AGAINST[against]] = (AGAINST[against], other)
+    return found
+
+
+def costs(params: Params, clock: Callable[[str, str], Clock]) -> dict[str, dict[str, Any]]:
+    """The content of cost.json: for every question the clock of each step, and `control` if it is one.
+
+    Args:
+        clock: reads the clock of a stage and an entry.
+    """
+    return {
+        name: {step: clock(*instance) for step, instance in steps(params, question).items()}
+        | ({"control": question.control} if question.control else {})
+        for name, question in params.questions.items()
+    }
+
+
+# ---- sentences -------------------------------------------------------------------------------------------------------
+
+
 def compute_sentences(result: Result) -> list[str]:
-    """The share of compute saved, then what pretraining took; nothing where no compute can be saved."""
+    """The share of compute saved, then the cost of pretraining; nothing where no compute can be saved."""
     compute = result.compute
     if compute.saved is None or compute.transfer_gflops is None or compute.scratch_gflops is None:
         return []
@@ -35,21 +74,21 @@ def compute_sentences(result: Result) -> list[str]:
 
 
 def pretraining_sentence(paid: Pretraining, saved_amortised: float | None) -> list[str]:
-    """What pretraining took, as far as it is known, and what is saved with a share of it; nothing where it was free."""
+    """The cost of pretraining where it is known, and what is saved with a share of it; nothing where it was free."""
     if paid.gflops is None:
         return [f"The cost of pretraining is unknown ({paid.reason})."]
     if not paid.gflops:
         return []
     took = f"Pretraining took {paid.gflops:,.0f} GFLOPs"
     if paid.reason:
-        return [f"{took}; the cost of the weights that it began with is unknown ({paid.reason})."]
+        return [f"{took}; the cost of its initial weights is unknown ({paid.reason})."]
     if saved_amortised is None:
         return [f"{took}."]
     return [f"{took}; with this question's share of them, {paid.share_gflops:,.0f}, {saving(saved_amortised)}."]
 
 
 def clock_sentence(clocks: Mapping[str, Clock]) -> list[str]:
-    """Seconds of a transfer against those of scratch, where both ran on the same device; nothing of other kinds."""
+    """Seconds of a transfer against those of scratch, where both ran on the same device; nothing for other kinds."""
     if not {*OWN, "scratch"} <= set(clocks):
         return []
     own, scratch = [clocks[step] for step in OWN], clocks["scratch"]
@@ -64,8 +103,11 @@ def clock_sentence(clocks: Mapping[str, Clock]) -> list[str]:
     ]
 
 
+# ---- table -----------------------------------------------------------------------------------------------------------
+
+
 def spending_table(result: Result, clocks: Mapping[str, Clock]) -> Table:
-    """A row for each step that cost something; pretraining and the forecast, which are not counted, stand apart.
+    """A row for each step that cost something; pretraining and the forecast are listed but not counted.
 
     Args:
         clocks: of the question, from cost.json: step -> seconds, cpu_seconds, peak_memory_mb, device.
@@ -101,7 +143,7 @@ def _pretraining_rows(paid: Pretraining, clocks: Mapping[str, Clock]) -> list[li
 
 
 def paid_once(count: float | None, reason: str | None) -> str:
-    """GFLOPs or images that a source took, as far as they are known; with a `reason` that of its init is unknown."""
+    """GFLOPs or images that a source took; `+ unknown` where a `reason` says that those of its init are unknown."""
     known = [] if count is None else [f"{count:,.0f}"]
     return " + ".join([*known, *(["unknown"] if reason else [])])
 

@@ -1,4 +1,4 @@
-"""Labels saved: the same transfer at growing shares of the labels, from the predictions that its questions kept."""
+"""Label efficiency: the same transfer at growing shares of the labels, from its questions' saved predictions."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,7 @@ from pipeline.results.result import Interval, Result, details_of
 from pipeline.results.run import Study
 from pipeline.store.seeds import seed_for
 from pipeline.verdict.arms import Tested, tested_images
+from pipeline.verdict.decision import Verdict
 from pipeline.verdict.label_efficiency import efficiency
 from pipeline.verdict.metrics import Array
 
@@ -16,7 +17,7 @@ IMAGES = ["image_id", "label", "fold"]
 
 
 def fractions_of(params: Params, name: str) -> dict[str, float]:
-    """The questions of a study with the share of the labels that their target has, ascending."""
+    """The questions of a study with the share of the labels that their targets keep, ascending."""
     shares = {
         question: params.targets[params.questions[question].target].train_fraction or 1.0
         for question in params.studies[name].questions
@@ -25,10 +26,10 @@ def fractions_of(params: Params, name: str) -> dict[str, float]:
 
 
 def study(name: str, results: Mapping[str, Result], predictions: Mapping[str, pd.DataFrame], params: Params) -> Study:
-    """Work out a study of labels.
+    """Estimate how many times the labels training from scratch needs to match the transfer, at each share.
 
     Args:
-        results, predictions: of its questions; predictions as `QuestionPaths.predictions`.
+        results, predictions: question -> its result, and the table of `QuestionPaths.predictions`.
 
     Raises:
         ValueError: its questions were not tested on the same images in the same folds.
@@ -47,8 +48,9 @@ def study(name: str, results: Mapping[str, Result], predictions: Mapping[str, pd
         resamples=verdict.resamples,
         seed=seed_for(params.run.seed, "bootstrap", name),
     )
-    gains = {arm: [_gain(results[question], arm) for question in fractions] for arm in found["times"]}
-    images = [details_of(results[question]).labelled_images for question in fractions]
+    details = [details_of(results[question]) for question in fractions]
+    gains = {arm: [_interval(each.verdicts[arm]) for each in details] for arm in found["times"]}
+    images = [each.labelled_images for each in details]
     controls = "failed" if any(results[question].controls for question in fractions) else None
     return Study.model_validate(
         {**found, "questions": list(fractions), "images": images, "gains": gains, "controls": controls}
@@ -56,9 +58,9 @@ def study(name: str, results: Mapping[str, Result], predictions: Mapping[str, pd
 
 
 def shared_arms(tables: list[pd.DataFrame]) -> tuple[Tested, dict[str, list[Array]]]:
-    """The tested images, and the probabilities (n, k) of the arms that all tables have, one a table.
+    """The tested images, and the probabilities (n, k) of the arms that all tables have, one array a table.
 
-    Arms are in the order of the first table: they are resampled in it.
+    Arms keep the order of the first table, which is the order in which they are resampled.
 
     Raises:
         ValueError: the tables do not have the same images in the same folds.
@@ -74,7 +76,6 @@ def shared_arms(tables: list[pd.DataFrame]) -> tuple[Tested, dict[str, list[Arra
     return tested, {arm: [arms[arm][columns].to_numpy("float64") for arms in by_arm] for arm in shared}
 
 
-def _gain(result: Result, arm: str) -> Interval:
-    """The gain of an arm in its question's own verdicts, so that a report has one interval of it and not two."""
-    verdict = details_of(result).verdicts[arm]
+def _interval(verdict: Verdict) -> Interval:
+    """The gain as its own question reports it, so that the report has one interval for it and not two."""
     return Interval(gain=verdict.gain, ci_low=verdict.ci_low, ci_high=verdict.ci_high)

@@ -1,4 +1,4 @@
-"""From the questions' results, each judged by itself, to the results of a run."""
+"""The run's results, from those of its questions: evidence adjusted (Holm), controls, forecasts and compute."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -20,33 +20,34 @@ def summarise(results: Results, forecasts: Files, cards: Files, params: Params) 
     """All results of a run, without its studies.
 
     Args:
-        results: of every question in params, as evaluate wrote them. forecasts: of every transfer that a question asks
-            about. cards: of every source.
+        results: of every question in params, as evaluate wrote them. forecasts: question -> the content of
+            forecast.json, where the question checks one. cards: of every source.
     """
-    results = {name: with_pretraining(result, cards, params) for name, result in adjusted(results).items()}
-    results = {name: with_forecast(result, _forecast(name, forecasts, params)) for name, result in results.items()}
-    results = {name: with_share(result, results) for name, result in results.items()}
+    results = dict(adjusted(results))
+    for name, result in results.items():
+        updates: dict[str, Any] = {}
+        if result.source is not None:
+            updates["compute"] = amortised(result.compute, pretraining(result.source, cards, params))
+        if result.part_of is not None:
+            updates["share"] = share_of_gain(result.gain, results[result.part_of].gain)
+        if name in forecasts:
+            updates["forecast"] = checked(forecasts[name], result.label)
+        results[name] = result.model_copy(update=updates)
     results, failed = with_controls(results)
-    controls = [name for name, result in results.items() if result.control]
+    controls = [result for result in results.values() if result.control]
+    others = [result for result in results.values() if not result.control]
     facts = RunFacts(
-        metric=params.verdict.metric,
-        alpha=params.verdict.alpha,
-        margin=params.verdict.margin,
-        protocol=params.run.protocol,
-        folds=params.run.folds,
-        image_size=params.run.image_size,
+        **params.verdict.model_dump(include={"metric", "alpha", "margin"}),
+        **params.run.model_dump(include={"protocol", "folds", "image_size"}),
         controls=("failed" if failed else "held") if controls else None,
         failed_controls=failed,
-        forecasts={
-            "transfers": score([result for result in results.values() if not result.control]),
-            "controls": score([result for result in results.values() if result.control]),
-        },
+        forecasts={"transfers": score(others), "controls": score(controls)},
     )
     return Run(facts=facts, results=results, studies={})
 
 
 def headlines(run: Run) -> dict[str, Any]:
-    """The content of verdicts.json: what `dvc metrics diff` can show on one screen.
+    """The content of verdicts.json, small enough for one screen of `dvc metrics diff`.
 
     Label, evidence and gain of every question, `saved` where it is defined, and the state of the controls.
     """
@@ -59,7 +60,7 @@ def headlines(run: Run) -> dict[str, Any]:
 
 
 def group_of(result: Result) -> Group:
-    """Where a report shows a question."""
+    """The part of the report that lists a question."""
     if result.control:
         return "controls"
     if result.part_of:
@@ -67,10 +68,14 @@ def group_of(result: Result) -> Group:
     return "adaptations" if result.kind == "adaptation" else "transfers"
 
 
+def group(run: Run, wanted: Group) -> dict[str, Result]:
+    """The questions of one group, in the order of params."""
+    return {name: result for name, result in run.results.items() if group_of(result) == wanted}
+
+
 def in_order(run: Run) -> dict[str, Result]:
     """All questions but parts of others: transfers, adaptations, then controls."""
-    results = run.results.items()
-    return {name: result for group in ORDER for name, result in results if group_of(result) == group}
+    return {name: result for each in ORDER for name, result in group(run, each).items()}
 
 
 # ---- evidence --------------------------------------------------------------------------------------------------------
@@ -79,8 +84,8 @@ def in_order(run: Run) -> dict[str, Result]:
 def adjusted(results: Results) -> dict[str, Result]:
     """Judge the evidence by p-values that are adjusted for the number of questions (Holm).
 
-    Controls and parts of other questions are outside the adjustment: they are judged by their own p, and must neither
-    soften nor sharpen the others' evidence. Readings at equal compute are a family of their own.
+    Controls and parts of other questions are judged by their own p and do not count in the family. Readings at equal
+    compute are a family of their own.
     """
     family = [name for name, result in results.items() if result.control is None and result.part_of is None]
     judged = {name: details_of(result).verdicts[result.arm] for name, result in results.items()}
@@ -105,32 +110,23 @@ def _with_verdicts(result: Result, verdict: Verdict, equal: Verdict | None) -> R
 
 
 def with_controls(results: Results) -> tuple[dict[str, Result], list[str]]:
-    """Mark every control as held or not and, where one failed, every result; give the names of those that failed."""
+    """Mark every control as held or not and, where one failed, every result; also returns the names that failed."""
     judged = {
         name: (result.control, details_of(result).verdicts[result.arm])
         for name, result in results.items()
         if result.control
     }
-    failed, marked = failures(judged), dict(results)
+    failed = failures(judged)
+    updates: dict[str, dict[str, Any]] = {name: {"controls": "failed"} if failed else {} for name in results}
     for name, (control, verdict) in judged.items():
-        marked[name] = marked[name].model_copy(update={"held": held(control, verdict)})
-    if failed:
-        marked = {name: result.model_copy(update={"controls": "failed"}) for name, result in marked.items()}
-    return marked, failed
-
-
-def with_share(result: Result, results: Results) -> Result:
-    """Add the share of the gain of the question that this one is part of."""
-    if result.part_of is None:
-        return result
-    return result.model_copy(update={"share": share_of_gain(result.gain, results[result.part_of].gain)})
+        updates[name]["held"] = held(control, verdict)
+    return {name: result.model_copy(update=updates[name]) for name, result in results.items()}, failed
 
 
 def share_of_gain(part: float | None, whole: float | None) -> float | None:
-    """The share of a gain that one of its parts is.
+    """A part of a gain as a share of the whole; outside 0..1 where a part does harm.
 
-    It may lie outside 0..1 where one of the parts does harm; None where a gain is undefined, or the whole is not above
-    zero and so cannot be divided.
+    None where a gain is undefined, or the whole is not above zero and so cannot be divided.
     """
     return part / whole if part is not None and whole is not None and whole > 0 else None
 
@@ -146,19 +142,11 @@ def forecast_transfer(name: str, params: Params) -> str | None:
     return transfer if asked else None
 
 
-def _forecast(name: str, forecasts: Files, params: Params) -> Mapping[str, Any] | None:
-    transfer = forecast_transfer(name, params)
-    return None if transfer is None else forecasts[transfer]
-
-
-def with_forecast(result: Result, content: Mapping[str, Any] | None) -> Result:
-    """Add a forecast, the content of forecast.json, and whether the verdict has its label."""
-    if content is None:
-        return result
-    checkable = content["label"] is not None and result.label is not None
-    correct = content["label"] == result.label if checkable else None
-    fields = {key: content[key] for key in ("label", "positive_votes", "votes", "gflops")}
-    return result.model_copy(update={"forecast": Forecast(**fields, correct=correct)})
+def checked(forecast: Mapping[str, Any], label: str | None) -> Forecast:
+    """A forecast (the content of forecast.json), and whether it has the verdict's label; None if either has none."""
+    correct = None if forecast["label"] is None or label is None else forecast["label"] == label
+    fields = {key: forecast[key] for key in ("label", "positive_votes", "votes", "gflops")}
+    return Forecast(**fields, correct=correct)
 
 
 def score(results: list[Result]) -> Score:
@@ -170,19 +158,11 @@ def score(results: list[Result]) -> Score:
 # ---- compute ---------------------------------------------------------------------------------------------------------
 
 
-def with_pretraining(result: Result, cards: Files, params: Params) -> Result:
-    """Add what making the source took, and the compute saved with this question's share of it."""
-    if result.source is None:
-        return result
-    paid = pretraining(result.source, cards, params)
-    return result.model_copy(update={"compute": amortised(result.compute, paid)})
-
-
 def pretraining(source: str, cards: Files, params: Params) -> Pretraining:
-    """What making a source took, and the share of it of each transfer and adaptation of this run that begins with it.
+    """The cost of pretraining a source, and the share of it that each of its users in this run carries.
 
-    Both are sums over the links of its chain; each link is divided by its own users, controls too. What the weights at
-    the beginning took may be unknown and then is not in the sums; where nothing is known they are None.
+    Both are sums over the source and those that it was initialised from; each of these is divided by its own users
+    (transfers and adaptations, controls too). An unknown cost is left out of the sums; all unknown: they are None.
     """
     used = [entry.source for entry in params.transfers.values()]
     used += [entry.source for entry in params.adaptations.values()]
@@ -197,7 +177,7 @@ def pretraining(source: str, cards: Files, params: Params) -> Pretraining:
 
 
 def _chain(source: str, params: Params) -> list[str]:
-    """A source and those that it began from, back to weights that were there."""
+    """A source and those that it was initialised from, back to the published or drawn weights."""
     chain = [source]
     while chain[-1] in params.pretrained:
         chain.append(params.pretrained[chain[-1]].init)
@@ -205,7 +185,7 @@ def _chain(source: str, params: Params) -> list[str]:
 
 
 def amortised(compute: Compute, once: Pretraining) -> Compute:
-    """Compute with pretraining, and what is saved with a share of it; None where part of its cost is unknown."""
+    """Compute with pretraining, and what is saved with a share of it; None where part of the cost is unknown."""
     gflops = saved = None
     if once.reason is None and compute.transfer_gflops is not None and once.share_gflops is not None:
         gflops = compute.transfer_gflops + once.share_gflops

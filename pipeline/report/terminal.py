@@ -1,4 +1,4 @@
-"""The results of the last run on the terminal: claims and tables of the report that metrics.json is enough for."""
+"""Print the last run's results: the claims and tables of the report that need metrics.json alone."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,9 +7,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from pipeline.report.content import Paragraph, Section, Table
-from pipeline.report.material import Material
+from pipeline.report.data import ReportData
 from pipeline.report.sections import all_sections
 from pipeline.results.run import Run
 from pipeline.store.errors import InputError
@@ -30,7 +31,7 @@ def print_report(root: Path = Path(), console: Console | None = None) -> None:
     if not paths.report_metrics.is_file():
         raise InputError(f"{paths.report_metrics} does not exist. Run `dvc repro` first.")
     run = Run.from_metrics(read_json(paths.report_metrics))
-    for section in all_sections(Material(run)):
+    for section in all_sections(ReportData(run)):
         print_section(section, console)
     console.print(f"More: {paths.report_markdown} and {paths.report_html}")
 
@@ -49,26 +50,22 @@ def print_section(section: Section, console: Console) -> None:
 
 
 def rich_table(table: Table) -> RichTable:
-    """The terminal's columns of a table; what stands in brackets goes into a line of its own."""
+    """The terminal's columns of a table; text in brackets goes on a line of its own."""
     places = [at for at, column in enumerate(table.columns) if column.title in table.terminal]
-    # Without frames, three kinds of numbers and their words fit into 80 columns.
+    # without frames, so that three columns of numbers and those of words fit into 80 characters
     result = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    result.add_column(escape(table.columns[places[0]].title), overflow="fold")  # a longer name goes on in the next line
+    result.add_column(escape(table.columns[places[0]].title), overflow="fold")  # long names wrap
     for at in places[1:]:
         title = table.columns[at].title
         lines = [*title.split(), *(line for row in table.rows for line in _broken(row[at]).split("\n"))]
         justify: Literal["left", "right"] = "right" if table.columns[at].kind == "number" else "left"
         result.add_column(escape(_broken(title)), justify=justify, width=max(map(len, lines)))  # as narrow as its cells
     for row in table.rows:
-        result.add_row(*(_cell(row[at], at == places[0]) for at in places))
+        first, *others = (row[at] for at in places)
+        result.add_row(escape(first), *(Text(_broken(text), STYLES.get(text, "")) for text in others))
     return result
 
 
-def _cell(text: str, first: bool) -> str:
-    style = STYLES.get(text)
-    shown = escape(text if first else _broken(text))
-    return f"[{style}]{shown}[/]" if style else shown
-
-
 def _broken(text: str) -> str:
+    """The text with a line break before every bracket."""
     return text.replace(" [", "\n[").replace(" (", "\n(")

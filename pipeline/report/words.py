@@ -1,4 +1,4 @@
-"""Numbers and readings in words: phrases that several sections use."""
+"""Format numbers, intervals and readings: phrases that several sections use."""
 
 from pipeline.results.result import EqualQuality, Forecast, Interval, Reading, Result
 
@@ -41,7 +41,7 @@ def gain_title(alpha: float) -> str:
 
 
 def saving(saved: float, what: str = "compute") -> str:
-    """The share of compute (or time) saved, in words: a transfer may also cost more than training from scratch."""
+    """The share of compute (or time) saved, in words; where it is negative, the share spent on top."""
     return f"{saved:.0%} of the {what} saved" if saved >= 0 else f"{-saved:.0%} more {what} spent"
 
 
@@ -53,7 +53,7 @@ def equal_quality(cost: EqualQuality | None) -> str:
 
 
 def share_reached(reached: float | None) -> str:
-    """The share of the linear probe's gain that was reached without labels; above all of it, only that it is more."""
+    """The share of the linear probe's gain that was reached without labels, `>100%` where it is more."""
     return ">100%" if reached is not None and reached > 1 else number(reached, ".0%")
 
 
@@ -72,21 +72,16 @@ def evidence_words(result: Result, reading: Reading) -> str:
 
 
 def images_needed(reading: Reading, images: int) -> str:
-    """How much testing would have shown the observed gain; a dash where it was shown, or nothing is known.
+    """The images and folds that would have shown the observed gain; a dash where it was shown, or nothing is known.
 
     Args:
-        images: that were tested.
+        images: the number of tested images.
     """
     if reading.images_needed is None or reading.folds_needed is None:
         return "-"
     if reading.images_needed > 10 * images:
         return IMPRACTICAL
     return f"{reading.images_needed:,} images in {reading.folds_needed:,} folds"
-
-
-def held_words(held: bool | None) -> str:
-    """Whether a control held, in a cell."""
-    return {True: "yes", False: "NO", None: "undefined"}[held]
 
 
 def capitalised(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Seconds, peak memory, device and machine of a stage that computed with Keras."""
+"""Measure a stage that computes with Keras: seconds, peak memory, device and machine."""
 
 import os
 import platform
@@ -10,13 +10,13 @@ from pipeline.networks.device import device_name
 
 
 def idle_gpus(device: str) -> list[str]:
-    """Models of the GPUs that Keras does not use although `device` is the CPU and nobody hid them from it."""
+    """Models of the GPUs that Keras leaves idle: `device` is the CPU, and the GPUs are not hidden from it."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")  # by run.device: cpu too
     return [] if device != "cpu" or hidden else gpu_names()
 
 
 def gpu_names() -> list[str]:
-    """Models of this machine's NVIDIA GPUs by their driver; empty without one, or where it does not answer."""
+    """Models of this machine's NVIDIA GPUs, from their driver; empty without one, or where it fails."""
     try:
         import pynvml
 
@@ -28,7 +28,7 @@ def gpu_names() -> list[str]:
 
 
 def gpu_memory_mb(device: str) -> float | None:
-    """The most memory of a GPU that Keras' backend has held in this process; None on any other device."""
+    """Peak GPU memory of Keras' backend in this process, in MiB; None on any other device."""
     if not device.startswith(("gpu", "cuda")):
         return None
     import keras
@@ -36,32 +36,33 @@ def gpu_memory_mb(device: str) -> float | None:
     return round(PEAK_BYTES[keras.backend.backend()](device) / 2**20, 1)
 
 
-def _of_tensorflow(device: str) -> int:
+def _peak_of_tensorflow(device: str) -> int:
     import tensorflow as tf
 
     return int(tf.config.experimental.get_memory_info(device.upper())["peak"])
 
 
-def _of_jax(device: str) -> int:
+def _peak_of_jax(device: str) -> int:
     import jax
 
     return int(jax.devices()[int(device.partition(":")[2] or 0)].memory_stats()["peak_bytes_in_use"])
 
 
-def _of_torch(device: str) -> int:
+def _peak_of_torch(device: str) -> int:
     import torch
 
     return int(torch.cuda.max_memory_allocated(device))
 
 
-PEAK_BYTES: dict[str, Callable[[str], int]] = {"tensorflow": _of_tensorflow, "jax": _of_jax, "torch": _of_torch}
+PEAK_BYTES: dict[str, Callable[[str], int]] = {
+    "tensorflow": _peak_of_tensorflow,
+    "jax": _peak_of_jax,
+    "torch": _peak_of_torch,
+}
 
 
 def clock(seconds: float, cpu_seconds: float) -> dict[str, Any]:
-    """Seconds, peak memory, device and machine of the stage that has just run.
-
-    `peak_memory_mb` is the process's own, `peak_gpu_memory_mb` what it held on a GPU (None without one).
-    """
+    """Seconds, peak memory (MiB, of the process and on a GPU), device and machine of the stage that has just run."""
     import keras
 
     device = device_name()

@@ -1,6 +1,6 @@
-"""The stages that dvc.yaml declares: the params, deps and outs of each, and of each cell (a stage for one entry).
+"""Read from dvc.yaml the params, deps and outs of every stage, and of every cell (a stage's instance for one entry).
 
-dvc.yaml is the only place that says them: DVC tracks by it, and what runs a stage reads it here.
+dvc.yaml is the only declaration of a stage: DVC and the runner both read it.
 """
 
 import re
@@ -39,7 +39,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Cell:
-    """One instance of a stage: what it may read and what it writes; `name` is "" for a stage of one cell."""
+    """One instance of a stage, with its own params, deps and outs; `name` is "" for a stage of one cell."""
 
     stage: str
     name: str
@@ -91,7 +91,7 @@ def find_cell(stages: Mapping[str, Stage], stage: str, name: str | None, params:
 
 
 def all_cells(stages: Mapping[str, Stage], params: Params) -> Iterator[Cell]:
-    """Every cell that params ask for, in the order of dvc.yaml.
+    """Every cell of the run, in the order of dvc.yaml.
 
     Raises:
         InputError: a placeholder names a field that an entry does not have.
@@ -106,7 +106,7 @@ def all_cells(stages: Mapping[str, Stage], params: Params) -> Iterator[Cell]:
 
 
 def _faults(body: Any) -> Iterator[str]:
-    """What of a stage's declaration DVC may understand and this module does not."""
+    """Faults of a stage's declaration: forms that DVC may support and this module does not."""
     if not isinstance(body, dict):
         yield f"a mapping was expected, received {shown(body)}"
         return

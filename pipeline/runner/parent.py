@@ -1,4 +1,4 @@
-"""An end with the one who started this process: `kill -9` of `dvc repro` must not leave a stage at work."""
+"""End this process with its parent: `kill -9` of `dvc repro` must not leave a stage running."""
 
 import ctypes
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 from threading import Thread
 
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
-OF_DVC = "DVC_STAGE"  # what DVC sets in the environment of every command that it runs
+DVC_VARIABLE = "DVC_STAGE"  # DVC sets it in the environment of every command that it runs
 
 
 def die_with_parent() -> None:
-    """On Linux, end this process when the one that started it is killed; at once, if that has happened already.
+    """On Linux, end this process when its parent is killed; at once, if that has happened already.
 
-    Where DVC's shell is the parent, and so would outlive DVC, the end of DVC counts too.
+    DVC's shell survives a kill of DVC, so every ancestor up to DVC is watched.
     """
     if sys.platform != "linux":
         return
@@ -25,27 +25,26 @@ def die_with_parent() -> None:
     links = ancestors_to_dvc()
     if os.getppid() != parent or any(adopted(*link) for link in links):
         os.kill(os.getpid(), signal.SIGTERM)
-    beyond = [above for _, above in links[1:]]  # the kernel tells of the parent alone
-    if beyond and hasattr(os, "pidfd_open"):
-        Thread(target=_die_with, args=(beyond,), daemon=True).start()
+    further = [ancestor for _, ancestor in links[1:]]  # prctl covers the parent alone
+    if further and hasattr(os, "pidfd_open"):
+        Thread(target=_die_with, args=(further,), daemon=True).start()
 
 
 def ancestors_to_dvc() -> list[tuple[int, int]]:
-    """This process and its parent, that one and its own, ... up to DVC; empty where DVC did not start this process."""
+    """Pairs (process, its parent) from this process up to DVC; empty where DVC did not start this process."""
     links = []
-    process, above, of_dvc = os.getpid(), os.getppid(), OF_DVC in os.environ
-    while of_dvc:
-        links.append((process, above))
-        process, above, of_dvc = above, _parent_of(above), _is_of_dvc(above)
+    process, parent, below_dvc = os.getpid(), os.getppid(), DVC_VARIABLE in os.environ
+    while below_dvc:
+        links.append((process, parent))
+        process, parent, below_dvc = parent, _parent_of(parent), _is_below_dvc(parent)
     return links
 
 
 def adopted(process: int, parent: int) -> bool:
-    """Whether a process that DVC started has another parent than at its start, because that one has ended.
+    """Whether a process that DVC started is an orphan: its first parent has ended and another process adopted it.
 
-    DVC and its shell start what they run in their own process group; who takes care of orphans (the first process, a
-    session's manager, a shell at a terminal) is in another. Where DVC itself is the first process, as in a container,
-    its stages are in its group.
+    DVC and its shell start their children in their own process group; the process that adopts orphans (init, a session
+    manager) is in another. Where DVC itself is the first process, as in a container, its stages are in its group.
     """
     try:
         return os.getpgid(parent) != os.getpgid(process)
@@ -65,12 +64,12 @@ def _die_with(others: list[int]) -> None:
 
 
 def _parent_of(process: int) -> int:
-    with suppress(OSError):  # ended meanwhile, which `adopted` finds out
+    with suppress(OSError):  # ended meanwhile; `adopted` detects that
         return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
     return 0
 
 
-def _is_of_dvc(process: int) -> bool:
+def _is_below_dvc(process: int) -> bool:
     with suppress(OSError):  # it has ended, or is another user's
-        return f"\0{OF_DVC}=".encode() in b"\0" + Path(f"/proc/{process}/environ").read_bytes()
+        return f"\0{DVC_VARIABLE}=".encode() in b"\0" + Path(f"/proc/{process}/environ").read_bytes()
     return False

@@ -1,4 +1,4 @@
-"""Running one cell: its deps checked, its slice of params, a lock on its outs, an end with its parent, a log line."""
+"""Run one cell: check its deps, lock its outputs, call the stage with its slice of params, print a line of log."""
 
 import fcntl
 import importlib
@@ -19,7 +19,7 @@ from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, write_json
 from pipeline.store.paths import Paths
 
-# beside a stage's seconds, where there is a GPU that Keras does not find
+# printed after the seconds of a stage, where Keras does not find a GPU that there is
 IDLE = (
     "{} idle: install what Keras needs for it by `pip install -c constraints.txt -e '.[gpu]'`, or set run.device to cpu"
 )
@@ -29,8 +29,8 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
     """Run one cell of the pipeline, as dvc.yaml below `root` declares it.
 
     Raises:
-        InputError: params, the name, or what the stage reads are wrong, the cell is being made already, or the system
-            refuses room, rights or memory.
+        InputError: params, the name or an input are wrong, the cell is running already, or disk space, permission or
+            memory is lacking.
     """
     die_with_parent()
     paths = Paths(root)
@@ -43,7 +43,7 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
 
 
 def _make(cell: Cell, params: Params, paths: Paths) -> str:
-    """Have the stage write its outs, and its clock where it uses a device; returns its line of log with its seconds."""
+    """Run the stage; write its clock if it uses a device; returns its line of log with its seconds."""
     if cell.uses_device:
         use_device(params.run.device)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
@@ -66,10 +66,10 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
 def check_deps(cell: Cell, cells: Iterable[Cell], root: Path) -> None:
     """Check the seal of every folder that other cells write and this one reads.
 
-    A dep is such a folder or holds some. Outs that are files have a suffix, and no seal.
+    A dep is such a folder or contains some. Outputs that are files have a suffix, and no seal.
 
     Args:
-        cells: all that params ask for.
+        cells: all of the run.
         root: the folder of dvc.yaml.
 
     Raises:
@@ -83,7 +83,7 @@ def check_deps(cell: Cell, cells: Iterable[Cell], root: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a cell's lock while its outs are made; the system frees it when the process ends, however it ends.
+    """Hold a cell's lock while it runs; the OS frees it when the process ends, however it ends.
 
     Raises:
         InputError: another process holds it, named by its pid.
@@ -96,7 +96,7 @@ def locked(path: Path) -> Iterator[None]:
             file.seek(0)
             pid = file.read().strip() or "unknown"
             raise InputError(
-                f"{path.stem} is being made by process {pid}. Wait for it, or end it with `kill {pid}`, and run again."
+                f"{path.stem} is being run by process {pid}. Wait for it, or end it with `kill {pid}`, and run again."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))

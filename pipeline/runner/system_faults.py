@@ -1,6 +1,6 @@
-"""Errors of the system while a stage runs (disk full, no rights, out of memory), as messages that say what to do.
+"""Convert OS errors of a running stage (disk full, no permission, out of memory) into actionable messages.
 
-Libraries are known by the names of their errors, so that none of them is imported here.
+Libraries' errors are recognised by class name, so that no library is imported here.
 """
 
 import errno
@@ -15,7 +15,7 @@ from pipeline.config.params import Params
 from pipeline.runner.declaration import Cell
 from pipeline.store.errors import InputError
 
-# what to do about an error of the disk, by its number; {path}, {free} MB and {user} are filled in
+# errno -> message; {path}, {free} MB and {user} are filled in
 DISK = {
     errno.ENOSPC: "{path}: the disk is full ({free:,} MB free). Make room, e.g. by `dvc gc --workspace`, and rerun.",
     errno.EDQUOT: "{path}: your quota of the disk is used up. Make room, or have it raised, and run again.",
@@ -23,21 +23,21 @@ DISK = {
     errno.EACCES: "{path}: user {user} may not read or write it. Correct its owner or mode (`ls -ld`), and run again.",
     errno.EPERM: "{path}: user {user} may not change it. Correct its owner, mode or attributes, and run again.",
 }
-NO_SPACE = os.strerror(errno.ENOSPC)  # libraries put it into errors of their own
-SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")  # NumPy's words for a full disk, without a number
+NO_SPACE = os.strerror(errno.ENOSPC)  # libraries repeat it in errors of their own
+SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")  # NumPy's message for a full disk, without an errno
 IMAGE_SIZE = "run.image_size"
 OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError")  # TensorFlow, PyTorch
-MAY_SAY_SO = ("RuntimeError", "XlaRuntimeError", "JaxRuntimeError", "InternalError")  # with one of these words
-WORDS = re.compile(r"RESOURCE_EXHAUSTED|out.of.memory|can't allocate memory|failed to allocate|ALLOC_FAILED", re.I)
+GENERIC = ("RuntimeError", "XlaRuntimeError", "JaxRuntimeError", "InternalError")  # of memory if the text matches:
+MEMORY = re.compile(r"RESOURCE_EXHAUSTED|out.of.memory|can't allocate memory|failed to allocate|ALLOC_FAILED", re.I)
 
 
 @contextmanager
 def system_faults(root: Path, setting: str = "") -> Iterator[None]:
-    """Turn what the system refuses into a message; any other error passes.
+    """Turn errors of the disk and of memory into an InputError; any other error passes.
 
     Args:
-        root: named where an error knows no path.
-        setting: of `memory_setting`.
+        root: the path in the message where an error has none.
+        setting: the result of `memory_setting`.
 
     Raises:
         InputError: no room on the disk, no right to write, or no memory left.
@@ -54,9 +54,9 @@ def system_faults(root: Path, setting: str = "") -> Iterator[None]:
 
 
 def memory_setting(cell: Cell, params: Params) -> str:
-    """The key of params.yaml that a cell's use of memory grows with, and its value; "" for a stage of tables alone.
+    """The key of params.yaml that a cell's memory grows with, and its value; "" for a stage that reads tables alone.
 
-    Where a network is trained, the batch size that the cell tracks; else, where there are images, their size.
+    The batch size where the cell trains a network, else the image size.
     """
     for key in cell.params:
         size = getattr(params.at(key), "batch_size", None)
@@ -68,24 +68,24 @@ def memory_setting(cell: Cell, params: Params) -> str:
 
 
 def disk_message(error: BaseException, root: Path) -> str:
-    """What to do about an error of the disk, or "" if it is none."""
+    """The message for an error of the disk, or "" for any other error."""
     number = error.errno if isinstance(error, OSError) else None
     if SHORT_WRITE.match(str(error)) or NO_SPACE in str(error):
         number = errno.ENOSPC
     if number not in DISK:
         return ""
     path = Path(os.fsdecode(getattr(error, "filename", None) or root)).absolute()
-    there = next(folder for folder in (path, *path.parents) if folder.exists())
-    free = shutil.disk_usage(there).free // 10**6
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free // 10**6
     return DISK[number].format(path=path, free=free, user=os.getuid())
 
 
 def memory_message(error: BaseException, setting: str) -> str:
-    """What to do about an error of memory, or "" if it is none."""
+    """The message for an error of memory, or "" for any other error."""
     name, text = type(error).__name__, str(error)
-    said = name in MAY_SAY_SO and WORDS.search(text)
+    generic = name in GENERIC and MEMORY.search(text)
     system = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
-    if not (system or name in OUT_OF_MEMORY or said):
+    if not (system or name in OUT_OF_MEMORY or generic):
         return ""
     lower = f", or lower {setting}" if setting else ""
     return f"out of memory ({shortened(text) or name}). Close what else uses memory{lower}, and run again."
@@ -98,10 +98,10 @@ def shortened(text: str, most: int = 160) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those that it came from: clean-up after a full disk fails too, with an error of its own."""
+    """An error and its causes: clean-up after a full disk fails too, with an error of its own."""
     seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

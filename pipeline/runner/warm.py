@@ -1,8 +1,8 @@
-"""`python -m pipeline warm dvc repro`: a server process imports the heavy libraries once, and forks for every cell.
+"""`python -m pipeline warm dvc repro`: a fork server that imports the heavy libraries once for all cells.
 
-Importing Keras and TensorFlow takes seconds, and DVC starts a process a cell. Each such process is then a client, and
-the cell a fork of the server with the client's folder, environment and streams. Linux only; elsewhere, without `warm`,
-and where the server fails, every cell imports for itself and comes to the same bytes.
+Importing Keras and TensorFlow takes seconds, and DVC starts a process for every cell. With `warm` that process is a
+client; the cell is a fork of the server with the client's folder, environment and streams. Linux only. Elsewhere, and
+where the server fails, every cell imports for itself, with the same outputs.
 """
 
 import gc
@@ -23,7 +23,7 @@ from typing import Any
 
 from pipeline.runner.parent import die_with_parent
 
-ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable that leads a client to the server's socket
+ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable with the path of the server's socket
 HEAVY = (
     "keras",
     "pandas",
@@ -41,9 +41,9 @@ Main = Callable[[list[str]], int]  # the command line's `main`, in a cell
 
 
 def ask(arguments: list[str]) -> int | None:
-    """Have the server run a command; its exit code, or None where there is no server, or it failed.
+    """Have the server run a command; returns its exit code, or None where there is no server, or it failed.
 
-    The client ends with its parent, and the cell with the client.
+    The client exits when its parent exits, and the cell when the client does.
     """
     address = os.environ.get(ADDRESS)
     if not address:
@@ -87,18 +87,18 @@ def run_beside(command: list[str], main: Main) -> int:
 
 def serve(listener: socket.socket, main: Main) -> None:
     """Import the heavy libraries, then fork for every client."""
-    from pipeline.networks.device import choose_backend, without_notices  # not for `ask`, which is to start at once
+    from pipeline.networks.device import choose_backend, without_notices  # not at import: `ask` must start fast
 
     choose_backend()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command and the cells answer an interrupt, this follows them
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the command and the cells; the server ends with them
     with without_notices():
         for name in HEAVY:
             importlib.import_module(name)
-    gc.freeze()  # what is imported stays: else every collection in a cell walks through all of it (0.3 s each)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that watch over the cells
+    gc.freeze()  # else every garbage collection in a cell scans all imported modules (0.3 s each)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies of the processes that watch the cells
     parent = os.getppid()
     listener.settimeout(POLL)
-    while os.getppid() == parent:  # else the command's process was killed
+    while os.getppid() == parent:  # until the command's process is killed
         try:
             connection, _ = listener.accept()
         except TimeoutError:
@@ -139,7 +139,7 @@ def _run(request: dict[str, Any], main: Main) -> int:
 
 
 def _exit_after(call: Callable[[], int | None]) -> None:
-    """Make a call and end this process, without the clean-up that belongs to the process it was forked from."""
+    """Make a call and end this forked process with its result, without the parent's clean-up handlers."""
     code = 1
     try:
         code = call() or 0

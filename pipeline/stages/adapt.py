@@ -1,4 +1,4 @@
-"""adapt: a source with its own head, brought to a target without the target's labels, between a floor and a ceiling."""
+"""adapt: unsupervised domain adaptation of a source to a target, beside the unadapted source and a linear probe."""
 
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,15 @@ from pipeline.training.folds import Part, class_names, fold_parts, images_of
 from pipeline.training.pooled import pooled_features, pooling
 
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
-NOTHING: dict[str, Any] = {"folds": [], "gflops": 0.0, "backward_gflops": 0.0}  # what an arm outside the count cost
-QUALITIES = {"accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score}  # told after the choice
+NOTHING: dict[str, Any] = {"folds": [], "gflops": 0.0, "backward_gflops": 0.0}  # the cost of an arm that is not counted
+QUALITIES = {"accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score}  # measured after the choice
 
 
 def check_source(paths: Paths, source: str, target: str) -> None:
-    """Refuse a source that cannot answer the target's question, or that has seen the target's images.
+    """Refuse a source without the target's classes, or one that was trained on images of the target.
 
     Raises:
-        InputError: the source has no head or other classes, or images of the target are among those it learnt from.
+        InputError: the source has no head, other classes, or was trained on images of the target.
     """
     files = paths.source(source)
     if not files.head.is_file():
@@ -54,10 +54,10 @@ def check_source(paths: Paths, source: str, target: str) -> None:
             "Take an entry of `pretrained` with `pretrain: supervised`."
         )
     examples = read_parquet(paths.target(target).examples)
-    known, asked = (class_names(table) for table in (read_parquet(files.examples), examples))
-    if known != asked:
+    learnt, wanted = (class_names(table) for table in (read_parquet(files.examples), examples))
+    if learnt != wanted:
         raise InputError(
-            f"Source '{source}' knows the classes {', '.join(known)}, target '{target}' has {', '.join(asked)}; "
+            f"Source '{source}' knows the classes {', '.join(learnt)}, target '{target}' has {', '.join(wanted)}; "
             "adapting needs the same. Take another source, or a target with the source's label."
         )
     origin = read_json(paths.target(target).images)
@@ -67,10 +67,10 @@ def check_source(paths: Paths, source: str, target: str) -> None:
 
 
 def source_images(paths: Paths, source: str) -> Path:
-    """The images.npy that a source learnt from.
+    """The images.npy that a source was trained on.
 
     Raises:
-        InputError: it is no longer that file.
+        InputError: the file has changed since.
     """
     origin = read_json(paths.source(source).images)
     images = paths.dataset(origin["dataset"]).images
@@ -93,25 +93,25 @@ def read_source(paths: Paths, name: str, class_weight: str) -> Source:
 
 
 def labelled(features: np.ndarray, part: Part) -> Labelled:
-    """The features of a part with its labels."""
+    """The features of a part with its labels and weights."""
     return Labelled(features[part.positions], part.labels, part.weights)
 
 
 def unlabelled_parts(images: Images, roles: pd.Series) -> Parts:
-    """One fold's images: all that adapting is given of the target.
+    """The images of one fold, without labels: all that an adaptation method sees of the target.
 
-    To train on, all of the training folds that are not validation, also those whose labels a limit put out of use: the
-    subset with labels was drawn by class, so that its shares of the classes are no longer the target's.
+    The train part includes images whose labels are unused: the labelled subset was drawn by class, so that its class
+    shares are not the target's.
     """
     parts = {"train": ("train", "unused"), "validation": ("validation",), "test": ("test",)}
-    return Parts(**{name: images.part(np.flatnonzero(roles.isin(of))) for name, of in parts.items()})
+    return Parts(**{name: images.part(np.flatnonzero(roles.isin(names))) for name, names in parts.items()})
 
 
 def ceiling(features: np.ndarray, examples: pd.DataFrame, fold: int, class_weight: str) -> np.ndarray:
-    """What a linear probe says of the test part (n, k): the source's features, frozen, and the target's own labels.
+    """Probabilities (n, k) of the test part by a linear probe: the source's frozen features, the target's labels.
 
-    It learns from the images with labels alone, as an arm with labels does. It is no bound: a network that is tuned
-    with the target's labels, or one that adapts all of its layers, may be better.
+    It is trained on the labelled images alone. It is no upper bound: a network that is fine-tuned or adapted in all of
+    its layers may be better.
     """
     parts = fold_parts(examples, fold, class_weight)
     head = fit_linear(labelled(features, parts.train), labelled(features, parts.validation))
@@ -123,7 +123,7 @@ def tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Predictions of the three arms, a row a tested image and arm; and the candidates, a row a fold and candidate.
 
-    How good a candidate is on test images stands beside the criterion, which could not know it: the choice is made.
+    A candidate's quality on test images is measured after the choice and took no part in it.
     """
     predictions, candidates = [], []
     for fold, result in enumerate(chosen):
@@ -134,19 +134,16 @@ def tables(
             table.insert(0, "arm", arm)
             predictions.append(table)
         truth = fold_parts(examples, fold, class_weight).test.labels
-        told = {
-            name: [score(truth, answers.argmax(1)) for answers in result.tested] for name, score in QUALITIES.items()
-        }
-        candidates.append(result.candidates.assign(fold=fold, **told))
+        quality = {name: [score(truth, each.argmax(1)) for each in result.tested] for name, score in QUALITIES.items()}
+        candidates.append(result.candidates.assign(fold=fold, **quality))
     columns = ["fold", "method", "strength", "criterion", "chosen", *QUALITIES]
     return pd.concat(predictions, ignore_index=True), pd.concat(candidates, ignore_index=True)[columns]
 
 
 def cost_of(chosen: list[Chosen], images: int, forward: float) -> dict[str, Any]:
-    """Counts of the stage: `images` passed once through the network (GFLOPs `forward` each), then every fold's.
+    """GFLOPs of the stage: `images` passed once through the network (`forward` each), then those of every fold.
 
-    `backward_gflops` is the part of `gflops` that back-propagation took; what a closed form took is neither. The
-    ceiling's heads are left out: they are no part of adapting.
+    `backward_gflops` is the back-propagation in `gflops`. Closed forms and linear probes are not counted.
     """
     folds = [{"fold": fold, **result.cost} for fold, result in enumerate(chosen)]
     gflops, backward = (sum(fold[count] for fold in folds) for count in ("gflops", "backward_gflops"))
@@ -160,7 +157,7 @@ def write_arms(
     predictions: pd.DataFrame,
     candidates: pd.DataFrame | None = None,
 ) -> None:
-    """Write the arms that `costs` names, and beside them what was tried where that is given."""
+    """Write the arms that `costs` names and, where given, the table of candidates."""
     with replacing_folder(out.folder) as folder:
         written = TrainedPaths(folder)
         for arm, cost in costs.items():

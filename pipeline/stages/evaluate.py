@@ -1,4 +1,4 @@
-"""evaluate: two arms on one target: which is better, how sure is that, and what did each spend?"""
+"""evaluate: compare two arms on one target: gain, evidence, and the compute of each."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from pipeline.config.params import Params
 from pipeline.config.schema import VerdictParams
 from pipeline.report.contact_sheet import MOST, Picture, contact_sheet
 from pipeline.results.assemble import assemble, predictions_table
-from pipeline.results.result import Result, write_result
+from pipeline.results.result import write_result
 from pipeline.store.files import read_json, read_npy, read_parquet, replacing_folder, write_csv, write_parquet
 from pipeline.store.outs import QuestionPaths
 from pipeline.store.paths import Paths
@@ -22,20 +22,19 @@ from pipeline.verdict.spending import learning_curves
 
 
 def plot_rows(compared: Comparison, settings: VerdictParams) -> dict[str, pd.DataFrame]:
-    """The rows of every plot: of predictions, and of training where the arms were trained epoch by epoch."""
+    """The rows of every plot; those of training only where all arms were trained epoch by epoch."""
     rows = plot_tables(compared.tested, compared.probabilities)
     if all(arm.trajectory is not None for arm in compared.all_arms.values()):
         rows["learning_curves"] = learning_curves(compared.arms, compared.against)
-        rows["saving"] = saving_curve(
-            compared.tested, compared.examples, compared.arms, compared.against, settings.metric
-        )
+        tested, examples = compared.tested, compared.examples
+        rows["saving"] = saving_curve(tested, examples, compared.arms, compared.against, settings.metric)
     return rows
 
 
 def contact(compared: Comparison, images: np.ndarray) -> bytes | None:
-    """The contact sheet of images that the judged arm gets right and the other wrong, then the reverse.
+    """The contact sheet of images that the judged arm gets right and the other wrong, then the reverse; None if none.
 
-    Under each: its true label, and the probability of that by both arms. None: they never disagree.
+    Under each: its true label, and the probability of that by both arms.
 
     Args:
         images: uint8 (N, h, w, c), of which the examples' rows are the tested ones.
@@ -49,19 +48,12 @@ def contact(compared: Comparison, images: np.ndarray) -> bytes | None:
         lines = (f"{name} {values[at]:.2f}" for name, values in true.items())
         return Picture(images[rows[at]], (tested.classes[tested.labels[at]], *lines))
 
-    parts = [(compared.arm, compared.other, found.gained), (compared.other, compared.arm, found.lost)]
-    titled = [
-        (f"{one} right, {other} wrong: {len(at):,} images", [picture(i) for i in at[:MOST]]) for one, other, at in parts
+    sides = [(compared.arm, compared.other, found.gained), (compared.other, compared.arm, found.lost)]
+    parts = [
+        (f"{right} right, {wrong} wrong: {len(at):,} images", [picture(i) for i in at[:MOST]])
+        for right, wrong, at in sides
     ]
-    return contact_sheet(titled) if len(found.gained) + len(found.lost) else None
-
-
-def write(files: QuestionPaths, result: Result, compared: Comparison, rows: dict[str, pd.DataFrame]) -> None:
-    """Write the result, the predictions that it rests on, and the rows of plots."""
-    write_result(files.result, result)
-    write_parquet(files.predictions, predictions_table(compared.tested, compared))
-    for plot, table in rows.items():
-        write_csv(files.plot(plot), table)
+    return contact_sheet(parts) if len(found.gained) + len(found.lost) else None
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
@@ -79,7 +71,10 @@ def run(params: Params, paths: Paths, name: str) -> str:
     sheet = contact(compared, read_npy(images_of(paths, question.target))) if result.kind == "transfer" else None
     with replacing_folder(paths.question(name).folder) as folder:
         written = QuestionPaths(folder)
-        write(written, result, compared, rows)
+        write_result(written.result, result)
+        write_parquet(written.predictions, predictions_table(compared.tested, compared))
+        for plot, table in rows.items():
+            write_csv(written.plot(plot), table)
         if sheet:
             written.contact_sheet.write_bytes(sheet)
     return in_words(result.details.verdicts[compared.arm]) if result.details else ""

@@ -1,4 +1,4 @@
-"""extract (step 2, freeze): what the frozen layers say of every image, computed once and never again."""
+"""extract (step 2, freeze): cache the frozen layers' outputs for every image."""
 
 import math
 from pathlib import Path
@@ -15,14 +15,7 @@ from pipeline.networks.freezing import cut_layer, split_at
 from pipeline.networks.heads import set_precision
 from pipeline.networks.saving import load_model
 from pipeline.store.errors import InputError
-from pipeline.store.files import (
-    check_space,
-    read_json,
-    read_parquet,
-    replacing_folder,
-    write_json,
-    write_npy,
-)
+from pipeline.store.files import check_space, read_json, read_parquet, replacing_folder, write_json, write_npy
 from pipeline.store.outs import FeaturePaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
@@ -36,11 +29,8 @@ FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 def extract_pooled(backbone: keras.Model, load: Loader, examples: int, pooled: Path, label: str) -> None:
     """Write the pooled features (examples, d) float32 of the identity view."""
-    batches = progress(
-        predict(pooling(backbone), load, np.arange(examples)),
-        total=-(-examples // PREDICT_BATCH),
-        label=f"extract {label}",
-    )
+    batches = predict(pooling(backbone), load, np.arange(examples))
+    batches = progress(batches, total=-(-examples // PREDICT_BATCH), label=f"extract {label}")
     write_npy(pooled, np.concatenate(list(batches)))
 
 
@@ -49,8 +39,8 @@ def extract_at_cut(
 ) -> None:
     """Write the activations at the cut of every view, and from those of the identity view the pooled features.
 
-    The activations (examples, views, h, w, c) are stored as float16: half the disk, and what is lost (relative 5e-4) is
-    far below what augmentation and dropout change. The pooled features come from them before they are rounded.
+    The activations (examples, views, h, w, c) are stored as float16: half the disk, and a rounding error (relative
+    5e-4) far below the noise of augmentation and dropout. The pooled features are computed before the rounding.
     """
     pool = pooling(top)
     shape = (examples, views, *trunk.output_shape[1:])
@@ -75,7 +65,7 @@ def check_range(activations: np.ndarray) -> np.ndarray:
     """Return activations that float16 can hold.
 
     Raises:
-        InputError: some are too large or no numbers; rounded to infinity they would spoil the training.
+        InputError: some are nan, or too large for float16.
     """
     if not np.abs(activations).max() <= FLOAT16_LIMIT:
         raise InputError(
@@ -86,23 +76,16 @@ def check_range(activations: np.ndarray) -> np.ndarray:
 
 
 def check_target_unseen(paths: Paths, transfer: Transfer) -> None:
-    """Raise InputError if the source learnt from images of the target; published sources are not known by image."""
+    """Raise InputError if the source was pretrained here on images of the target; published sources list no images."""
     seen, target = paths.source(transfer.source).seen, paths.target(transfer.target)
-    if not seen.exists():
-        return
-    origin = read_json(target.images)
-    check_unseen(
-        read_parquet(seen),
-        read_parquet(target.examples),
-        origin["dataset"],
-        origin["near_duplicate_distance"],
-        transfer.source,
-        transfer.target,
-    )
+    if seen.exists():
+        origin, examples = read_json(target.images), read_parquet(target.examples)
+        dataset, distance = origin["dataset"], origin["near_duplicate_distance"]
+        check_unseen(read_parquet(seen), examples, dataset, distance, transfer.source, transfer.target)
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read images and backbone, write pooled features and, where tune starts from them, activations at the cut."""
+    """Read images and backbone, write pooled features and, where tune needs them, activations at the cut."""
     transfer = params.transfers[name]
     keras.config.set_dtype_policy(params.run.precision)
     source = paths.source(transfer.source)

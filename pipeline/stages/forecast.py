@@ -1,4 +1,4 @@
-"""forecast: will the transfer be positive? Told from cached features and labels before the transfer is trained."""
+"""forecast: predict the transfer's label from cached features and training labels, before the head is trained."""
 
 import keras
 import numpy as np
@@ -21,18 +21,18 @@ from pipeline.training.folds import class_names, fold_parts, images_of
 from pipeline.training.pooled import pooled_features, pooling
 
 BATCH = 256
-Said = tuple[np.ndarray, np.ndarray | None]  # pooled features (n, d), and what a head says of them (n, s) or None
+Inputs = tuple[np.ndarray, np.ndarray | None]  # pooled features (n, d), and a head's outputs on them (n, s) or None
 
 
-def said_by(features: np.ndarray, head: keras.Model | None) -> Said:
+def with_outputs(features: np.ndarray, head: keras.Model | None) -> Inputs:
     """Features with the outputs of a head on them."""
     return features, None if head is None else head.predict(features, batch_size=BATCH, verbose=0)
 
 
 def fold_z(
-    said: dict[str, Said], examples: pd.DataFrame, fold: int, permutations: int, seed: int
+    by_weights: dict[str, Inputs], examples: pd.DataFrame, fold: int, permutations: int, seed: int
 ) -> dict[str, dict[str, float | None]]:
-    """For the source and for random weights, every score as z on the training rows of one fold, and on no others."""
+    """The z of every score on the training images of one fold, for the source's weights and for random ones."""
     train = fold_parts(examples, fold, "none").train
     groups = examples["group"].to_numpy()[train.positions]
     classes = len(class_names(examples))
@@ -41,11 +41,13 @@ def fold_z(
         own = None if outputs is None else outputs[train.positions].astype("float64")
         return ScoreInputs(standardised(features[train.positions]), groups, own, classes, seed)
 
-    return {of: z_scores(known(*what), train.labels, permutations, seed) for of, what in said.items()}
+    return {
+        weights: z_scores(known(*inputs), train.labels, permutations, seed) for weights, inputs in by_weights.items()
+    }
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read the source's features and the training rows' labels, write the forecast."""
+    """Read the source's features and the training images' labels, write the forecast."""
     transfer = params.transfers[name]
     keras.config.set_dtype_policy(params.run.precision)
     source, features = paths.source(transfer.source), paths.features(name)
@@ -59,13 +61,16 @@ def run(params: Params, paths: Paths, name: str) -> str:
     reference = pooled_features(pooling(untrained), load, np.arange(len(examples)))
     head = load_model(source.head) if source.head.is_file() else None
     random_head = build_head(reference.shape[1], head.output_shape[-1], 0.0, 0.0) if head else None
-    said = {SOURCE: said_by(read_npy(features.pooled), head), RANDOM: said_by(reference, random_head)}
+    by_weights = {
+        SOURCE: with_outputs(read_npy(features.pooled), head),
+        RANDOM: with_outputs(reference, random_head),
+    }
     folds = [
-        fold_z(said, examples, fold, params.forecast.permutations, seed_for(seed, "fold", fold))
+        fold_z(by_weights, examples, fold, params.forecast.permutations, seed_for(seed, "fold", fold))
         for fold in progress(range(params.run.folds), total=params.run.folds, label=f"forecast {name}", unit="fold")
     ]
-    told = forecast(folds)
+    made = forecast(folds)
     with replacing_folder(paths.forecast(name).folder) as folder:
         gflops = len(examples) * forward_flops(untrained) / GIGA
-        write_json(ForecastPaths(folder).forecast, {**told, "gflops": gflops})
-    return f"{told['label']}: {told['reason']}"
+        write_json(ForecastPaths(folder).forecast, {**made, "gflops": gflops})
+    return f"{made['label']}: {made['reason']}"

@@ -13,7 +13,7 @@ from pipeline.training.folds import class_names
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read features and folds, write a head a fold with its predictions, history and cost.
 
-    The cost of every fold says which forecast was there before it was trained.
+    The cost of every fold has the sha256 of the forecast that was made before the head was trained.
     """
     examples = paths.target(params.transfers[name].target).examples
     features, forecast = paths.features(name), paths.forecast(name)

@@ -1,4 +1,4 @@
-"""ingest: decode every image of a dataset once, describe it in a manifest, set the unusable aside."""
+"""ingest: decode every image of a dataset once, list it in a manifest, quarantine the unusable."""
 
 import hashlib
 import os
@@ -23,12 +23,12 @@ from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 
-CHUNK = 64  # images decoded ahead of writing: what bounds the memory
+CHUNK = 64  # images decoded ahead of writing; bounds the memory
 
 
 @dataclass
 class Reading:
-    """What decoding all images gave, by index into the reader's list.
+    """The result of decoding all images, by index into the reader's list.
 
     Attributes:
         thumbnails: uint8, (images, 32, 32): 1 KB an image, the only pixels held in memory.
@@ -59,26 +59,21 @@ def decode_all(images: list[RawImage], decoder: Callable[[Path], Decoded], scrat
             continue
         scratch[index] = decoded.pixels
         reading.thumbnails[index] = decoded.thumbnail
-        reading.facts[index] = manifest.Facts(
-            **{name: getattr(decoded, name) for name in manifest.Facts.__dataclass_fields__}
-        )
+        facts = {name: getattr(decoded, name) for name in manifest.Facts.__dataclass_fields__}
+        reading.facts[index] = manifest.Facts(**facts)
         reading.colour |= decoded.pixels.shape[2] == 3
         reading.wrong_extensions += not right_extension(images[index].name, decoded.format)
     return reading
 
 
 def check_count(images: int, raw: str) -> None:
-    """Refuse fewer than two images.
-
-    Raises:
-        InputError: nothing can be learnt or tested.
-    """
+    """Raise InputError for fewer than two images."""
     if images < 2:
         raise InputError(f"{raw} has {images} usable images; at least two of each class are needed. Add images.")
 
 
 def card(raw: RawDataset, dataset: Dataset, reading: Reading, written: DatasetPaths) -> dict[str, object]:
-    """The reader's card with what ingest found; `sha256` is that of images.npy."""
+    """The dataset's card: the reader's, with counts and sizes; `sha256` is that of images.npy."""
     shape = np.load(written.images, mmap_mode="r").shape
     return {
         **raw.card,
@@ -94,7 +89,7 @@ def card(raw: RawDataset, dataset: Dataset, reading: Reading, written: DatasetPa
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read, decode, describe; the out is written whole or not at all."""
+    """Read and decode the images, write images.npy, the manifest, the quarantine and the card."""
     dataset, size, out = params.datasets[name], params.run.image_size, paths.dataset(name).folder
     check_columns(f"classes of dataset {name}", dataset.classes, dataset.labels)
     raw = read_raw(dataset, paths.root)
@@ -132,7 +127,7 @@ def write_images(path: Path, scratch: np.ndarray, kept: list[int], channels: int
 
 
 def _in_order(images: list[RawImage], decoder: Callable[[Path], Decoded]) -> Iterator[Decoded | Quarantine]:
-    """Decode on all processors (Pillow frees the interpreter while it works), results in order."""
+    """Decode in threads (Pillow releases the interpreter lock), results in order."""
 
     def attempt(image: RawImage) -> Decoded | Quarantine:
         try:

@@ -1,4 +1,4 @@
-"""pretrain: a source made here. A backbone goes on learning from a dataset, with its labels or without any."""
+"""pretrain: train a backbone further on a dataset, supervised or self-supervised, to make a source of it."""
 
 import hashlib
 from dataclasses import asdict
@@ -41,10 +41,10 @@ SEEN = ["dataset", "image_id", "unit", "phash"]
 
 
 def learnable(manifest: pd.DataFrame, entry: Pretrained, fraction: float, seed: int) -> pd.DataFrame:
-    """What is learnt from: row, image_id, unit, phash, role, and label (str) where the method uses one.
+    """The table of images to pretrain on: row, image_id, unit, phash, role, and label (str) where the method uses one.
 
-    Labels are shuffled over the images where `permute_labels` says so. Whole units go to the validation part of a
-    method that has one; the others train on everything.
+    Labels are permuted over the images if `permute_labels` is set. A method that validates gets a validation part of
+    whole units; the others train on everything.
 
     Raises:
         InputError: nothing is selected, or no validation part can be cut.
@@ -83,25 +83,24 @@ def held_out(labels: np.ndarray | None, unit: np.ndarray, fraction: float, seed:
         absent = sorted(set(labels) - set(labels[part]))
         if absent:
             raise InputError(
-                f"Pretraining has no image of class {', '.join(absent)} in its {name} part: the class lies in too few "
+                f"Pretraining has no image of class {', '.join(absent)} in its {name} part: the class is in too few "
                 "groups. Raise `run.validation_fraction`, or widen `where`."
             )
     return np.flatnonzero(parts == 0)
 
 
 def seen_so_far(examples: pd.DataFrame, dataset: str, init: SourcePaths) -> pd.DataFrame:
-    """What this source and those that it began with have learnt from: dataset, image_id, unit, phash; once each."""
-    own = examples.assign(dataset=dataset)[SEEN]
+    """The images that this source and its inits were trained on: dataset, image_id, unit, phash; one row an image."""
     inherited = [read_parquet(init.seen)[SEEN]] if init.seen.is_file() else []
-    both = pd.concat([own, *inherited]).drop_duplicates(["dataset", "image_id"])
-    return both.sort_values(["dataset", "image_id"], ignore_index=True)
+    both = pd.concat([examples.assign(dataset=dataset)[SEEN], *inherited])
+    return both.drop_duplicates(["dataset", "image_id"]).sort_values(["dataset", "image_id"], ignore_index=True)
 
 
 def load_init(init: SourcePaths, dataset: DatasetPaths, precision: str, seed: int) -> keras.Model:
-    """The backbone to begin with, in the run's precision.
+    """The initial backbone, in the run's precision.
 
     Raises:
-        InputError: it takes images of another size than the dataset has.
+        InputError: its input size differs from that of the dataset's images.
     """
     keras.config.set_dtype_policy(precision)
     keras.utils.clear_session()  # so that layer names do not depend on what the process built before
@@ -109,16 +108,18 @@ def load_init(init: SourcePaths, dataset: DatasetPaths, precision: str, seed: in
     backbone = load_model(init.backbone)
     keras.utils.set_random_seed(seed)  # loading drew initial weights before it replaced them
     set_precision(backbone)
-    size, taken = read_npy(dataset.images).shape[1], backbone.input_shape[1]
-    if size != taken:
-        raise InputError(f"{init.backbone} takes images of {taken} pixels, {dataset.images} has {size}. Run both anew.")
+    size, expected = read_npy(dataset.images).shape[1], backbone.input_shape[1]
+    if size != expected:
+        raise InputError(
+            f"{init.backbone} takes images of {expected} pixels, {dataset.images} has {size}. Run both anew."
+        )
     return backbone
 
 
 def describe(
     entry: Pretrained, init: dict[str, Any], dataset: dict[str, Any], seen: pd.DataFrame, images: int
 ) -> dict[str, Any]:
-    """The part of the source's card that is known before it learns, from those of its init and its dataset."""
+    """The part of the source's card that is known before training, from the cards of its init and its dataset."""
     learnt = [f"{init['dataset']}.{init['labels_used']}"] if init.get("labels_used") else []
     return {
         "architecture": init["architecture"],
@@ -128,7 +129,7 @@ def describe(
         "init": entry.init,
         "dataset": entry.dataset,
         "labels_used": entry.label,
-        "labels_inherited": [*init.get("labels_inherited", []), *learnt],  # by the links before that were made here
+        "labels_inherited": [*init.get("labels_inherited", []), *learnt],  # by inits that were pretrained here
         "permuted": entry.permute_labels,
         "images": images,
         "seen_sha256": hashlib.sha256("\n".join(sorted(seen["image_id"])).encode()).hexdigest(),
@@ -143,10 +144,9 @@ def describe(
 
 
 def outcome(learnt: PretrainResult, found: Representation, inherited: dict[str, Any]) -> dict[str, Any]:
-    """The part of the card that learning adds; `inherited` is the cost on the card of the init.
+    """The part of the card that training adds; `inherited` is the cost on the card of the init.
 
-    `inherited_gflops` is what the pipeline spent on the links before this one; what the weights at the beginning of
-    the chain took is not in it where that is unknown, and `reason` says so.
+    `inherited_gflops` is the known cost of all inits before; `reason` says why the cost of the first is unknown.
     """
     return {
         "representation": asdict(found),
@@ -160,20 +160,8 @@ def outcome(learnt: PretrainResult, found: Representation, inherited: dict[str, 
     }
 
 
-def write_source(
-    written: SourcePaths, backbone: keras.Model, examples: pd.DataFrame, seen: pd.DataFrame, learnt: PretrainResult
-) -> None:
-    """Write the models and the tables."""
-    save_model(backbone, written.backbone)
-    if learnt.head is not None:
-        save_model(learnt.head, written.head)
-    write_parquet(written.examples, examples)
-    write_parquet(written.seen, seen)
-    write_csv(written.history, pd.DataFrame(learnt.history))
-
-
 def summary(card: dict[str, Any]) -> str:
-    """A line for the log."""
+    """The line of the log."""
     solved = f"pretext accuracy {card['pretext']['accuracy']:.3f}, " if card["pretext"] else ""
     return (
         f"{card['pretrain']} on {card['images']:,} images from '{card['init']}', {solved}"
@@ -182,10 +170,10 @@ def summary(card: dict[str, Any]) -> str:
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read the init and the images, learn, refuse what collapsed, write the source."""
+    """Read the init and the images, pretrain, refuse collapsed features, write the source."""
     run, entry = params.run, params.pretrained[name]
     init, dataset = paths.source(entry.init), paths.dataset(entry.dataset)
-    way, seed = PRETRAINING[entry.pretrain], seed_for(run.seed, "pretrain", name)
+    method, seed = PRETRAINING[entry.pretrain], seed_for(run.seed, "pretrain", name)
     examples = learnable(read_parquet(dataset.manifest), entry, run.validation_fraction, seed)
     backbone, rows = load_init(init, dataset, run.precision, seed), examples["row"].to_numpy()
     task = Task(
@@ -199,17 +187,22 @@ def run(params: Params, paths: Paths, name: str) -> str:
         settings=getattr(params.pretraining, entry.pretrain),
         seed=seed,
     )
-    learnt = load(way.learn)(task)
+    learnt = load(method.learn)(task)
     pixels = pixel_loader(dataset.images, rows, "none")
     found = represent(pooled_features(pooling(backbone), pixels, np.arange(len(rows))))
-    check_not_collapsed(found, way.least_rank, name)
+    check_not_collapsed(found, method.least_rank, name)
     seen, begun, ingested = seen_so_far(examples, entry.dataset, init), read_json(init.card), read_json(dataset.card)
     card = describe(entry, begun, ingested, seen, len(examples)) | outcome(learnt, found, begun["cost"])
     origin = {"dataset": entry.dataset, "sha256": sha256_file(dataset.images)}
     origin["near_duplicate_distance"] = ingested["near_duplicate_distance"]
     with replacing_folder(paths.source(name).folder) as folder:
         written = SourcePaths(folder)
-        write_source(written, backbone, examples, seen, learnt)
+        save_model(backbone, written.backbone)
+        if learnt.head is not None:
+            save_model(learnt.head, written.head)
+        write_parquet(written.examples, examples)
+        write_parquet(written.seen, seen)
+        write_csv(written.history, pd.DataFrame(learnt.history))
         write_json(written.card, card)
         write_json(written.images, origin)
     return summary(card)

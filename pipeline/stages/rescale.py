@@ -1,4 +1,4 @@
-"""rescale: as scratch, from random weights with the statistics of a source's: its scale without its features."""
+"""rescale: train from random weights with the per-tensor mean and variance of a source: its scale, not its features."""
 
 from pipeline.arms.baseline import train_baseline
 from pipeline.config.params import Params
@@ -6,17 +6,9 @@ from pipeline.store.paths import Paths
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read images, folds and the source, write the trained network a fold and what head writes."""
+    """Read images, folds and the source, write a trained network a fold with predictions, history and cost."""
     rescaled = params.rescaled[name]
-    source = paths.source(rescaled.source)
-    baseline = params.baselines[rescaled.baseline]
+    baseline, backbone = params.baselines[rescaled.baseline], paths.source(rescaled.source).backbone
     return train_baseline(
-        params,
-        paths,
-        baseline,
-        arm="rescaled",
-        kind="rescaled",
-        stage="rescale",
-        name=name,
-        statistics_from=source.backbone,
+        params, paths, baseline, arm="rescaled", kind="rescaled", stage="rescale", name=name, statistics_from=backbone
     )

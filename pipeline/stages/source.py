@@ -1,4 +1,4 @@
-"""source: the backbone that knowledge comes from, with a card of what it is, whose it is and what it needs."""
+"""source: the backbone to transfer from, with a card: architecture, licence, preprocessing, cost."""
 
 from pipeline.config.params import Params
 from pipeline.networks.published import load_published

@@ -1,4 +1,4 @@
-"""split: choose a target's images and divide them into folds, so that what belongs together stays together."""
+"""split: select a target's images and divide them into grouped, stratified folds."""
 
 import json
 from collections import Counter
@@ -11,14 +11,7 @@ from pipeline.config.schema import Target
 from pipeline.datasets.grouping import assign_folds
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
-from pipeline.store.files import (
-    read_json,
-    read_parquet,
-    replacing_folder,
-    sha256_file,
-    write_json,
-    write_parquet,
-)
+from pipeline.store.files import read_json, read_parquet, replacing_folder, sha256_file, write_json, write_parquet
 from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
 from pipeline.store.seeds import seed_for
@@ -28,7 +21,7 @@ def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFra
     """The target's images: row, image_id, phash, group (str, the unit), label (str), weight (float64), cluster (int).
 
     Raises:
-        InputError: `where` and `pool` leave nothing, or a weight is outside (0, 1].
+        InputError: `where` and `pool` select nothing, or a weight is outside (0, 1].
     """
     table = select(manifest, target.where, target.pool, f"target '{name}'")
     weight = table[target.weight] if target.weight else pd.Series(1.0, index=table.index)
@@ -39,9 +32,9 @@ def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFra
             f"Weights of column '{target.weight}' must lie in (0, 1]; {outside.sum()} do not, first that of "
             f"image {where}: {weight[outside].iloc[0]}. Correct the table that the dataset is read from."
         )
-    # what the bootstrap resamples as a whole, also where folds divide it: neighbours are alike under any protocol
-    kept = table[["row", "image_id", "phash"]].assign(group=table["unit"], label=table[target.label], weight=weight)
-    return kept.assign(cluster=table["cluster"])
+    kept = table[["row", "image_id", "phash"]]
+    # group: the bootstrap's unit under every protocol, also where folds divide it, since its images are alike
+    return kept.assign(group=table["unit"], label=table[target.label], weight=weight, cluster=table["cluster"])
 
 
 def limited(
@@ -49,8 +42,8 @@ def limited(
 ) -> np.ndarray:
     """Choose at most `per_class` training images of every class, or the share `fraction` of every class.
 
-    A larger limit keeps what a smaller one chose. A share keeps two images of a class where there are two: one to
-    train on, one to validate on.
+    Choices are nested: a larger limit keeps the images of a smaller one. A share keeps at least two images of a class,
+    one to train on and one to validate on.
 
     Args:
         labels: (n,) of all examples. training: positions (m,) of those that may be chosen.
@@ -69,10 +62,9 @@ def limited(
 
 
 def seed_name(target: Target, name: str) -> str:
-    """What a target's random choices are named after: its own name.
+    """The name that seeds a target's random choices: its own or, with `train_fraction`, its selection of images.
 
-    With `train_fraction` it is what the images are: targets that differ in their share of the labels alone have the
-    same folds, and the images of a smaller share are among those of a larger one.
+    So targets that differ in their share of the labels alone have the same folds and nested training images.
     """
     if target.train_fraction is None:
         return name
@@ -82,10 +74,10 @@ def seed_name(target: Target, name: str) -> str:
 def roles(
     examples: pd.DataFrame, unit: np.ndarray, fold: int, validation_fraction: float, target: Target, seed: int
 ) -> np.ndarray:
-    """train, validation, test or unused for every example (n,) in one fold.
+    """The role of every example (n,) in one fold: train, validation, test or unused.
 
-    Validation is cut out of what is labelled of the training folds: the first part of it in which, and outside of
-    which, every class is found.
+    Validation is a part of the labelled training images: the first of several such that it and the rest have every
+    class.
 
     Raises:
         InputError: a part lacks a class.
@@ -113,7 +105,7 @@ def roles(
 
 
 def _classes(labels: np.ndarray, chosen: np.ndarray) -> tuple[int, int]:
-    """How many classes there are among the chosen and among the others."""
+    """The number of classes among the chosen and among the others."""
     return len(np.unique(labels[chosen])), len(np.unique(labels[~chosen]))
 
 
@@ -122,7 +114,7 @@ def _refuse_absent_class(labels: np.ndarray, roles: np.ndarray, fold: int) -> No
         absent = sorted(set(labels) - set(labels[roles == role]))
         if absent:
             raise InputError(
-                f"Fold {fold} has no image of class {', '.join(absent)} in its {role} part: the class lies in too few "
+                f"Fold {fold} has no image of class {', '.join(absent)} in its {role} part: the class is in too few "
                 "groups. Lower `run.folds`, raise `run.validation_fraction`, or use `run.protocol: random`."
             )
 
@@ -141,7 +133,7 @@ def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> 
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read the manifest, write the target's examples and which images they are of."""
+    """Read the manifest, write the target's examples and the sha256 of the images that they index."""
     target = params.targets[name]
     dataset = paths.dataset(target.dataset)
     examples = split(read_parquet(dataset.manifest), target, params, name)

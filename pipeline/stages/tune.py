@@ -1,4 +1,4 @@
-"""tune (steps 4 and 5, unfreeze and train jointly): some layers and the head, from activations cached at the cut."""
+"""tune (steps 4 and 5, unfreeze and train jointly): fine-tune upper layers and the head, from cached activations."""
 
 from pipeline.arms.networks import TunedNetwork
 from pipeline.arms.spec import sweep

@@ -1,24 +1,15 @@
-"""validate: hold a dataset's manifest against its expectations, write what was found, stop the run where one fails."""
-
-from collections.abc import Mapping
+"""validate: check a dataset's manifest against its expectations; stop the run where one fails."""
 
 from pipeline.config.params import Params
-from pipeline.config.schema import Target
 from pipeline.datasets import expectations
 from pipeline.store.files import read_parquet, write_json, write_text
 from pipeline.store.paths import Paths
 
 
-def targets_of(targets: Mapping[str, Target], dataset: str) -> dict[str, Target]:
-    """The targets that use a dataset."""
-    return {name: target for name, target in targets.items() if target.dataset == dataset}
-
-
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Write the report and the pages, then open or shut the gate: the report survives a failure."""
-    dataset, targets = params.datasets[name], targets_of(params.targets, name)
-    files = paths.dataset(name)
-    manifest = read_parquet(files.manifest)
+    """Write the report and its pages, then raise if an expectation failed, so that the report survives a failure."""
+    dataset, manifest = params.datasets[name], read_parquet(paths.dataset(name).manifest)
+    targets = {target: entry for target, entry in params.targets.items() if entry.dataset == name}
     suite = expectations.rules(dataset, targets, params.run)
     report, pages = expectations.check(name, suite, expectations.tables(manifest, dataset.labels, targets))
     report["near_duplicates"] = expectations.label_conflicts(manifest, dataset.labels)

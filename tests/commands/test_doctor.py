@@ -106,8 +106,8 @@ def test_temporary_files_of_a_killed_run(toy):
     lines = findings(toy)
     assert len(lines) == 5
     for path in [*folders, *files]:
-        told = f"{path} was left by a run that was killed. Delete it with `rm -r '{path}'`"
-        assert any(told in line for line in lines)
+        message = f"{path} was left by a run that was killed. Delete it with `rm -r '{path}'`"
+        assert any(message in line for line in lines)
 
 
 def test_temporary_files_are_no_finding_while_a_stage_runs(toy):

@@ -1,8 +1,8 @@
-"""Results made by hand, as evaluate would write them, and the material of a report."""
+"""Results made by hand, as evaluate would write them, and the data of a report."""
 
 import pandas as pd
 
-from pipeline.report.material import Material
+from pipeline.report.data import ReportData
 from pipeline.results.result import (
     Candidate,
     Ceiling,
@@ -211,6 +211,6 @@ def saving_rows():
     return pd.DataFrame(rows, columns=["arm", "gflops", "value", "low", "high"])
 
 
-def material(results, **fields):
-    """The material of a report without params."""
-    return Material(run_of(results), **fields)
+def report_data(results, **fields):
+    """The data of a report without params."""
+    return ReportData(run_of(results), **fields)

@@ -1,11 +1,10 @@
-"""Sections: claims with their numbers; what is unknown, not comparable or not to be trusted is said."""
+"""Sections: claims with their numbers; unknown, not comparable and untrusted values are named as such."""
 
 import builders
 import pytest
 
 from pipeline.report.content import Figure, Paragraph, Table
-from pipeline.report.drawings import drawings
-from pipeline.report.material import Material
+from pipeline.report.data import ReportData
 from pipeline.report.sections import all_sections, attribution, controls, labels, overview, question, transfers
 from pipeline.report.sections.overview import answer, controls_line, evidence_line
 from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
@@ -94,7 +93,7 @@ def test_the_leading_table_has_adjusted_p_and_of_controls_their_own():
     ],
 )
 def test_the_score_of_forecasts_leaves_out_what_cannot_be_checked(scores, words):
-    section = overview.sections(Material(builders.run_of({"a": builders.transfer()}, forecasts=scores)))[0]
+    section = overview.sections(ReportData(builders.run_of({"a": builders.transfer()}, forecasts=scores)))[0]
     found = [block.text for block in section.blocks if isinstance(block, Paragraph) and block.term == "Forecasts"]
     assert [text.partition("correct for ")[2] for text in found] == ([words] if words else [])
 
@@ -161,7 +160,7 @@ def test_a_study_is_not_to_be_trusted_where_controls_failed_and_says_why_it_has_
     run = builders.run_of({}, studies={"s": study(controls="failed", reason="one fold"), "t": study()})
     failed, held = (
         [block.text for block in section.blocks if isinstance(block, Paragraph)]
-        for section in labels.sections(Material(run))
+        for section in labels.sections(ReportData(run))
     )
     assert "not to be trusted" in failed[0] and "There are no intervals: one fold." in failed
     assert not [text for text in held if "trusted" in text or "no intervals" in text]
@@ -193,7 +192,7 @@ def test_pretraining_stands_apart_with_the_share_of_this_question():
 
 @pytest.mark.parametrize(("gflops", "shown"), [(None, "unknown"), (3000.0, "3,000 + unknown")])
 def test_pretraining_of_unknown_cost_is_unknown_and_not_free(gflops, shown):
-    found = spending(paid(gflops=gflops, share=gflops, reason="nobody says"))
+    found = spending(paid(gflops=gflops, share=gflops, reason="not published"))
     assert found["pretraining (not counted as spent)"]["GFLOPs"] == shown
 
 
@@ -222,9 +221,9 @@ def test_a_gpu_that_was_there_but_unused_is_named_beside_the_device():
     ("fields", "amortised", "words"),
     [
         ({"gflops": 0.0, "share": 0.0}, None, "excluded)."),
-        ({"gflops": None, "share": None, "reason": "nobody says"}, None, "unknown (nobody says)."),
+        ({"gflops": None, "share": None, "reason": "not published"}, None, "unknown (not published)."),
         ({"gflops": 40.0, "share": 20.0}, 0.25, "with this question's share of them, 20, 25% of the compute saved."),
-        ({"gflops": 40.0, "reason": "nobody says"}, None, "weights that it began with is unknown (nobody says)."),
+        ({"gflops": 40.0, "reason": "not published"}, None, "cost of its initial weights is unknown (not published)."),
     ],
 )
 def test_what_pretraining_took_is_said_as_far_as_it_is_known(fields, amortised, words):
@@ -249,12 +248,12 @@ def test_seconds_of_different_devices_are_not_compared():
 
 
 @pytest.mark.parametrize(
-    ("ran", "told"), [([10, 10, 10], "In 3 of 3 folds"), ([10, 7], "In 1 of 2 folds"), ([7], None)]
+    ("ran", "claim"), [([10, 10, 10], "In 3 of 3 folds"), ([10, 7], "In 1 of 2 folds"), ([7], None)]
 )
-def test_a_fit_that_ran_to_its_end_says_that_no_longer_one_was_tried(ran, told):
+def test_a_fit_that_ran_to_its_end_says_that_no_longer_one_was_tried(ran, claim):
     details = builders.details({}, folds={"scratch": [{"epochs": epochs} for epochs in ran]})
     found = question.budget(details, 10)
-    assert [text.split(" scratch")[0] for text in found] == ([told] if told else [])
+    assert [text.split(" scratch")[0] for text in found] == ([claim] if claim else [])
     assert all("a longer one was not tried" in text for text in found)
 
 
@@ -323,12 +322,12 @@ def test_a_baseline_that_was_still_improving_is_warned_of():
 
 def test_figures_are_drawn_of_the_rows_that_there_are():
     result = builders.transfer()
-    captions = [figure.caption for figure in drawings("a", result, builders.material({"a": result}))]
-    assert captions == ["Confusion, out of fold: shares of the true class and images."]
-    full = builders.material(
+    captions = [figure.caption for figure in question.drawings("a", result, builders.report_data({"a": result}))]
+    assert captions == ["Out-of-fold confusion matrices: shares of the true class and images."]
+    full = builders.report_data(
         {"a": result}, plots={"a": {"saving": builders.saving_rows()}}, contact_sheets={"a": b"webp"}
     )
-    figures = drawings("a", result, full)
+    figures = question.drawings("a", result, full)
     assert len(figures) == 3 and figures[-1].webp == b"webp" and "tuned and scratch" in figures[-1].alt
 
 
@@ -344,7 +343,7 @@ def everything():
         "scaling": builders.rescaled(part_of="a", share=0.4),
     }
     run = builders.run_of(results, controls="held", studies={"s": study()})
-    return all_sections(Material(run, cost={"a": CLOCKS}, forecasts={"a": builders.FORECAST}))
+    return all_sections(ReportData(run, cost={"a": CLOCKS}, forecasts={"a": builders.FORECAST}))
 
 
 def test_sections_come_in_their_order_and_every_table_is_whole():
@@ -361,11 +360,11 @@ def test_sections_come_in_their_order_and_every_table_is_whole():
 
 def test_what_has_nothing_to_show_has_no_section():
     run = builders.run_of({"a": builders.transfer(details=None)})
-    assert [section.title for section in all_sections(Material(run))] == ["Does the transfer pay?", "Transfers"]
+    assert [section.title for section in all_sections(ReportData(run))] == ["Does the transfer pay?", "Transfers"]
 
 
 def test_an_explanation_stands_once():
-    """Claims about a question repeat nothing that is said of all: notes and texts of general sections are unique."""
+    """Claims about a question repeat nothing that holds for all: notes and texts of general sections are unique."""
     texts = [
         block.text
         for section in everything()

@@ -17,6 +17,7 @@ from pipeline.config.loading import check_params
 from pipeline.report.summary import (
     adjusted,
     amortised,
+    checked,
     group_of,
     headlines,
     pretraining,
@@ -24,7 +25,6 @@ from pipeline.report.summary import (
     share_of_gain,
     summarise,
     with_controls,
-    with_forecast,
 )
 from pipeline.results.result import Compute
 from pipeline.verdict.difference import holm
@@ -123,8 +123,7 @@ def test_the_shares_of_the_parts_of_a_gain_sum_to_one():
     [("positive", 0.1, True), ("negative", 0.1, False), (None, 0.1, None), ("positive", None, None)],
 )
 def test_a_forecast_is_held_against_the_label(label, gain, correct):
-    result = builders.transfer(builders.verdict(gain))
-    found = with_forecast(result, builders.FORECAST | {"label": label}).forecast
+    found = checked(builders.FORECAST | {"label": label}, builders.transfer(builders.verdict(gain)).label)
     assert (found.label, found.correct, found.votes) == (label, correct, 3)
 
 
@@ -141,7 +140,7 @@ def test_the_score_leaves_out_forecasts_that_cannot_be_checked():
 
 def cards(**gflops):
     """Cards of sources that begin from one another in the given order; None: unknown, as what begins there knows."""
-    reason = "nobody says" if None in gflops.values() else None
+    reason = "not published" if None in gflops.values() else None
     return {
         name: {
             "cost": {
@@ -184,8 +183,8 @@ def test_each_link_of_a_chain_is_divided_by_its_own_users(params):
 def test_what_published_weights_took_is_unknown_and_not_nothing(params):
     found = cards(tiny=None, first=30.0, second=8.0)
     tiny, second = (pretraining(source, found, params) for source in ("tiny", "second"))
-    assert (tiny.gflops, tiny.share_gflops, tiny.reason) == (None, None, "nobody says")
-    assert (second.gflops, second.share_gflops, second.reason) == (38.0, 8 / 2 + 30 / 3, "nobody says")
+    assert (tiny.gflops, tiny.share_gflops, tiny.reason) == (None, None, "not published")
+    assert (second.gflops, second.share_gflops, second.reason) == (38.0, 8 / 2 + 30 / 3, "not published")
     spent = Compute(arms={}, transfer_gflops=50.0, scratch_gflops=100.0, saved=0.5)
     for once in (tiny, second):
         compute = amortised(spent, once)

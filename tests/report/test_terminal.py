@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.report.content import Paragraph, Section
-from pipeline.report.material import Material
+from pipeline.report.data import ReportData
 from pipeline.report.sections import adaptations, controls, overview, transfers
 from pipeline.report.terminal import print_report, print_section
 from pipeline.store.errors import InputError
@@ -27,7 +27,7 @@ def run():
 def printed(text=None, width=80):
     console = Console(width=width, file=StringIO())
     for module in (overview, transfers, adaptations, controls):
-        for section in module.sections(Material(run())):
+        for section in module.sections(ReportData(run())):
             print_section(section, console)
     return console.file.getvalue()
 

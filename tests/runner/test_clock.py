@@ -1,4 +1,4 @@
-"""The device: a GPU that is there but unused is said in the log and in the clock."""
+"""The device: a GPU that is there but unused is named in the log and in the clock."""
 
 import sys
 import types
@@ -65,8 +65,8 @@ def test_a_gpu_that_is_there_but_unused_is_said_in_the_log_and_in_the_clock(two_
     if clock["device"] != "cpu":
         pytest.skip("Keras has a GPU here, and uses it")
     assert clock["idle_gpus"] == ["NVIDIA A", "NVIDIA B"]
-    said = capsys.readouterr().out
-    assert " on cpu; NVIDIA A, NVIDIA B idle: " in said and said.count("\n") == 1
+    log = capsys.readouterr().out
+    assert " on cpu; NVIDIA A, NVIDIA B idle: " in log and log.count("\n") == 1
 
 
 def test_a_machine_without_gpus_is_silent(monkeypatch, tmp_path, capsys):

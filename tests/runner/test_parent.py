@@ -1,4 +1,4 @@
-"""An end with the one who started a stage, however it was started, by processes that are really killed."""
+"""A stage ends with its parent, however it was started; the processes are really killed."""
 
 import os
 import shutil

@@ -36,7 +36,7 @@ def test_a_lock_that_is_held_is_refused_by_the_pid_of_its_holder(repository, tmp
     holder = started(repository, HOLD, path)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match=f"tune@cells is being made by process {holder.pid}"), locked(path):
+        with pytest.raises(InputError, match=f"tune@cells is being run by process {holder.pid}"), locked(path):
             pass
         holder.kill()  # as kill -9: nothing of the holder's runs any more
         holder.wait()

@@ -47,11 +47,11 @@ def refused(toy, monkeypatch, capsys):
             mock.patch("pipeline.stages.split.write_parquet", failing),
         ):
             assert cli.main(["split", "defect"]) == 2
-        out, said = capsys.readouterr()
-        assert out == "" and said.startswith("error: ") and "Traceback" not in said
+        out, stderr = capsys.readouterr()
+        assert out == "" and stderr.startswith("error: ") and "Traceback" not in stderr
         assert [path.name for path in (toy / "data").iterdir() if path.name != "targets"] == ["datasets"]
         assert list((toy / "data" / "targets").iterdir()) == []  # no stump
-        return said
+        return stderr
 
     return run
 
@@ -67,8 +67,8 @@ def refused(toy, monkeypatch, capsys):
     ],
 )
 def test_no_room_or_no_right_is_refused_by_the_path(refused, toy, number, words):
-    said = refused(OSError(number, os.strerror(number), "data/targets/defect/x"))
-    assert f"error: {toy}/data/targets/defect/x: " in said and words in said and said.rstrip().endswith(".")
+    stderr = refused(OSError(number, os.strerror(number), "data/targets/defect/x"))
+    assert f"error: {toy}/data/targets/defect/x: " in stderr and words in stderr and stderr.rstrip().endswith(".")
 
 
 def test_a_full_disk_in_the_words_of_numpy_and_tensorflow(refused, toy):

@@ -117,10 +117,10 @@ def test_a_cell_ends_when_dvc_is_killed(repository, toy, shell):
     os.kill(cell_pid, 0)
     os.kill(dvc_pid, signal.SIGKILL)
     try:
-        out, said = process.communicate(timeout=20)  # the pipes are held until the last of them has ended
+        out, stderr = process.communicate(timeout=20)  # the pipes are held until the last of them has ended
     finally:
         process.kill()
-    assert out == "" and "Traceback" not in said
+    assert out == "" and "Traceback" not in stderr
     with pytest.raises(ProcessLookupError):
         os.kill(cell_pid, signal.SIGKILL)
 

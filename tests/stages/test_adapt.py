@@ -107,12 +107,12 @@ def test_candidates_and_cost_agree(root):
         best = rows.loc[rows["criterion"].idxmax()]
         assert best["chosen"] and rows["chosen"].sum() == 1
         assert cost["folds"][fold]["method"] == best["method"]
-        for arm, told in (("source_only", rows.iloc[0]), ("adapted", best)):
+        for arm, row in (("source_only", rows.iloc[0]), ("adapted", best)):
             table = predictions(root, arm).query("fold == @fold")
             answers = table[[f"p_{label}" for label in sorted(table["label"].unique())]].to_numpy().argmax(1)
             right = pd.Series(answers == pd.Categorical(table["label"]).codes, table.index)
-            assert told["accuracy"] == pytest.approx(right.mean())
-            assert told["balanced_accuracy"] == pytest.approx(right.groupby(table["label"]).mean().mean())
+            assert row["accuracy"] == pytest.approx(right.mean())
+            assert row["balanced_accuracy"] == pytest.approx(right.groupby(table["label"]).mean().mean())
     assert cost["images"] == 2 * tiny_world.IMAGES
     assert cost["gflops"] > sum(fold["gflops"] for fold in cost["folds"]) > 0
     assert cost["backward_gflops"] == sum(fold["backward_gflops"] for fold in cost["folds"])

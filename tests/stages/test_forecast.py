@@ -1,4 +1,4 @@
-"""forecast: told from training rows alone, the same bytes twice, before the arms are trained."""
+"""forecast: from training rows alone, the same bytes twice, before the arms are trained."""
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ def paths(world):
 
 
 def test_a_forecast_has_a_label_a_reason_and_the_z_of_every_score_beside_random_weights(paths):
-    told = read_json(paths.forecast("to-defect").forecast)
-    assert told["label"] in ("positive", "negative")
-    assert set(told["scores"]) == set(SCORES)
-    assert told["scores"]["leep"]["vote"] is None  # the source has no head
+    forecast = read_json(paths.forecast("to-defect").forecast)
+    assert forecast["label"] in ("positive", "negative")
+    assert set(forecast["scores"]) == set(SCORES)
+    assert forecast["scores"]["leep"]["vote"] is None  # the source has no head
     for name in set(SCORES) - {"leep"}:
-        assert all(np.isfinite(told["scores"][name][of]) for of in ("source", "random"))
-    assert told["votes"] == len(SCORES) - 1 and told["gflops"] > 0
+        assert all(np.isfinite(forecast["scores"][name][weights]) for weights in ("source", "random"))
+    assert forecast["votes"] == len(SCORES) - 1 and forecast["gflops"] > 0
 
 
 def test_it_runs_before_any_arm_and_twice_to_the_same_bytes(world_copy):
@@ -40,14 +40,14 @@ def test_labels_of_test_and_validation_rows_are_not_looked_at(world):
 
     examples = read_parquet(Paths(world.root).target("defect").examples)
     rng = np.random.default_rng(0)
-    said = {"source": (rng.normal(size=(len(examples), 5)), None)}
+    by_weights = {"source": (rng.normal(size=(len(examples), 5)), None)}
     train = (examples["role_0"] == "train").to_numpy()
     names = sorted(examples["label"].unique())
     changed = examples.assign(label=np.where(train, examples["label"], names[0]))
     assert len(set(changed["label"])) == 2
-    assert fold_z(said, examples, 0, 20, 1) == fold_z(said, changed, 0, 20, 1)
-    moved = {"source": (np.where(train[:, None], said["source"][0], 1e3), None)}
-    assert fold_z(said, examples, 0, 20, 1) == fold_z(moved, examples, 0, 20, 1)
+    assert fold_z(by_weights, examples, 0, 20, 1) == fold_z(by_weights, changed, 0, 20, 1)
+    moved = {"source": (np.where(train[:, None], by_weights["source"][0], 1e3), None)}
+    assert fold_z(by_weights, examples, 0, 20, 1) == fold_z(moved, examples, 0, 20, 1)
 
 
 def test_a_source_with_a_head_of_its_own_is_asked_by_leep(world_copy):
@@ -60,5 +60,5 @@ def test_a_source_with_a_head_of_its_own_is_asked_by_leep(world_copy):
     tiny_world.write_params(copied.root, copied.raw)
     for stage in ("extract", "forecast"):
         tiny_world.run_cell(copied.root, stage, "round-square")
-    told = read_json(Paths(copied.root).forecast("round-square").forecast)
-    assert np.isfinite(told["scores"]["leep"]["source"]) and np.isfinite(told["scores"]["leep"]["random"])
+    forecast = read_json(Paths(copied.root).forecast("round-square").forecast)
+    assert np.isfinite(forecast["scores"]["leep"]["source"]) and np.isfinite(forecast["scores"]["leep"]["random"])

@@ -211,9 +211,9 @@ def test_labels_of_all_links_are_inherited_and_published_weights_have_none():
 def test_what_began_with_weights_of_unknown_cost_says_so_and_counts_what_was_paid_here():
     learnt = PretrainResult([{"epoch": 1, "images_seen": 4, "gflops": 2.0, "backward_gflops": 1.25, "loss": 0.0}])
     found = Representation(2.0, 0.1)
-    published = {"images_seen": None, "gflops": None, "inherited_gflops": 0.0, "reason": "nobody says"}
+    published = {"images_seen": None, "gflops": None, "inherited_gflops": 0.0, "reason": "not published"}
     first = pretrain.outcome(learnt, found, published)["cost"]
-    assert (first["gflops"], first["inherited_gflops"], first["reason"]) == (2.0, 0.0, "nobody says")
+    assert (first["gflops"], first["inherited_gflops"], first["reason"]) == (2.0, 0.0, "not published")
     assert (first["forward_gflops"], first["backward_gflops"]) == (0.75, 1.25)
     second = pretrain.outcome(learnt, found, first)["cost"]
-    assert (second["inherited_gflops"], second["reason"]) == (2.0, "nobody says")
+    assert (second["inherited_gflops"], second["reason"]) == (2.0, "not published")

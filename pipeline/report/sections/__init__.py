@@ -1,21 +1,12 @@
-"""Sections of the report, in their order. To add one, write a module with `sections(material)` and name it here."""
+"""The sections of the report, in order. To add one, write a module with `sections(data)` and list it here."""
 
 from pipeline.report.content import Section
-from pipeline.report.material import Material
-from pipeline.report.sections import (
-    adaptations,
-    attribution,
-    controls,
-    labels,
-    overview,
-    question,
-    sources,
-    transfers,
-)
+from pipeline.report.data import ReportData
+from pipeline.report.sections import adaptations, attribution, controls, labels, overview, question, sources, transfers
 
 ORDER = (overview, transfers, adaptations, attribution, labels, controls, question, sources)
 
 
-def all_sections(material: Material) -> list[Section]:
+def all_sections(data: ReportData) -> list[Section]:
     """Every section that has something to show."""
-    return [section for module in ORDER for section in module.sections(material)]
+    return [section for module in ORDER for section in module.sections(data)]

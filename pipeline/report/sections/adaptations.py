@@ -1,8 +1,8 @@
-"""Adaptations: how far a source gets on a target without its labels, and how far a linear probe gets with them."""
+"""Adaptations: quality on the target without its labels, between source only and a linear probe with them."""
 
-from pipeline.report.content import Block, Column, Paragraph, Section, Table, numbers
-from pipeline.report.material import Material
-from pipeline.report.summary import group_of
+from pipeline.report.content import Column, Section, Table, notes, numbers
+from pipeline.report.data import ReportData
+from pipeline.report.summary import group
 from pipeline.report.words import number, share_reached
 from pipeline.results.result import Result
 
@@ -14,14 +14,11 @@ NOTES = {
 }
 
 
-def sections(material: Material) -> list[Section]:
+def sections(data: ReportData) -> list[Section]:
     """The section, where there are adaptations."""
-    results = {name: result for name, result in material.run.results.items() if group_of(result) == "adaptations"}
-    if not results:
-        return []
-    notes = [Paragraph(text, "note", term) for term, text in NOTES.items()]
-    blocks: list[Block] = [table(results, material.run.facts.metric), *notes]
-    return [Section("Without labels of the target", blocks)]
+    results = group(data.run, "adaptations")
+    blocks = [table(results, data.run.facts.metric), *notes(NOTES)]
+    return [Section("Without labels of the target", blocks)] if results else []
 
 
 def table(results: dict[str, Result], metric: str) -> Table:

@@ -1,8 +1,8 @@
-"""Attribution: how much of a gain is the scale of the pretrained weights, and how much their features."""
+"""Attribution (ablation): how much of a gain comes from the scale of the pretrained weights, how much from features."""
 
-from pipeline.report.content import Block, Column, Paragraph, Section, Table, items, numbers
-from pipeline.report.material import Material
-from pipeline.report.summary import group_of
+from pipeline.report.content import Column, Paragraph, Section, Table, items, numbers
+from pipeline.report.data import ReportData
+from pipeline.report.summary import group
 from pipeline.report.words import evidence_words, gain_title, interval, number, spaced
 from pipeline.results.result import Result
 
@@ -13,14 +13,11 @@ NOTE = (
 UNDIVIDED = "a gain that is not above zero cannot be divided into shares"
 
 
-def sections(material: Material) -> list[Section]:
+def sections(data: ReportData) -> list[Section]:
     """The section, where questions are parts of others."""
-    results = material.run.results
-    parts = {name: result for name, result in results.items() if group_of(result) == "parts"}
-    if not parts:
-        return []
-    blocks: list[Block] = items(answers(parts))
-    return [Section("Where gains come from", [*blocks, table(parts, material.run.facts.alpha), Paragraph(NOTE)])]
+    parts = group(data.run, "parts")
+    blocks = [*items(answers(parts)), table(parts, data.run.facts.alpha), Paragraph(NOTE)]
+    return [Section("Where gains come from", blocks)] if parts else []
 
 
 def answers(parts: dict[str, Result]) -> list[str]:
@@ -35,7 +32,7 @@ def answers(parts: dict[str, Result]) -> list[str]:
 
 
 def part_words(result: Result) -> str:
-    """What a part of a gain is."""
+    """The name of a part of a gain."""
     if result.kind == "rescaled":
         return "scaling"
     return "features" if result.against == "rescaled" else f"{spaced(result.arm)} over {spaced(result.against)}"

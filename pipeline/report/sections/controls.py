@@ -1,22 +1,23 @@
-"""Controls: comparisons whose answer is known in advance, and whether it came out."""
+"""Controls: comparisons whose answer is known in advance, and whether each held."""
 
 from pipeline.report.content import Column, Paragraph, Section, Table
-from pipeline.report.material import Material
-from pipeline.report.words import held_words
+from pipeline.report.data import ReportData
+from pipeline.report.summary import group
 from pipeline.results.result import Result
 from pipeline.verdict.controls import RULES
 
 NOTE = "The answer of a control is known in advance. Controls test the run, not a transfer."
+HELD = {True: "yes", False: "NO", None: "undefined"}
 
 
-def sections(material: Material) -> list[Section]:
+def sections(data: ReportData) -> list[Section]:
     """The section, where there are controls."""
-    controls = {name: result for name, result in material.run.results.items() if result.control}
+    controls = group(data.run, "controls")
     return [Section("Controls", [table(controls), Paragraph(NOTE)])] if controls else []
 
 
 def table(controls: dict[str, Result]) -> Table:
-    """A row a control: what was compared, what it must show, what it showed, whether it held."""
+    """A row a control: the comparison, the expected and the found answer, whether it held."""
     texts = [Column(title) for title in ("control", "compared", "expected", "found")]
     rows = [
         [
@@ -24,7 +25,7 @@ def table(controls: dict[str, Result]) -> Table:
             _compared(result),
             RULES[result.control or ""].expected,
             f"{result.label or 'no label'}, {result.evidence}",
-            held_words(result.held),
+            HELD[result.held],
         ]
         for name, result in controls.items()
     ]

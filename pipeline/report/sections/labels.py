@@ -1,8 +1,8 @@
-"""Labels saved: how many times its labels scratch needs to match a transfer, one section a study."""
+"""Label efficiency: how many times the labels scratch needs to match a transfer, one section a study."""
 
-from pipeline.report.content import Block, Column, Figure, Paragraph, Section, Table, items, numbers
+from pipeline.report.content import Block, Figure, Paragraph, Section, Table, items, numbers
+from pipeline.report.data import ReportData
 from pipeline.report.figures import labels_figure
-from pipeline.report.material import Material
 from pipeline.report.words import capitalised, interval, metric_name, number, spaced
 from pipeline.results.run import Bound, Study, Times
 
@@ -10,22 +10,20 @@ SIGNS = {"above": "> ", "below": "< ", "inside": ""}
 DISTRUST = "Controls of this run failed: this study is not to be trusted."
 
 
-def sections(material: Material) -> list[Section]:
+def sections(data: ReportData) -> list[Section]:
     """A section a study of labels."""
-    facts = material.run.facts
-    return [_section(name, study, facts.metric, facts.alpha) for name, study in material.run.studies.items()]
+    facts = data.run.facts
+    return [_section(name, study, facts.metric, facts.alpha) for name, study in data.run.studies.items()]
 
 
 def _section(name: str, study: Study, metric: str, alpha: float) -> Section:
-    blocks: list[Block] = items(answers(study))
-    if study.controls == "failed":
-        blocks.insert(0, Paragraph(DISTRUST, "warning"))
+    blocks: list[Block] = [Paragraph(DISTRUST, "warning")] if study.controls == "failed" else []
     method = (
         f"The same transfer at growing shares of its target's labels ({', '.join(study.questions)}). Scratch needs "
         f"N times the labels where its own curve of {metric_name(metric)}, made monotone and interpolated over the "
         "logarithm of the share, reaches the transfer; > N where it reaches it at no measured share."
     )
-    blocks += [table(study, alpha), Paragraph(method)]
+    blocks += [*items(answers(study)), table(study, alpha), Paragraph(method)]
     if study.reason:
         blocks.append(Paragraph(f"There are no intervals: {study.reason}."))
     caption = f"{capitalised(metric_name(metric))} against the share of the labels."
@@ -34,7 +32,7 @@ def _section(name: str, study: Study, metric: str, alpha: float) -> Section:
 
 
 def answers(study: Study) -> list[str]:
-    """What each arm saves in labels at the smallest share, where labels are scarcest."""
+    """The labels that each arm saves at the smallest share of them."""
     return [
         f"{capitalised(spaced(arm))} with {study.fractions[0]:.0%} of the labels: to match it, scratch needs "
         f"{times_words(times[0])}."
@@ -44,17 +42,17 @@ def answers(study: Study) -> list[str]:
 
 def table(study: Study, alpha: float) -> Table:
     """A row a share of the labels: every arm's quality, the gains, and how many times the labels scratch needs."""
-    arms, paid = list(study.curves), list(study.times)
-    needed = [f"scratch needs, to match {spaced(arm)}" for arm in paid]
-    columns = [Column("labels", "number"), *numbers("images with labels", *(spaced(arm) for arm in arms))]
-    columns += numbers(*(f"gain of {spaced(arm)} [{1 - alpha:.0%} interval]" for arm in paid), *needed)
+    arms, trained = list(study.curves), list(study.times)
+    needed = [f"scratch needs, to match {spaced(arm)}" for arm in trained]
+    columns = numbers("labels", "images with labels", *(spaced(arm) for arm in arms))
+    columns += numbers(*(f"gain of {spaced(arm)} [{1 - alpha:.0%} interval]" for arm in trained), *needed)
     rows = [
         [
             f"{fraction:.0%}",
             f"{study.images[at]:,.0f}",
             *(number(study.curves[arm][at].value) for arm in arms),
-            *(interval(study.gains[arm][at]) for arm in paid),
-            *(times_words(study.times[arm][at]) for arm in paid),
+            *(interval(study.gains[arm][at]) for arm in trained),
+            *(times_words(study.times[arm][at]) for arm in trained),
         ]
         for at, fraction in enumerate(study.fractions)
     ]
@@ -62,10 +60,11 @@ def table(study: Study, alpha: float) -> Table:
 
 
 def times_words(times: Times) -> str:
-    """How many times the labels, with the interval as far as there is one."""
+    """How many times the labels, with the interval where there is one."""
+    words = f"{_bounded(times.value)} times the labels"
     if times.ci_low is None or times.ci_high is None:
-        return f"{_bounded(times.value)} times the labels"
-    return f"{_bounded(times.value)} times the labels [{_bounded(times.ci_low)}, {_bounded(times.ci_high)}]"
+        return words
+    return f"{words} [{_bounded(times.ci_low)}, {_bounded(times.ci_high)}]"
 
 
 def _bounded(bound: Bound) -> str:

@@ -1,12 +1,12 @@
-"""The report's beginning: can the run be trusted, what is conclusive, an answer a question, and the forest plot."""
+"""Overview: whether the controls held, what is conclusive, an answer a question, and the forest plot."""
 
 from collections.abc import Mapping
 
-from pipeline.report.content import Block, Column, Figure, Paragraph, Section, Table, items, numbers
+from pipeline.report.content import Block, Column, Figure, Paragraph, Section, Table, items, notes, numbers
+from pipeline.report.data import ReportData
 from pipeline.report.figures import forest_plot
-from pipeline.report.material import Material
 from pipeline.report.plots import gain_rows
-from pipeline.report.summary import in_order
+from pipeline.report.summary import group, in_order
 from pipeline.report.words import gain_title, interval, metric_name, number, saving, spaced
 from pipeline.results.result import Result
 from pipeline.results.run import Run, RunFacts
@@ -16,11 +16,12 @@ TITLE = "Does the transfer pay?"
 FOREST_FILE = "gain.svg"  # beside the report
 
 
-def sections(material: Material) -> list[Section]:
+def sections(data: ReportData) -> list[Section]:
     """The first section."""
-    run = material.run
+    run = data.run
     questions = in_order(run)
-    blocks: list[Block] = [Paragraph(line, "lead") for line in (evidence_line(questions),) if line]
+    line = evidence_line(questions)
+    blocks: list[Block] = [Paragraph(line, "lead")] if line else []
     blocks += items([answer(name, result, run.facts.metric) for name, result in questions.items()])
     blocks += [leading_table(run), *_notes(run.facts), _forest(run)]
     return [Section(TITLE, blocks, controls_line(run), level=1)]
@@ -31,7 +32,7 @@ def sections(material: Material) -> list[Section]:
 
 def controls_line(run: Run) -> Paragraph:
     """The report's first line: whether the run's verdicts can be trusted."""
-    controls = {name: result for name, result in run.results.items() if result.control}
+    controls = group(run, "controls")
     if run.facts.controls is None:
         return Paragraph("This run has no controls: nothing tests whether its verdicts can be trusted.", "warning")
     if run.facts.controls == "held":
@@ -45,10 +46,10 @@ def controls_line(run: Run) -> Paragraph:
 
 
 def _how_held(controls: Mapping[str, Result]) -> str:
-    """The names; apart, those that held by the sign of their gain alone, which is weak evidence."""
-    alone = [name for name, result in controls.items() if by_sign_alone(result.control or "", result.evidence)]
-    proved = [name for name in controls if name not in alone]
-    parts = [(alone, " by sign, not conclusively"), (proved, "")]
+    """The controls' names; first those that held by the sign of their gain alone, which is weak evidence."""
+    by_sign = [name for name, result in controls.items() if by_sign_alone(result.control or "", result.evidence)]
+    others = [name for name in controls if name not in by_sign]
+    parts = [(by_sign, " by sign, not conclusively"), (others, "")]
     return "; ".join(f"{', '.join(names)}{how}" for names, how in parts if names)
 
 
@@ -78,7 +79,7 @@ def answer(name: str, result: Result, metric: str) -> str:
 
 
 def control_state(result: Result) -> str:
-    """Whether a control came out as it must."""
+    """Whether a control held."""
     state = {True: "held", False: "failed", None: "undefined"}[result.held]
     return f"control ({spaced(result.control or '')}) {state}"
 
@@ -103,7 +104,7 @@ def _price(result: Result, metric: str) -> str:
 
 
 def leading_table(run: Run) -> Table:
-    """A row a question; a dash where a kind of question has no such thing."""
+    """A row a question; a dash where its kind has no such value."""
     gain = gain_title(run.facts.alpha)
     columns = [Column(title) for title in ("question", "control", "setting", "source", "target")]
     columns += [Column("label", "label"), Column("evidence"), *numbers(gain, "p", "compute saved")]
@@ -128,7 +129,7 @@ def leading_table(run: Run) -> Table:
 def _notes(facts: RunFacts) -> list[Block]:
     scores = [(what, facts.forecasts[what]) for what in ("transfers", "controls")]
     checked = " and ".join(f"{score.correct} of {score.of} {what}" for what, score in scores if score.of)
-    notes = {
+    explained = {
         "Gain": f"the difference in {metric_name(facts.metric)}: of transfers and controls over the same network, "
         "trained from scratch on the same folds; of adaptations over the unadapted source.",
         "Label": "the sign of the gain.",
@@ -138,7 +139,7 @@ def _notes(facts: RunFacts) -> list[Block]:
         "Compute saved": "the share of scratch's GFLOPs that the transfer did not spend, pretraining cost excluded.",
         "Forecasts": f"made before the transfer was trained; correct for {checked}." if checked else "",
     }
-    return [Paragraph(text, "note", term) for term, text in notes.items() if text]
+    return notes(explained)
 
 
 def _forest(run: Run) -> Figure:

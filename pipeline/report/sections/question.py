@@ -1,11 +1,11 @@
-"""One question: its claim, every arm, every gain, what was spent, the forecast, the candidates and the figures."""
+"""One question: claim, arms, gains, compute and time, forecast, candidates and figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.report.content import Block, Column, Paragraph, Section, Table, items, numbers
-from pipeline.report.drawings import drawings
-from pipeline.report.material import Material
+from pipeline.report import figures
+from pipeline.report.content import Block, Column, Figure, Paragraph, Section, Table, items, numbers
+from pipeline.report.data import ReportData
 from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
 from pipeline.report.summary import in_order
 from pipeline.report.words import (
@@ -30,29 +30,37 @@ CONVERGENCE = (
     "It counts as converged where the last quarter of its epochs was at most 1% better on validation than the best "
     "epoch before them."
 )
+SAVING = (
+    "Out-of-fold quality of the checkpoint that validation had chosen so far, against GFLOPs spent over all folds; the "
+    "band is from the worst fold to the best. Where a line first reaches the dotted one, scratch's final quality, its "
+    "cost to equal quality can be read."
+)
+ROC = "Out-of-fold ROC curves."
+CONFUSION = "Out-of-fold confusion matrices: shares of the true class and images."
+CALIBRATION = "Calibration: points are as large as their share of the images."
 
 
-def sections(material: Material) -> list[Section]:
+def sections(data: ReportData) -> list[Section]:
     """A section a question, where its details are known."""
-    run = material.run
+    run = data.run
     order = {**in_order(run), **run.results}  # parts of other questions last
-    return [_section(name, result, material) for name, result in order.items() if result.details is not None]
+    return [_section(name, result, data) for name, result in order.items() if result.details is not None]
 
 
-def _section(name: str, result: Result, material: Material) -> Section:
-    details, clocks = details_of(result), material.cost.get(name, {})
-    forecast, metric = material.forecasts.get(name), material.run.facts.metric
-    epochs = 0 if material.params is None else material.params.scratch.epochs
+def _section(name: str, result: Result, data: ReportData) -> Section:
+    details, clocks = details_of(result), data.cost.get(name, {})
+    forecast, metric = data.forecasts.get(name), data.run.facts.metric
+    epochs = 0 if data.params is None else data.params.scratch.epochs
     texts = [subject(result), *compute_sentences(result)]
     blocks: list[Block] = [Paragraph(claim(result, metric), "lead"), Paragraph(" ".join(texts))]
     blocks += [Paragraph(text, "warning") for text in warnings(result)]
-    blocks += [arms_table(result), gains_table(result, material.run.facts.alpha), spending_table(result, clocks)]
+    blocks += [arms_table(result), gains_table(result, data.run.facts.alpha), spending_table(result, clocks)]
     if forecast is not None:
         blocks.append(forecast_table(forecast))
     if result.candidates:
         blocks.append(candidates_table(result.candidates))
     blocks += items([*_remarks(result, forecast), *budget(details, epochs), *clock_sentence(clocks), *result.reasons])
-    return Section(name, [*blocks, *drawings(name, result, material)])
+    return Section(name, [*blocks, *drawings(name, result, data)])
 
 
 # ---- sentences -------------------------------------------------------------------------------------------------------
@@ -66,7 +74,7 @@ def claim(result: Result, metric: str) -> str:
 
 
 def subject(result: Result) -> str:
-    """What is compared with what."""
+    """The two arms that are compared, and why."""
     parts = [f"A part of the gain of {result.part_of}."] if result.part_of else []
     if result.control:
         parts.append(f"A control ({spaced(result.control)}), expected: {RULES[result.control].expected}.")
@@ -86,7 +94,7 @@ def _compared(result: Result) -> str:
 
 
 def warnings(result: Result) -> list[str]:
-    """Reasons not to rely on the result."""
+    """Warnings: failed controls, or a baseline that was still improving."""
     found = [DISTRUST] if result.controls == "failed" else []
     stopped = details_of(result).stopped_improving.get(result.against, [])
     if result.baseline_stopped_improving is False:
@@ -100,7 +108,7 @@ def warnings(result: Result) -> list[str]:
 
 
 def budget(details: Details, epochs: int) -> list[str]:
-    """How often scratch used its whole budget: that it had stopped improving is no finding about a longer one."""
+    """In how many folds scratch used its whole budget of epochs; nothing where it never did."""
     folds = details.folds.get("scratch", [])
     ran = sum(fold["epochs"] >= epochs for fold in folds)
     if not ran or not epochs:
@@ -123,7 +131,7 @@ def _remarks(result: Result, forecast: Mapping[str, Any] | None) -> list[str]:
 
 
 def kept_epochs(folds: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """The epoch that was kept, of those run, in each fold of each trained arm."""
+    """The kept epoch, of those run, in each fold of each trained arm."""
     trained = [arm for arm in ARMS if folds.get(arm) and "kept_epoch" in folds[arm][0]]
     counts = {arm: ", ".join(f"{fold['kept_epoch']}/{fold['epochs']}" for fold in folds[arm]) for arm in trained}
     arms = "; ".join(f"{spaced(arm)} {shown}" for arm, shown in counts.items())
@@ -131,7 +139,7 @@ def kept_epochs(folds: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def equal_quality_sentence(cost: EqualQuality, other: str) -> str:
-    """What it took to match the final quality of the other arm."""
+    """The GFLOPs that it took to match the final quality of the other arm."""
     if cost.ratio is None or cost.gflops is None or cost.scratch_gflops is None:
         return f"Cost to equal quality is undefined: {cost.reason}."
     needed = f"{other} needed {cost.scratch_gflops:,.0f}"
@@ -145,7 +153,7 @@ def equal_quality_sentence(cost: EqualQuality, other: str) -> str:
 
 
 def forecast_sentence(forecast: Mapping[str, Any], result: Result, sha256: str) -> str:
-    """The forecast, whether it was correct, and why it was made; `sha256` is of the one that the head found."""
+    """The forecast, whether it was correct, and its reason; `sha256` is of forecast.json when the head was trained."""
     if forecast["label"] is None:
         return "No forecast: none of the scores is defined for these features."
     reason = capitalised(forecast["reason"])
@@ -159,14 +167,14 @@ def forecast_sentence(forecast: Mapping[str, Any], result: Result, sha256: str) 
 
 
 def arms_table(result: Result) -> Table:
-    """A row an arm: every metric, out of fold."""
+    """A row an arm: every out-of-fold metric."""
     arms = [arm for arm in ARMS if arm in result.arms]
     rows = [[spaced(arm), *(number(result.arms[arm][key]) for key in QUALITIES)] for arm in arms]
     return Table([Column("arm"), *numbers(*QUALITIES.values())], rows)
 
 
 def gains_table(result: Result, alpha: float) -> Table:
-    """A row for each arm, and one for the judged arm at equal compute."""
+    """A row an arm, and one for the judged arm at equal compute."""
     details = details_of(result)
     verdicts = {spaced(arm): verdict for arm, verdict in details.verdicts.items()}
     if details.equal_compute is not None:
@@ -199,10 +207,7 @@ def forecast_table(forecast: Mapping[str, Any]) -> Table:
 
 
 def candidates_table(candidates: Sequence[Candidate]) -> Table:
-    """A row a candidate of an adaptation: its criterion and, measured after the choice, its quality.
-
-    All are means over folds.
-    """
+    """A row a candidate of an adaptation: criterion, and quality measured after the choice; means over folds."""
     qualities = {key: [getattr(each, key) for each in candidates] for key in ("balanced_accuracy", "accuracy")}
     measured = [key for key, values in qualities.items() if any(value is not None for value in values)]
     rows = [
@@ -216,3 +221,36 @@ def candidates_table(candidates: Sequence[Candidate]) -> Table:
     ]
     titles = ["criterion, without labels", *(f"{QUALITIES[key]}, after the choice" for key in measured)]
     return Table([Column("candidate (strength)"), *numbers(*titles, "chosen in folds")], rows)
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+
+def drawings(name: str, result: Result, data: ReportData) -> list[Figure]:
+    """The figures that the question has rows for, and its contact sheet."""
+    plots, details = data.plots.get(name, {}), details_of(result)
+    drawn = []
+    if len(plots.get("saving", ())):
+        metric = metric_name(data.run.facts.metric)
+        drawn.append(Figure(SAVING, figures.saving_figure(plots["saving"], metric, result.against)))
+    if "roc" in plots:
+        drawn.append(Figure(ROC, figures.roc_figure(plots["roc"])))
+    drawn.append(Figure(CONFUSION, figures.confusion_figure(details.confusion, details.classes)))
+    if "calibration" in plots:
+        drawn.append(Figure(CALIBRATION, figures.calibration_figure(plots["calibration"])))
+    if name in data.contact_sheets:
+        drawn.append(_contact_sheet(name, result, data))
+    return drawn
+
+
+def _contact_sheet(name: str, result: Result, data: ReportData) -> Figure:
+    """The images on which two arms disagree, with title, licence and citation of the dataset, as licences demand."""
+    arms = f"{spaced(result.arm)} and {spaced(result.against)}"
+    caption = (
+        f"Images that {spaced(result.arm)} gets right and {spaced(result.against)} wrong, and the reverse, the most "
+        f"certain first: the true label, and its probability by {arms}."
+    )
+    if data.params is not None:
+        card = data.datasets[data.params.targets[result.target].dataset]["card"]
+        caption += f" Scaled-down images of {card['title']}; {card['licence']}. {card['citation']}"
+    return Figure(caption, webp=data.contact_sheets[name], alt=f"Images on which {arms} disagree")

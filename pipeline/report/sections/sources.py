@@ -1,39 +1,39 @@
-"""Data and sources: whose images and weights these are, what is in them, and the protocol of the run."""
+"""Data and sources: origin, licence and content of the images and weights, and the protocol of the run."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config.params import Params
 from pipeline.report.content import Block, Paragraph, Section, items
-from pipeline.report.material import Material
+from pipeline.report.data import ReportData
 from pipeline.report.words import number
 
 Json = Mapping[str, Any]
 
 
-def sections(material: Material) -> list[Section]:
-    """The section, where the cards are known."""
-    if material.params is None:
+def sections(data: ReportData) -> list[Section]:
+    """The section; none where only metrics.json is read."""
+    if data.params is None:
         return []
-    lines = [dataset_line(name, facts) for name, facts in material.datasets.items()]
-    lines += [source_line(name, card) for name, card in material.cards.items()]
-    blocks: list[Block] = [*items(lines), Paragraph(protocol(material.params))]
+    lines = [dataset_line(name, facts) for name, facts in data.datasets.items()]
+    lines += [source_line(name, card) for name, card in data.cards.items()]
+    blocks: list[Block] = [*items(lines), Paragraph(protocol(data.params))]
     return [Section("Data and sources", blocks)]
 
 
 def dataset_line(name: str, facts: Json) -> str:
-    """What a dataset holds, and whose it is."""
+    """A dataset's counts, title, licence and citation."""
     card = facts["card"]
     proxy = f" Groups are a proxy: {card['group_is_proxy']}" if card["group_is_proxy"] else ""
     return (
-        f"{name}: {facts['images']:,} images, {facts['quarantined']} set aside, {facts['groups']} groups, "
+        f"{name}: {facts['images']:,} images, {facts['quarantined']} quarantined, {facts['groups']} groups, "
         f"{facts['near_duplicates']} images with a near-duplicate (kept together). {card['title']}; {card['licence']}. "
         f"{card['citation']}{proxy}"
     )
 
 
 def source_line(name: str, card: Json) -> str:
-    """What a source is and, where it was made here, how."""
+    """A source's architecture, origin and licence; of one that this pipeline pretrained, also how."""
     reason = card["cost"]["reason"]
     made = f"; the cost of its training is unknown ({reason})" if reason else ""
     if card["weights"] == "pretrained":
@@ -50,7 +50,7 @@ def _pretraining(card: Json) -> str:
     inherited = card["labels_inherited"]
     before = f", after the labels {', '.join(inherited)} of its init" if inherited else ""
     found, pretext = card["representation"], card.get("pretext")
-    solved = f", its task solved in {pretext['accuracy']:.0%} (chance {pretext['chance']:.0%})" if pretext else ""
+    solved = f", pretext accuracy {pretext['accuracy']:.0%} (chance {pretext['chance']:.0%})" if pretext else ""
     return (
         f"Pretrained here by {card['pretrain']} from {card['init']}: {card['images']:,} images of {card['dataset']}, "
         f"{labels}{permuted}{before}{solved}; {_cost(card['cost'])}. Its features: effective rank "
@@ -64,12 +64,12 @@ def _cost(cost: Json) -> str:
     if cost["inherited_gflops"]:
         parts.append(f" after {cost['inherited_gflops']:,.0f} of its init")
     if cost["reason"]:
-        parts.append(f"; the cost of the weights at the beginning is unknown ({cost['reason']})")
+        parts.append(f"; the cost of its initial weights is unknown ({cost['reason']})")
     return "".join(parts)
 
 
 def protocol(params: Params) -> str:
-    """The protocol in one sentence, and what it rules out."""
+    """The protocol of the run, and what it rules out."""
     run = params.run
     return (
         f"{run.folds} folds, protocol {run.protocol}, {run.image_size} pixels a side, augmentation {run.augmentation}, "

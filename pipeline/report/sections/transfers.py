@@ -1,8 +1,8 @@
-"""Transfers: what each is compared with, its reading at equal compute, its price, and its forecast."""
+"""Transfers: baseline, gain at equal compute, cost to equal quality, and forecast of each."""
 
-from pipeline.report.content import Block, Column, Paragraph, Section, Table, numbers
-from pipeline.report.material import Material
-from pipeline.report.summary import group_of
+from pipeline.report.content import Column, Section, Table, notes, numbers
+from pipeline.report.data import ReportData
+from pipeline.report.summary import group
 from pipeline.report.words import equal_quality, forecast_words, interval, number
 from pipeline.results.result import Result
 
@@ -17,13 +17,10 @@ NOTES = {
 }
 
 
-def sections(material: Material) -> list[Section]:
+def sections(data: ReportData) -> list[Section]:
     """The section, where there are transfers that are no controls."""
-    results = {name: result for name, result in material.run.results.items() if group_of(result) == "transfers"}
-    if not results:
-        return []
-    blocks: list[Block] = [table(results), *(Paragraph(text, "note", term) for term, text in NOTES.items())]
-    return [Section("Transfers", blocks)]
+    results = group(data.run, "transfers")
+    return [Section("Transfers", [table(results), *notes(NOTES)])] if results else []
 
 
 def table(results: dict[str, Result]) -> Table:

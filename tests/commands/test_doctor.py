@@ -97,7 +97,7 @@ def test_the_list_of_a_dvc_that_is_at_work_is_in_order(toy):
 
 
 def test_temporary_files_of_a_killed_run(toy):
-    folders = [toy / "data" / "targets" / ".defect.abc.tmp", toy / "models" / "head" / ".to-defect.abc.tmp"]
+    folders = [toy / "data" / "targets" / ".defect.abc.tmp", toy / "models" / "heads" / ".to-defect.abc.tmp"]
     for folder in folders:
         (folder / "deep").mkdir(parents=True)
     files = [toy / "data" / "clocks" / "tune" / ".to-defect.json.17.tmp", toy / "reports" / ".metrics.json.17.tmp"]
@@ -127,7 +127,7 @@ def test_an_out_that_does_not_match_its_seal(toy):
 
 
 def test_an_out_that_was_never_finished(toy):
-    Paths(toy).arm("rescale", "cells").folder.mkdir(parents=True)
+    Paths(toy).trained("rescaled", "cells").folder.mkdir(parents=True)
     (line,) = findings(toy)
     assert "cells is absent or was never finished" in line
 

@@ -79,14 +79,13 @@ def bootstrap_gain(
 ) -> GainDistribution:
     """Resample the gain by the hierarchical bootstrap of this module.
 
-    Metrics with an additive form cost a matrix product; roc_auc weighs every image in every resample, and a metric
-    with no fast form is called once a resample. Memory does not grow with `resamples` times images.
+    Metrics with an additive form cost a matrix product, roc_auc a weighing of every image, others a call a resample.
+    Memory does not grow with `resamples` times images.
 
     Args:
         seed: of all draws. They follow sorted folds and groups, so the order of rows does not matter. Every draw of
             groups is used twice, with both signs of its seed effect, so that swapping the arms mirrors the result.
-        ignore_groups, ignore_folds: take images as independent, or seed variance as zero. Both give intervals that are
-            too narrow, which benchmarks show.
+        ignore_groups, ignore_folds: take images as independent, or seed variance as zero: intervals too narrow.
 
     Raises:
         UndefinedGain: no images, an undefined metric, fewer than two folds or groups, no variance between resamples,
@@ -102,7 +101,6 @@ def bootstrap_gain(
         raise UndefinedGain(f"{metric} is undefined on the {len(unit)} tested images")
     defined = [] if ignore_folds else np.flatnonzero(~np.isnan(per_fold)).tolist()
     _require(pairs, len(defined), len(strata), ignore_groups, ignore_folds)
-
     rng = np.random.default_rng(seed)
     gains, in_folds = resample(whole, [inside[f] for f in defined], strata, len(unit), resamples, rng)
     if np.nanstd(gains) < 1e-12:

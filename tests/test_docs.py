@@ -4,6 +4,7 @@ import argparse
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable
@@ -277,3 +278,9 @@ def test_hooks_need_no_network_and_run_what_lint_runs():
     lint = subprocess.run(["make", "-n", "lint"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for hook in hooks:
         assert hook["entry"].removeprefix(".venv/bin/").removesuffix(" --force-exclude") in lint
+
+
+@pytest.mark.parametrize("command", ["check", "table", "doctor"])
+def test_a_command_of_the_docs_that_needs_no_run_works_offline(command):
+    done = subprocess.run([sys.executable, "-m", "pipeline", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

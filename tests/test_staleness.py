@@ -15,7 +15,7 @@ from every_stage import ROOT, raw_params
 from pipeline.runner.declaration import read_stages
 
 RUNNER = ("runner/*.py", "commands/*.py", "cli.py", "__main__.py")
-MESSAGES = ("config/references.py", "config/loading.py", "config/lookup.py")
+MESSAGES = ("config/references.py", "config/comparisons.py", "config/loading.py", "config/lookup.py")
 STAGES = read_stages(ROOT / "dvc.yaml").values()
 TRAINING = {stage.name for stage in STAGES if "run.device" in stage.params}
 

@@ -19,11 +19,11 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from scipy.stats import binomtest, norm, t
 
-from pipeline.verdict.difference import p_two_sided
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, pair
 from pipeline.verdict.power import Precision, smallest_detectable_gain
 from pipeline.verdict.resampling import bootstrap_gain
+from pipeline.verdict.significance import p_two_sided
 
 METRIC = "balanced_accuracy"
 GROUPS, IMAGES = 44, 2_624

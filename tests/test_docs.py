@@ -4,12 +4,13 @@ import argparse
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_origin
 
 import pytest
 from dvc.cli import DvcParserError
@@ -17,6 +18,9 @@ from dvc.cli.parser import get_main_parser
 from ruamel.yaml import YAML
 
 import pipeline.cli
+from pipeline.config.loading import check_params
+from pipeline.config.params import Params
+from pipeline.store.yaml import read_yaml
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -204,6 +208,52 @@ def test_no_sentence_stands_twice():
     assert [sentence for sentence, count in counts.items() if count > 1] == []
 
 
+# ---- nothing is left out, and nothing leads nowhere ------------------------------------------------------------------
+
+
+def named() -> set[str]:
+    """What the pages set in code, word by word."""
+    spans = (span for path in PAGES for span in re.findall(r"`([^`\n]+)`", prose(read(path))))
+    return {word for span in spans for word in re.split(r"[\s,:{}()]+", span)} | {
+        word for command in COMMANDS for word in command.line.split()
+    }
+
+
+def test_every_section_of_params_is_explained():
+    sections = {word.partition(".")[0] for word in named()}  # `verdict.metric`
+    assert sorted(set(read_yaml(ROOT / "params.yaml")) - sections) == []
+
+
+def test_every_subcommand_is_explained():
+    (choices,) = (action.choices for action in parse_pipeline(["check"])._actions if action.dest == "command")
+    assert sorted(set(choices) - named()) == []
+
+
+def slug(heading: str) -> str:
+    """The anchor that a heading gets on GitHub."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(read(path))):
+        if target.startswith("https://"):
+            continue
+        file, _, anchor = target.partition("#")
+        goal = path.parent / file if file else path
+        assert goal.exists(), target
+        assert not anchor or anchor in map(slug, re.findall(r"^#+ (.*)$", read(goal), re.MULTILINE)), target
+
+
+def test_the_params_of_readme_are_valid_in_the_place_of_the_demos():
+    (block,) = fences(read(README), "yaml")
+    example = YAML(typ="safe", pure=True).load(block)
+    raw = read_yaml(ROOT / "params.yaml")
+    entries = [name for name, field in Params.model_fields.items() if get_origin(field.annotation) is dict]
+    raw |= {section: example.get(section, {}) for section in entries}
+    assert list(check_params(raw).questions) == list(example["questions"])
+
+
 # ---- files that tools read -------------------------------------------------------------------------------------------
 
 
@@ -228,3 +278,9 @@ def test_hooks_need_no_network_and_run_what_lint_runs():
     lint = subprocess.run(["make", "-n", "lint"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for hook in hooks:
         assert hook["entry"].removeprefix(".venv/bin/").removesuffix(" --force-exclude") in lint
+
+
+@pytest.mark.parametrize("command", ["check", "table", "doctor"])
+def test_a_command_of_the_docs_that_needs_no_run_works_offline(command):
+    done = subprocess.run([sys.executable, "-m", "pipeline", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from every_stage import ROOT, raw_params
 from pipeline.runner.declaration import read_stages
 
 RUNNER = ("runner/*.py", "commands/*.py", "cli.py", "__main__.py")
-MESSAGES = ("config/references.py", "config/loading.py", "config/lookup.py")
+MESSAGES = ("config/references.py", "config/comparisons.py", "config/loading.py", "config/lookup.py")
 STAGES = read_stages(ROOT / "dvc.yaml").values()
 TRAINING = {stage.name for stage in STAGES if "run.device" in stage.params}
 
@@ -26,7 +26,9 @@ def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
     shutil.copy(ROOT / "dvc.yaml", root)
     shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    dump_yaml(root / "params.yaml", raw_params())
+    raw = raw_params()
+    first = {stage.section: dict([next(iter(raw[stage.section].items()))]) for stage in STAGES if stage.section}
+    dump_yaml(root / "params.yaml", raw | first | {"baselines": raw["baselines"]})
     with contextlib.chdir(root):
         repo = Repo.init(root, no_scm=True)
         stages = repo.index.stages

@@ -21,6 +21,7 @@ from pipeline.store.yaml import read_yaml
 FOLDER, PARAMS = Path("profiles"), Path("params.yaml")
 # what a run needs besides params.yaml
 CODE = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline")
+METHODS = "pretraining."  # the settings of a method are there where a source uses it
 DATA = ("data/raw", "models/raw")  # images, and .keras files of the user's
 
 
@@ -97,7 +98,7 @@ def _merge_settings(params: Any, settings: Any, at: str = "") -> list[str]:
     for key, value in settings.items():
         if isinstance(value, dict) and isinstance(params.get(key), dict):
             faults += _merge_settings(params[key], value, f"{at}{key}.")
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and at != METHODS:
             faults.append(f"{at}{key}: no such section in params.yaml")
         else:
             params[key] = value

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.params import Params
-from pipeline.report.plots import PLOTS
+from pipeline.report.plot_rows import PLOTS
 from pipeline.report.spending import costs
 from pipeline.report.studies import study
 from pipeline.report.summary import forecast_transfer, summarise

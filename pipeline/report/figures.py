@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
-from pipeline.report.plots import CONVERGED, EQUAL_COMPUTE, UNADAPTED
+from pipeline.report.plot_rows import CONVERGED, EQUAL_COMPUTE, UNADAPTED
 from pipeline.report.words import metric_name, spaced
 from pipeline.results.run import Study
 

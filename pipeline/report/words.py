@@ -2,14 +2,7 @@
 
 from pipeline.results.result import EqualQuality, Forecast, Interval, Reading, Result
 
-QUALITIES = {
-    "balanced_accuracy": "balanced accuracy",
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "roc_auc": "ROC AUC",
-    "log_loss": "log loss",
-    "ece": "calibration error",
-}
+METRIC_NAMES = {"macro_f1": "macro F1", "roc_auc": "ROC AUC", "ece": "calibration error"}  # others are spelt as words
 IMPRACTICAL = "not practically detectable (more than ten times the data)"
 
 
@@ -25,7 +18,7 @@ def spaced(name: str) -> str:
 
 def metric_name(metric: str) -> str:
     """A metric in the field's words."""
-    return QUALITIES.get(metric, spaced(metric))
+    return METRIC_NAMES.get(metric, spaced(metric))
 
 
 def interval(reading: Interval) -> str:

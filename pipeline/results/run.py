@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pipeline.results.result import VERSION, Interval, Model, Result
+from pipeline.store.errors import InputError
 
 RUN, STUDIES = "run", "studies"  # entries of metrics.json besides the questions
 
@@ -91,6 +92,15 @@ class Run(Model):
 
     @classmethod
     def from_metrics(cls, content: Mapping[str, Any]) -> "Run":
-        """Read the content of reports/metrics.json; results come without details."""
+        """Read the content of reports/metrics.json; results come without details.
+
+        Raises:
+            InputError: another version of this program wrote it.
+        """
+        version = content.get(RUN, {}).get("version")
+        if version != VERSION:
+            raise InputError(
+                f"reports/metrics.json has version {version}, expected {VERSION}. Run `dvc repro` to make it anew."
+            )
         results = {name: entry for name, entry in content.items() if name not in (RUN, STUDIES)}
         return cls.model_validate({"facts": content[RUN], "results": results, "studies": content.get(STUDIES, {})})

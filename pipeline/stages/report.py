@@ -4,7 +4,7 @@ from pipeline.config.params import Params
 from pipeline.report import render
 from pipeline.report.data import read_report_data
 from pipeline.report.figures import forest_plot
-from pipeline.report.plots import gain_rows, plot_tables
+from pipeline.report.plot_rows import gain_rows, plot_tables
 from pipeline.report.sections import all_sections
 from pipeline.report.summary import headlines
 from pipeline.store.files import replacing_folder, write_csv, write_json, write_text

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.verdict import difference
+from pipeline.verdict import significance
 from pipeline.verdict.metrics import METRICS
 from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, fold_gains, point_gain
 from pipeline.verdict.power import MOST_FOLDS, Precision, folds_needed, smallest_detectable_gain
@@ -106,7 +106,7 @@ def decide(
 
 def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     """Adjust a run's verdicts for their number (Holm 1979) and judge the evidence again; pass no controls."""
-    adjusted = difference.holm({name: verdict.p for name, verdict in verdicts.items()})
+    adjusted = significance.holm({name: verdict.p for name, verdict in verdicts.items()})
     family = max(1, sum(p is not None for p in adjusted.values()))
     return {
         name: _evidence(replace(verdict, p_holm=adjusted[name], family=family)) for name, verdict in verdicts.items()
@@ -116,9 +116,9 @@ def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
 def _observed(verdict: Verdict, pairs: PairedPredictions, metric: str) -> Verdict:
     """Add the fields that need no resampling."""
     right_transfer, right_baseline = (arm.argmax(1) == pairs.labels for arm in pairs.arms())
-    p_mcnemar = difference.mcnemar(right_transfer, right_baseline)
+    p_mcnemar = significance.mcnemar(right_transfer, right_baseline)
     reasons = () if p_mcnemar is not None else ("p_mcnemar: both arms are right on the same images",)
-    improvement = difference.probability_of_improvement(fold_gains(pairs, metric))
+    improvement = significance.probability_of_improvement(fold_gains(pairs, metric))
     if improvement is None:
         reasons = (*reasons, f"probability_of_improvement: {metric} is undefined in every fold")
     return replace(verdict, p_mcnemar=p_mcnemar, probability_of_improvement=improvement, reasons=reasons)
@@ -132,8 +132,8 @@ def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
         ci_low=distribution.ci_low,
         ci_high=distribution.ci_high,
         standard_error=distribution.standard_error,
-        p=difference.p_two_sided(distribution.samples),
-        p_equivalence=difference.p_equivalence(distribution.samples, verdict.margin),
+        p=significance.p_two_sided(distribution.samples),
+        p_equivalence=significance.p_equivalence(distribution.samples, verdict.margin),
         probability_positive=distribution.probability_positive,
         precision=None if spread is None else Precision(distribution.groups_variance, spread),
         reasons=(*verdict.reasons, *distribution.notes),

@@ -8,8 +8,6 @@ import pandas as pd
 
 from pipeline.verdict.metrics import Array
 
-SCRATCH = "scratch"
-
 
 @dataclass(frozen=True)
 class Arm:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+from dvc.utils.serialize import dump_yaml
 
 from pipeline.commands import profile as profiles
 from pipeline.config.loading import load_params
@@ -153,3 +154,13 @@ def test_edits_that_are_not_committed_are_not_overwritten(folder):
     assert (folder / "params.yaml").read_bytes() == edited
     git("checkout", "params.yaml")
     profiles.apply_profile("labels", None)
+
+
+@pytest.mark.parametrize("name", ["labels", "paper", "smoke"])
+def test_a_profile_brings_the_settings_of_its_own_pretraining_methods(folder, name):
+    """Also where params.yaml uses none and so needs no settings of any."""
+    raw = read_yaml(folder / "params.yaml")
+    dump_yaml(folder / "params.yaml", raw | {"pretraining": {}})
+    profiles.apply_profile(name, None)
+    params = load_params(folder / "params.yaml")
+    assert params.pretrained

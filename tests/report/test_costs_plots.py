@@ -9,7 +9,7 @@ import tiny_world
 
 from pipeline.config.params import Params
 from pipeline.config.schema import Adaptation, Question, Transfer
-from pipeline.report.plots import gain_rows, plot_tables
+from pipeline.report.plot_rows import gain_rows, plot_tables
 from pipeline.report.spending import costs, steps
 
 PARAMS = Params.model_construct(

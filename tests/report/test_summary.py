@@ -27,7 +27,7 @@ from pipeline.report.summary import (
     with_controls,
 )
 from pipeline.results.result import Compute
-from pipeline.verdict.difference import holm
+from pipeline.verdict.significance import holm
 
 # ---- evidence --------------------------------------------------------------------------------------------------------
 

@@ -353,7 +353,7 @@ def test_controls_that_hold_are_in_the_first_line_and_stand_apart(world_copy):
 @pytest.mark.parametrize(
     ("control", "fields", "words"),
     [
-        ("planted_negative", {"label": "positive", "gain": 0.1}, "knows nothing of use was found to help"),
+        ("planted_negative", {"label": "positive", "gain": 0.1}, "holds no useful knowledge was found to help"),
         ("planted_positive", {"label": None, "gain": None}, "undefined"),
     ],
 )

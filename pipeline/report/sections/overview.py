@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pipeline.report.content import Block, Column, Figure, Paragraph, Section, Table, items, notes, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.figures import forest_plot
-from pipeline.report.plots import gain_rows
+from pipeline.report.plot_rows import gain_rows
 from pipeline.report.summary import group, in_order
 from pipeline.report.words import gain_title, interval, metric_name, number, saving, spaced
 from pipeline.results.result import Result

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.registry.metrics import DECIDING, REPORTED
 from pipeline.report import figures
 from pipeline.report.content import Block, Column, Figure, Paragraph, Section, Table, items, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
 from pipeline.report.summary import in_order
 from pipeline.report.words import (
-    QUALITIES,
     capitalised,
     evidence_words,
     forecast_words,
@@ -169,8 +169,9 @@ def forecast_sentence(forecast: Mapping[str, Any], result: Result, sha256: str) 
 def arms_table(result: Result) -> Table:
     """A row an arm: every out-of-fold metric."""
     arms = [arm for arm in ARMS if arm in result.arms]
-    rows = [[spaced(arm), *(number(result.arms[arm][key]) for key in QUALITIES)] for arm in arms]
-    return Table([Column("arm"), *numbers(*QUALITIES.values())], rows)
+    metrics = [name for name in (*DECIDING, *REPORTED) if name in result.arms[result.arm]]
+    rows = [[spaced(arm), *(number(result.arms[arm][name]) for name in metrics)] for arm in arms]
+    return Table([Column("arm"), *numbers(*(metric_name(name) for name in metrics))], rows)
 
 
 def gains_table(result: Result, alpha: float) -> Table:
@@ -219,7 +220,7 @@ def candidates_table(candidates: Sequence[Candidate]) -> Table:
         ]
         for candidate in candidates
     ]
-    titles = ["criterion, without labels", *(f"{QUALITIES[key]}, after the choice" for key in measured)]
+    titles = ["criterion, without labels", *(f"{metric_name(key)}, after the choice" for key in measured)]
     return Table([Column("candidate (strength)"), *numbers(*titles, "chosen in folds")], rows)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from pipeline.verdict.difference import (
+from pipeline.verdict.significance import (
     holm,
     mcnemar,
     p_equivalence,

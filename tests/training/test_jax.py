@@ -49,11 +49,18 @@ def on_tensorflow(world):
     return Paths(world.root)
 
 
-@pytest.mark.parametrize(("stage", "name"), [("head", "to-defect"), ("tune", "to-defect"), ("scratch", "defect-tiny")])
-def test_the_arms_train(on_jax, stage, name):
-    files = on_jax.arm(stage, name)
-    check_sealed(files.folder)
-    assert sorted(read_parquet(files.predictions)["row"]) == list(range(48))
+@pytest.mark.parametrize(
+    ("stage", "kind", "name", "arm"),
+    [
+        ("head", "heads", "to-defect", "head"),
+        ("tune", "transfers", "to-defect", "tuned"),
+        ("scratch", "baselines", "defect-tiny", "scratch"),
+    ],
+)
+def test_the_arms_train(on_jax, stage, kind, name, arm):
+    trained = on_jax.trained(kind, name)
+    check_sealed(trained.folder)
+    assert sorted(read_parquet(trained.arm(arm).predictions)["row"]) == list(range(48))
     assert read_json(on_jax.clock(stage, name))["backend"] == "jax"
 
 

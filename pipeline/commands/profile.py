@@ -19,9 +19,9 @@ from pipeline.store.files import replacing, write_text
 from pipeline.store.yaml import read_yaml
 
 FOLDER, PARAMS = Path("profiles"), Path("params.yaml")
+METHODS = "pretraining."  # params.yaml has the settings of a method only where a source uses it
 # what a run needs besides params.yaml
 CODE = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline")
-METHODS = "pretraining."  # the settings of a method are there where a source uses it
 DATA = ("data/raw", "models/raw")  # images, and .keras files of the user's
 
 

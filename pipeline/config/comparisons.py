@@ -3,8 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
-from pipeline.config.lookup import Raw, entries_of, entry_of, learns_labels, links_of, origin_of
-from pipeline.store.words import nearest, shown
+from pipeline.config.lookup import Raw, alternatives, entries_of, entry_of, learns_labels, links_of, origin_of
+from pipeline.store.words import shown
 
 # transfer setting -> whether its source is pretrained with labels
 LABELLED_SOURCE = {"inductive": True, "unsupervised": False, "transductive": True}
@@ -55,11 +55,8 @@ def _question_faults(raw: Raw) -> list[str]:
             if side is not None:
                 sides[field] = side
             elif section in ARMS:
-                known = [str(word) for word in entry_of(raw, ARMS[section])]
-                faults.append(
-                    f"questions.{name}.{field}: no '{entry}' in {ARMS[section]}{nearest(entry, known)}; available: "
-                    f"{', '.join(known) or 'none'}"
-                )
+                known = alternatives(entry, entry_of(raw, ARMS[section]))
+                faults.append(f"questions.{name}.{field}: no '{entry}' in {ARMS[section]}{known}")
         faults += [
             f"questions.{name}.{field}: its target is '{side.target}', the question's is '{question['target']}'"
             for field, side in sides.items()
@@ -122,7 +119,7 @@ def _study_faults(raw: Raw) -> list[str]:
         listed, known = study.get("questions"), [str(word) for word in entry_of(raw, "questions")]
         names = [word for word in listed if isinstance(word, str)] if isinstance(listed, list) else []
         faults += [
-            f"studies.{name}.questions: no '{word}' in questions{nearest(word, known)}; available: {', '.join(known)}"
+            f"studies.{name}.questions: no '{word}' in questions{alternatives(word, known)}"
             for word in names
             if word not in known
         ]

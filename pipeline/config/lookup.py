@@ -1,9 +1,10 @@
 """Look-ups in a parsed params.yaml that is not validated yet: no function here raises."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.registry.pretraining import PRETRAINING, PretrainingEntry
+from pipeline.store.words import nearest
 
 Raw = Mapping[str, Any]
 
@@ -41,6 +42,12 @@ def pretraining_of(pretrained: Raw) -> PretrainingEntry | None:
     """The registered pretraining method of an entry of `pretrained`; None if the name is unknown."""
     way = pretrained.get("pretrain")
     return PRETRAINING.get(way) if isinstance(way, str) else None
+
+
+def alternatives(word: Any, names: Iterable[Any]) -> str:
+    """The end of a message on a name that does not exist: the nearest one that does, and all of them."""
+    known = [str(name) for name in names]
+    return f"{nearest(str(word), known)}; available: {', '.join(known) or 'none'}"
 
 
 def learns_labels(raw: Raw, source: Any) -> bool:

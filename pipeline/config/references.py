@@ -4,7 +4,7 @@ They work on the raw mapping, so that a type error elsewhere does not hide them.
 """
 
 from pipeline.config.comparisons import comparison_faults
-from pipeline.config.lookup import Raw, entries_of, entry_of, origin_of, pretraining_of
+from pipeline.config.lookup import Raw, alternatives, entries_of, entry_of, origin_of, pretraining_of
 from pipeline.config.schema import RESERVED
 from pipeline.registry.architectures import allowed_weights, known_architecture, unknown_architecture
 from pipeline.registry.readers import READERS
@@ -41,10 +41,8 @@ def _undefined(raw: Raw) -> list[str]:
         for name, entry in entries_of(raw, section):
             value = entry.get(field)
             if isinstance(value, str) and value not in allowed:
-                faults.append(
-                    f"{section}.{name}.{field}: no '{value}' in {' or '.join(goals)}{nearest(value, allowed)}; "
-                    f"available: {', '.join(allowed) or 'none'}"
-                )
+                goal = " or ".join(goals)
+                faults.append(f"{section}.{name}.{field}: no '{value}' in {goal}{alternatives(value, allowed)}")
     return faults
 
 
@@ -89,8 +87,7 @@ def _column_faults(raw: Raw) -> list[str]:
                 allowed = [str(word) for word in dataset.get(columns) or []]
                 if dataset and value is not None and value not in allowed:
                     faults.append(
-                        f"{section}.{name}.{field}: '{value}' is not among {at}.{columns}"
-                        f"{nearest(str(value), allowed)}; available: {', '.join(allowed) or 'none'}"
+                        f"{section}.{name}.{field}: '{value}' is not among {at}.{columns}{alternatives(value, allowed)}"
                     )
     return faults
 

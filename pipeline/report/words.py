@@ -16,6 +16,11 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
+def distrust(what: str) -> str:
+    """The warning on a result or a study of a run whose controls failed."""
+    return f"Controls of this run failed: this {what} is not to be trusted."
+
+
 def metric_name(metric: str) -> str:
     """A metric in the field's words."""
     return METRIC_NAMES.get(metric, spaced(metric))

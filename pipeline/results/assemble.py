@@ -17,7 +17,7 @@ from pipeline.results.result import (
     Spent,
     reading_fields,
 )
-from pipeline.verdict.arms import Tested, arm_metrics, confusion_counts
+from pipeline.verdict.arms import arm_metrics, confusion_counts
 from pipeline.verdict.comparison import Comparison, at_equal_compute, verdicts
 from pipeline.verdict.cost_curve import cost_to_equal_quality
 from pipeline.verdict.decision import Verdict
@@ -157,8 +157,9 @@ def ceiling(compared: Comparison, judged: dict[str, Verdict]) -> Ceiling:
     return Ceiling(arm=name, gain=probe.gain, ci_low=probe.ci_low, ci_high=probe.ci_high, reached=reached)
 
 
-def predictions_table(tested: Tested, compared: Comparison) -> pd.DataFrame:
+def predictions_table(compared: Comparison) -> pd.DataFrame:
     """The predictions of all arms: arm, image_id, label, fold, group, weight, p_<class>..., a row an arm and image."""
+    tested = compared.tested
     images = pd.DataFrame(
         {
             "image_id": compared.examples["image_id"].to_numpy(),

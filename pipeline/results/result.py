@@ -218,8 +218,11 @@ def read_result(path: Path) -> Result:
         InputError: the file has another version.
     """
     content = read_json(path)
-    if content.get("version") != VERSION:
-        raise InputError(
-            f"{path} has version {content.get('version')}, expected {VERSION}. Run `dvc repro` to make it anew."
-        )
+    check_version(str(path), content.get("version"))
     return Result.model_validate(content)
+
+
+def check_version(file: str, version: object) -> None:
+    """Raise InputError unless a file has the version of this program."""
+    if version != VERSION:
+        raise InputError(f"{file} has version {version}, expected {VERSION}. Run `dvc repro` to make it anew.")

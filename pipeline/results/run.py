@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pipeline.results.result import VERSION, Interval, Model, Result
-from pipeline.store.errors import InputError
+from pipeline.results.result import VERSION, Interval, Model, Result, check_version
 
 RUN, STUDIES = "run", "studies"  # entries of metrics.json besides the questions
 
@@ -97,10 +96,6 @@ class Run(Model):
         Raises:
             InputError: another version of this program wrote it.
         """
-        version = content.get(RUN, {}).get("version")
-        if version != VERSION:
-            raise InputError(
-                f"reports/metrics.json has version {version}, expected {VERSION}. Run `dvc repro` to make it anew."
-            )
+        check_version("reports/metrics.json", content.get(RUN, {}).get("version"))
         results = {name: entry for name, entry in content.items() if name not in (RUN, STUDIES)}
         return cls.model_validate({"facts": content[RUN], "results": results, "studies": content.get(STUDIES, {})})

@@ -8,7 +8,7 @@ from pipeline.config.params import Params
 from pipeline.config.schema import VerdictParams
 from pipeline.report.contact_sheet import MOST, Picture, contact_sheet
 from pipeline.results.assemble import assemble, predictions_table
-from pipeline.results.result import write_result
+from pipeline.results.result import details_of, write_result
 from pipeline.store.files import read_json, read_npy, read_parquet, replacing_folder, write_csv, write_parquet
 from pipeline.store.outs import QuestionPaths
 from pipeline.store.paths import Paths
@@ -72,9 +72,9 @@ def run(params: Params, paths: Paths, name: str) -> str:
     with replacing_folder(paths.question(name).folder) as folder:
         written = QuestionPaths(folder)
         write_result(written.result, result)
-        write_parquet(written.predictions, predictions_table(compared.tested, compared))
+        write_parquet(written.predictions, predictions_table(compared))
         for plot, table in rows.items():
             write_csv(written.plot(plot), table)
         if sheet:
             written.contact_sheet.write_bytes(sheet)
-    return in_words(result.details.verdicts[compared.arm]) if result.details else ""
+    return in_words(details_of(result).verdicts[compared.arm])

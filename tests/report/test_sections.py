@@ -316,7 +316,9 @@ def test_a_baseline_that_was_still_improving_is_warned_of():
     details = builders.details({"tuned": builders.verdict()}, stopped_improving={"scratch": [True, False]})
     (warning,) = question.warnings(builders.transfer(baseline_stopped_improving=False, details=details))
     assert warning.startswith("In 1 of 2 folds scratch was still improving when its budget ended")
-    assert question.warnings(builders.transfer(controls="failed")) == [question.DISTRUST]
+    assert question.warnings(builders.transfer(controls="failed")) == [
+        "Controls of this run failed: this result is not to be trusted."
+    ]
     assert question.warnings(builders.adaptation()) == []
 
 

@@ -3,11 +3,10 @@
 from pipeline.report.content import Block, Figure, Paragraph, Section, Table, items, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.figures import labels_figure
-from pipeline.report.words import capitalised, interval, metric_name, number, spaced
+from pipeline.report.words import capitalised, distrust, interval, metric_name, number, spaced
 from pipeline.results.run import Bound, Study, Times
 
 SIGNS = {"above": "> ", "below": "< ", "inside": ""}
-DISTRUST = "Controls of this run failed: this study is not to be trusted."
 
 
 def sections(data: ReportData) -> list[Section]:
@@ -17,7 +16,7 @@ def sections(data: ReportData) -> list[Section]:
 
 
 def _section(name: str, study: Study, metric: str, alpha: float) -> Section:
-    blocks: list[Block] = [Paragraph(DISTRUST, "warning")] if study.controls == "failed" else []
+    blocks: list[Block] = [Paragraph(distrust("study"), "warning")] if study.controls == "failed" else []
     method = (
         f"The same transfer at growing shares of its target's labels ({', '.join(study.questions)}). Scratch needs "
         f"N times the labels where its own curve of {metric_name(metric)}, made monotone and interpolated over the "

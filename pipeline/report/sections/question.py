@@ -11,6 +11,7 @@ from pipeline.report.spending import clock_sentence, compute_sentences, spending
 from pipeline.report.summary import in_order
 from pipeline.report.words import (
     capitalised,
+    distrust,
     evidence_words,
     forecast_words,
     gain_title,
@@ -20,12 +21,10 @@ from pipeline.report.words import (
     number,
     spaced,
 )
-from pipeline.results.result import Candidate, Details, EqualQuality, Result, details_of, reading_fields
-from pipeline.results.result import Reading as GainReading
+from pipeline.results.result import Candidate, Details, EqualQuality, Reading, Result, details_of, reading_fields
 from pipeline.verdict.controls import RULES
 
 ARMS = ("head", "tuned", "again", "rescaled", "scratch", "source_only", "adapted", "target_supervised")
-DISTRUST = "Controls of this run failed: this result is not to be trusted."
 CONVERGENCE = (
     "It counts as converged where the last quarter of its epochs was at most 1% better on validation than the best "
     "epoch before them."
@@ -95,7 +94,7 @@ def _compared(result: Result) -> str:
 
 def warnings(result: Result) -> list[str]:
     """Warnings: failed controls, or a baseline that was still improving."""
-    found = [DISTRUST] if result.controls == "failed" else []
+    found = [distrust("result")] if result.controls == "failed" else []
     stopped = details_of(result).stopped_improving.get(result.against, [])
     if result.baseline_stopped_improving is False:
         found.append(
@@ -182,7 +181,7 @@ def gains_table(result: Result, alpha: float) -> Table:
         verdicts[f"{spaced(result.arm)}, at equal compute"] = details.equal_compute
     rows = []
     for arm, verdict in verdicts.items():
-        reading = GainReading(**reading_fields(verdict))
+        reading = Reading(**reading_fields(verdict))
         p = [number(value, ".2g") for value in (verdict.p, verdict.p_holm, verdict.p_mcnemar)]
         needed = images_needed(reading, verdict.images)
         detectable = number(reading.smallest_detectable_gain)

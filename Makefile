@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := 1
 
 repro: $(VENV)/installed  ## run the pipeline; stages without changes are skipped
 	python -m pipeline check
-	python -m pipeline warm dvc repro
+	python -m pipeline repro
 	python -m pipeline table
 
 table: $(VENV)/installed  ## print the verdicts of the last run
@@ -28,7 +28,7 @@ smoke: $(VENV)/installed  ## run the whole pipeline on the smoke profile, in its
 
 profile: $(VENV)/installed  ## run the pipeline on profiles/$(NAME).yaml, in its own workspace runs/$(NAME)
 	python -m pipeline profile $(NAME) --into runs/$(NAME)
-	cd runs/$(NAME) && python -m pipeline check && python -m pipeline warm dvc repro $(FLAGS) && python -m pipeline table
+	cd runs/$(NAME) && python -m pipeline check && python -m pipeline repro $(FLAGS) && python -m pipeline table
 
 lint: $(VENV)/installed  ## check style and types
 	ruff check .

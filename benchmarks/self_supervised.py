@@ -93,6 +93,7 @@ def learnt(trial: Trial, params: Params, paths: Paths, manifest: pd.DataFrame) -
         role=examples["role"].to_numpy(),
         labels=examples["label"].to_numpy() if label else None,
         augmentation=params.run.augmentation,
+        kernels=params.run.kernels,
         settings=type(settings).model_validate(settings.model_dump() | trial.changed),
         seed=seed,
     )

@@ -2,9 +2,13 @@
 
 import sys
 
-from pipeline.runner.warm import ask
+from pipeline.runner.parent import die_with_parent
+from pipeline.runner.warm import ask, served
 
-code = ask(sys.argv[1:])
+code = None
+if served():
+    die_with_parent()  # and the command with this process
+    code = ask(sys.argv[1:])
 if code is None:
     from pipeline.cli import main
 

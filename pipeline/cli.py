@@ -3,12 +3,14 @@
 import argparse
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from pipeline.config.loading import load_params
-from pipeline.runner.declaration import Stage, read_stages
+from pipeline.runner.declaration import Stage, all_cells, read_stages
 from pipeline.runner.stage import run_stage
-from pipeline.runner.warm import run_beside
+from pipeline.runner.warm import PIPELINE, run_beside
+from pipeline.runner.workers import worker_count
 from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
 from pipeline.store.paths import Paths
 
@@ -29,6 +31,27 @@ def check_inputs(paths: Paths) -> None:
         raise ParamsError(missing, str(paths.params))
 
 
+def reproduce_all(force: bool, run_cache: bool) -> int:
+    """Run all stale cells in this folder, beside a warm server; returns the exit code of `dvc repro`.
+
+    Raises:
+        InputError: params.yaml or dvc.yaml is wrong.
+    """
+    from pipeline.runner.reproduce import DVC, reproduce
+
+    stages, params = read_stages(Paths().dvc_yaml), load_params(Paths().params)
+    cells = list(all_cells(stages, params))
+    call = partial(reproduce, cells, worker_count(params.run.workers), force, run_cache)
+    return run_beside(call, {PIPELINE: main, DVC: dvc_main})
+
+
+def dvc_main(arguments: list[str]) -> int:
+    """DVC's command line, in a fork of the warm server."""
+    from dvc.cli import main as dvc
+
+    return int(dvc(arguments) or 0)
+
+
 def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     """The parser of the command line: a command for every stage, then the others."""
     parser = argparse.ArgumentParser(
@@ -45,8 +68,9 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     commands.add_parser("check", help="check params.yaml, and that the raw data exists")
     commands.add_parser("doctor", help="find damage by a killed run, a merge or a disk; changes nothing")
     commands.add_parser("table", help="print the verdicts of the last run")
-    warm = commands.add_parser("warm", help="run a command (dvc repro) with the libraries imported once for all cells")
-    warm.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
+    repro = commands.add_parser("repro", help="dvc repro, with independent cells at the same time")
+    repro.add_argument("-f", "--force", action="store_true", help="run all cells, stale or not")
+    repro.add_argument("--no-run-cache", action="store_true", help="take no result of an earlier run from DVC's cache")
     return parser
 
 
@@ -82,8 +106,8 @@ def run_command(parsed: argparse.Namespace) -> int:
         from pipeline.report.terminal import print_report
 
         print_report()
-    elif parsed.command == "warm":
-        return run_beside(parsed.rest, main)
+    elif parsed.command == "repro":
+        return reproduce_all(parsed.force, run_cache=not parsed.no_run_cache)
     else:
         run_stage(parsed.command, parsed.name)
     return EXIT_DONE

@@ -52,6 +52,7 @@ RAW: dict[str, Any] = {
         "class_weight": "balanced",
         "device": "cpu",
         "precision": "float32",
+        "kernels": "fused",
     },
     "datasets": {"toy": {"reader": "folder", "raw": "raw", "labels": ["defect", "kind"], "weights": ["sure"]}},
     "targets": {

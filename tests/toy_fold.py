@@ -49,5 +49,6 @@ def head_spec(folder, **changes):
         "augmentation": "none",
         "class_weight": "balanced",
         "precision": "float32",
+        "kernels": "fused",
     }
     return FoldSpec(**fields | changes)

@@ -10,7 +10,7 @@ from pipeline.arms.specs import fold_specs
 from pipeline.arms.train import train_arm
 from pipeline.config.params import Params
 from pipeline.config.schema import Baseline
-from pipeline.store.files import read_parquet
+from pipeline.store.files import read_npy, read_parquet
 from pipeline.store.paths import Paths
 from pipeline.training.folds import class_names, images_of
 
@@ -49,10 +49,10 @@ def baseline_specs(
     statistics_from: Path | None = None,
 ) -> list[FoldSpec]:
     """One spec per fold of a baseline; `live` maps a fold to the folder of its live log, by default to none."""
-    examples = paths.target(baseline.target).examples
+    examples, images = paths.target(baseline.target).examples, images_of(paths, baseline.target)
     network = ScratchNetwork(
         baseline.architecture,
-        params.run.image_size,
+        read_npy(images).shape[1],
         len(class_names(read_parquet(examples))),
         params.scratch.batch_norm_momentum,
         baseline.sha256,
@@ -64,7 +64,7 @@ def baseline_specs(
         arm="scratch",
         examples=examples,
         kind="pixels",
-        inputs=images_of(paths, baseline.target),
+        inputs=images,
         networks=[network] * params.run.folds,
         settings=sweep(params.scratch.learning_rate),
         live=live,

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.freezing import set_trainable, split_at
 from pipeline.networks.heads import build_head, set_precision, with_head
+from pipeline.networks.keras_files import at_size
 from pipeline.networks.rescaling import shuffle_weights
 from pipeline.networks.saving import load_model
 from pipeline.training.tuning import variable_depths
@@ -53,11 +54,13 @@ class TunedNetwork:
     backbone: Path
     head: Path
     cut: str
+    image_size: int
     batch_norm: Literal["frozen", "train"]
 
     def build(self, dropout: float, l2: float, seed: int) -> Trainee:
         keras.utils.set_random_seed(seed)
-        backbone, trained_head = load_model(self.backbone), load_model(self.head)
+        backbone = at_size(load_model(self.backbone), self.image_size, self.backbone)
+        trained_head = load_model(self.head)
         set_precision(backbone)
         features, classes = trained_head.input_shape[-1], trained_head.output_shape[-1]
         head = build_head(features, classes, dropout, l2)

@@ -9,6 +9,7 @@ import keras
 import pandas as pd
 
 from pipeline.arms.networks import Network
+from pipeline.networks.fused import Kernels
 from pipeline.training.fit import Plan
 
 
@@ -40,6 +41,7 @@ class FoldSpec:
     augmentation: str
     class_weight: str
     precision: str
+    kernels: Kernels
     live: Path | None = None
     forecast: Path | None = None
 

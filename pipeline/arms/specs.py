@@ -63,6 +63,7 @@ def fold_specs(
             augmentation="none" if kind == "features" else run.augmentation,
             class_weight=run.class_weight,
             precision=run.precision,
+            kernels=run.kernels,
             live=live(fold),
             forecast=forecast,
         )

@@ -14,8 +14,10 @@ from pipeline.arms.networks import Trainee
 from pipeline.arms.predictions import predictions_table
 from pipeline.arms.resuming import StoredFold, resume
 from pipeline.arms.spec import FoldResult, FoldSpec, Setting
+from pipeline.arms.workers import train_and_store
 from pipeline.networks.flops import forward_and_backward, spending
 from pipeline.networks.freezing import assert_unmoved, batch_norm_statistics
+from pipeline.networks.fused import copy_state
 from pipeline.store.files import (
     read_json,
     read_parquet,
@@ -30,7 +32,7 @@ from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import Loader, activation_loader, epoch_shape, feature_loader, pixel_loader
-from pipeline.training.compile_cache import compiled_like, copy_state
+from pipeline.training.compile_cache import compiled_twin
 from pipeline.training.fit import Fit, fit, probabilities
 from pipeline.training.folds import Fold, fold_parts
 from pipeline.training.live_log import live_log
@@ -89,12 +91,10 @@ def train_arm(
         facts: about the output, without the names of its arms.
         earlier: the output whose arms this one starts from; they are copied into this output.
         before_gflops: compute spent before training, such as the extraction of features.
-        call: trains one fold; may hand it to a pool of processes or machines.
+        call: trains one fold; picklable where folds are trained in worker processes.
     """
     folds = resume(kept, specs)
-    for fold in folds:
-        if not fold.finished:
-            fold.store(call(fold.spec))
+    train_and_store([fold for fold in folds if not fold.finished], call, kept.folder.name)
     with replacing_folder(out.folder) as folder:
         written = TrainedPaths(folder)
         names = copy_arms(earlier, written) if earlier else []
@@ -122,17 +122,13 @@ def _loader(spec: FoldSpec, examples: pd.DataFrame) -> Loader:
 
 def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: pd.DataFrame) -> _Trial:
     seed = seed_for(spec.plan.seed, spec.arm, spec.fold)
-
-    def build() -> Trainee:
-        keras.utils.clear_session()  # layer names, and so the saved bytes, must not depend on earlier networks
-        return spec.network.build(spec.dropout, setting.l2, seed)
-
-    trainee, trajectory = build(), list[pd.DataFrame]()
+    keras.utils.clear_session()  # layer names, and so the saved bytes, must not depend on earlier networks
+    trainee, trajectory = spec.network.build(spec.dropout, setting.l2, seed), list[pd.DataFrame]()
     views = view_count(spec.augmentation)
     plan = replace(spec.plan, learning_rate=setting.learning_rate, views=views, seed=seed)
     spent, held_out = spending(trainee.trained), len(parts.validation.positions)
     frozen = batch_norm_statistics(trainee.whole)
-    model = compiled_like(trainee.trained, lambda: build().trained, plan)
+    model = compiled_twin(trainee.trained, plan, spec.kernels)
     shape = epoch_shape(len(parts.train.positions), plan.batch_size, plan.min_steps)
     label = f"{spec.arm} fold {spec.fold} at {setting.learning_rate:g}"
     with (

@@ -3,6 +3,8 @@
 They work on the raw mapping, so that a type error elsewhere does not hide them.
 """
 
+from typing import Any
+
 from pipeline.config.comparisons import comparison_faults
 from pipeline.config.lookup import Raw, alternatives, entries_of, entry_of, origin_of, pretraining_of
 from pipeline.config.schema import RESERVED
@@ -31,7 +33,7 @@ REFERENCES = (
 def reference_faults(raw: Raw) -> list[str]:
     """All faults between sections of a parsed params.yaml, one sentence each, beginning with the dotted key."""
     checks = (_undefined, _taken_names, _group_faults, _column_faults, _architecture_faults, _pretraining_faults)
-    return [fault for check in (*checks, _limit_faults, comparison_faults) for fault in check(raw)]
+    return [fault for check in (*checks, _limit_faults, _size_faults, comparison_faults) for fault in check(raw)]
 
 
 def _undefined(raw: Raw) -> list[str]:
@@ -134,3 +136,30 @@ def _limit_faults(raw: Raw) -> list[str]:
         for name, entry in entries_of(raw, "targets")
         if None not in (entry.get("labels_per_class"), entry.get("train_fraction"))
     ]
+
+
+def _size_faults(raw: Raw) -> list[str]:
+    """Targets with larger images than their dataset, and adaptations whose source learnt from images of another size."""
+    faults = []
+    for name, target in entries_of(raw, "targets"):
+        own, largest = target.get("image_size"), _size(raw, target.get("dataset"))
+        if isinstance(own, int) and isinstance(largest, int) and own > largest:
+            faults.append(
+                f"targets.{name}.image_size: received {own}, but the images of dataset '{target.get('dataset')}' are "
+                f"stored at {largest}; raise datasets.{target.get('dataset')}.image_size, or lower this"
+            )
+    for name, adaptation in entries_of(raw, "adaptations"):
+        target = entry_of(raw, "targets", adaptation.get("target"))
+        source = entry_of(raw, "pretrained", adaptation.get("source"))
+        learnt, tested = _size(raw, source.get("dataset")), target.get("image_size") or _size(raw, target.get("dataset"))
+        if source and target and learnt != tested:
+            faults.append(
+                f"adaptations.{name}.target: its images have {tested} pixels a side, those that source "
+                f"'{adaptation.get('source')}' learnt from {learnt}; adaptation needs the same image_size"
+            )
+    return faults
+
+
+def _size(raw: Raw, dataset: Any) -> Any:
+    """The side of a dataset's stored images; None where params do not say."""
+    return entry_of(raw, "datasets", dataset).get("image_size") or entry_of(raw, "run").get("image_size")

@@ -13,6 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=32, le=1024)]  # of square images, pixels
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -80,7 +81,7 @@ class Run(Section):
     """Settings of the whole run."""
 
     seed: Annotated[int, Field(ge=0)]
-    image_size: Annotated[int, Field(ge=32, le=1024)]
+    image_size: Side
     folds: Annotated[int, Field(ge=2, le=20)]
     protocol: Literal["grouped", "random"]
     validation_fraction: Annotated[float, Field(ge=0.05, le=0.5)]
@@ -88,6 +89,8 @@ class Run(Section):
     class_weight: Literal["none", "balanced"]
     device: Literal["auto", "cpu", "gpu"]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    kernels: Literal["fused", "keras"]
+    workers: Literal["auto"] | Count = "auto"
 
 
 class Dataset(Section):
@@ -95,6 +98,7 @@ class Dataset(Section):
 
     reader: Reader
     raw: str
+    image_size: Side | None = None
     table: str | None = None
     path_column: str = "path"
     labels: Annotated[list[str], Field(min_length=1)]
@@ -116,6 +120,7 @@ class Target(Section):
 
     dataset: str
     label: str
+    image_size: Side | None = None
     where: dict[str, str] = {}
     pool: str | None = None
     weight: str | None = None

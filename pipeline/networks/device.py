@@ -23,7 +23,7 @@ def use_device(device: str) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
     with without_notices():
-        one_operation_at_a_time()
+        one_thread()
         found = device_name()
     if device == "gpu" and found == "cpu":
         raise InputError(
@@ -33,23 +33,37 @@ def use_device(device: str) -> None:
 
 
 def choose_backend() -> None:
-    """Use TensorFlow, with its log level at errors only, unless the environment sets another backend."""
+    """Use TensorFlow, with oneDNN and its log level at errors only, unless the environment says otherwise.
+
+    TensorFlow leaves oneDNN out on CPUs without instructions for neural networks, where it doubles the speed of
+    training all the same (benchmarks/engine.md).
+    """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
-def one_operation_at_a_time() -> None:
-    """Make TensorFlow run one operation at a time: otherwise gradients are summed in any order, and bits differ.
+def one_thread() -> None:
+    """Make this process compute on one core: what uses several runs in several processes (arms/workers.py).
 
-    Each operation still uses all cores, and training is no slower. It takes effect before TensorFlow's first operation
-    only; later (in a test or a notebook) it does nothing.
+    One thread uses a core better than two share two, and bits do not depend on the number of cores: TensorFlow would
+    sum gradients in any order. It takes effect before the backend's first operation only; later (in a test or a
+    notebook) it does nothing.
     """
-    if os.environ.get("KERAS_BACKEND") != "tensorflow":
-        return
-    import tensorflow as tf
+    backend = os.environ.get("KERAS_BACKEND")
+    if backend == "tensorflow":
+        import tensorflow as tf
 
-    with suppress(RuntimeError):
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        with suppress(RuntimeError):
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+    elif backend == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+    elif backend == "jax":
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
 
 
 @contextmanager

@@ -33,6 +33,17 @@ def read_keras_file(path: str | Path, sha256: str | None) -> keras.Model:
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
+def at_size(backbone: keras.Model, image_size: int, where: str | Path) -> keras.Model:
+    """A backbone of this pipeline for images of another size, with its weights; itself where the size is its own.
+
+    Raises:
+        InputError: as `rebuilt`.
+    """
+    if backbone.input_shape[1] == image_size:
+        return backbone
+    return rebuilt(backbone, image_size, keep_weights=True, where=where)
+
+
 def rebuilt(model: keras.Model, image_size: int, *, keep_weights: bool, where: str | Path) -> keras.Model:
     """Copy a network for square images of `image_size` pixels, with an input layer named "pixels".
 
@@ -50,9 +61,9 @@ def rebuilt(model: keras.Model, image_size: int, *, keep_weights: bool, where: s
             copy.set_weights(model.get_weights())
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"The network {where} takes images of {_size(model)} and cannot be rebuilt for run.image_size "
-            f"{image_size}: it is not fully convolutional ({_first_line(error)}) Set run.image_size "
-            "to the network's own size."
+            f"The network {where} takes images of {_size(model)} and cannot be rebuilt for an image_size of "
+            f"{image_size}: it is not fully convolutional ({_first_line(error)}) Set image_size, of the run or of the "
+            "dataset or target, to the network's own size."
         ) from error
     for old, new in zip(model.layers, copy.layers, strict=True):
         if isinstance(old, keras.layers.Normalization) and old.weights:

@@ -8,10 +8,12 @@ import keras
 import numpy as np
 
 from pipeline.networks.flops import spending
+from pipeline.networks.fused import Kernels, copy_state
 from pipeline.networks.graph import flat_layers
 from pipeline.pretraining.settings import PretrainFitting
 from pipeline.store.progress import progress
 from pipeline.training.batches import Loader
+from pipeline.training.compile_cache import compiled_twin
 from pipeline.training.fit import Fit, Plan, fit
 from pipeline.training.folds import Part
 
@@ -28,6 +30,7 @@ class Task:
         role: str (n,), "train" or "validation"; all "train" for a method without validation.
         labels: str (n,), None for a method without labels.
         augmentation: `run.augmentation`.
+        kernels: `run.kernels`.
         settings: of the method, from the section `pretraining`.
         seed: of all random draws.
     """
@@ -39,6 +42,7 @@ class Task:
     role: np.ndarray
     labels: np.ndarray | None
     augmentation: str
+    kernels: Kernels
     settings: PretrainFitting
     seed: int
 
@@ -102,10 +106,13 @@ def prepare(backbone: keras.Model, momentum: float) -> None:
 
 def fit_classifier(model: keras.Model, task: Task, load: Loader, train: Part, validation: Part, views: int) -> Fit:
     """Train a classifier for all epochs; the validation part is only monitored."""
-    spent = spending(model)
+    spent, plan = spending(model), task.plan(views)
+    twin = compiled_twin(model, plan, task.kernels)
     with progress(total=task.settings.epochs * len(train.positions), label=task.name, unit="image") as bar:
 
         def on_epoch(row: dict[str, Any], kept: bool) -> None:
             row |= spent(row["images_seen"], row["epoch"] * len(validation.positions))
 
-        return fit(model, load, train, validation, task.plan(views), on_epoch, bar.update)
+        result = fit(twin, load, train, validation, plan, on_epoch, bar.update)
+    copy_state(twin, model)
+    return result

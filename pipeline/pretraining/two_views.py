@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from pipeline.networks.flops import spending
+from pipeline.networks.fused import copy_state, training_twin
 from pipeline.pretraining.settings import TwoViews
 from pipeline.pretraining.task import PretrainResult, Task, prepare
 from pipeline.pretraining.views import random_views
@@ -34,7 +35,8 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
     shape = epoch_shape(len(task.rows), settings.batch_size)
     if shape.size < 2:
         raise InputError(f"'{task.name}' has one image to learn from; pairs need at least two. Widen its `where`.")
-    compile_pairs(model, loss, settings)
+    twin = training_twin(model, task.kernels)
+    compile_pairs(twin, loss, settings)
     rates = learning_rates(task.plan(), shape.steps).reshape(settings.epochs, shape.steps)
     spent, no_labels = spending(model), np.zeros((2 * shape.size, 1), "float32")  # Keras needs labels
     history: list[dict[str, Any]] = []
@@ -44,15 +46,16 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
             batches, _ = draw_epoch(rng, len(task.rows), 1, shape)
             losses = []
             for batch, rate in zip(batches, rates[epoch - 1], strict=True):
-                model.optimizer.learning_rate = rate
-                model.reset_metrics()  # else some backends return the mean over all batches so far
+                twin.optimizer.learning_rate = rate
+                twin.reset_metrics()  # else some backends return the mean over all batches so far
                 pairs = two_views(np.asarray(stored[task.rows[batch]]), settings, task.augmentation, rng)
-                losses.append(float(np.ravel(model.train_on_batch(pairs, no_labels))[0]))
+                losses.append(float(np.ravel(twin.train_on_batch(pairs, no_labels))[0]))
                 bar.update(shape.size)
             seen = 2 * epoch * shape.steps * shape.size
             row = {"epoch": epoch, "images_seen": seen, **spent(seen, 0), "loss": float(np.mean(losses))}
             check_finite(row, settings.learning_rate, f"The loss of '{task.name}'")
             history.append(row)
+    copy_state(twin, model)
     return PretrainResult(history)
 
 

@@ -5,7 +5,7 @@ import importlib
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
 from pipeline.config.loading import load_params
@@ -15,6 +15,7 @@ from pipeline.runner.clock import clock
 from pipeline.runner.declaration import Cell, all_cells, find_cell, read_stages
 from pipeline.runner.parent import die_with_parent
 from pipeline.runner.system_faults import memory_setting, system_faults
+from pipeline.runner.workers import parallel_trainings
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, write_json
 from pipeline.store.paths import Paths
@@ -47,7 +48,8 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
     if cell.uses_device:
         use_device(params.run.device)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
-    with locked(paths.lock(cell.stage, cell.name)):
+    at_once = parallel_trainings(params.run.workers) if cell.uses_device else nullcontext()
+    with locked(paths.lock(cell.stage, cell.name)), at_once:
         start = time.perf_counter(), time.process_time()
         line = module.run(params.slice(cell.params), paths, cell.name)
         seconds, cpu_seconds = time.perf_counter() - start[0], time.process_time() - start[1]

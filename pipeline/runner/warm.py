@@ -1,8 +1,9 @@
-"""`python -m pipeline warm dvc repro`: a fork server that imports the heavy libraries once for all cells.
+"""A fork server that imports the heavy libraries once for all cells of `python -m pipeline repro`.
 
-Importing Keras and TensorFlow takes seconds, and DVC starts a process for every cell. With `warm` that process is a
-client; the cell is a fork of the server with the client's folder, environment and streams. Linux only. Elsewhere, and
-where the server fails, every cell imports for itself, with the same outputs.
+Importing Keras and TensorFlow takes seconds, and DVC starts a process for every cell. Beside the server that process is
+a client; the cell is a fork of the server with the client's folder, environment and streams. DVC itself is run as such
+a fork too (see reproduce.py). Linux only. Elsewhere, and where the server fails, every cell imports for itself, with
+the same outputs.
 """
 
 import gc
@@ -12,16 +13,14 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.runner.parent import die_with_parent
 
 ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable with the path of the server's socket
 HEAVY = (
@@ -32,24 +31,36 @@ HEAVY = (
     "great_expectations",
     "matplotlib.figure",
     "dvclive",
+    "dvc.cli",
     "dvc.repo",
+    "joblib",
 )
 POLL = 1.0  # seconds between looks at whether the process that started the server still runs
 SIZE = 4  # bytes of an exit code or of the length of a request
 ALONE = "warm: the warm process has ended ({}); this cell runs on its own"
-Main = Callable[[list[str]], int]  # the command line's `main`, in a cell
+PIPELINE = "pipeline"
+Programs = Mapping[str, Callable[[list[str]], int]]  # by name, what takes arguments and returns an exit code
 
 
-def ask(arguments: list[str]) -> int | None:
+def served() -> bool:
+    """Whether this process runs beside a server."""
+    return bool(os.environ.get(ADDRESS))
+
+
+def ask(arguments: list[str], program: str = PIPELINE, environment: Mapping[str, str] = os.environ) -> int | None:
     """Have the server run a command; returns its exit code, or None where there is no server, or it failed.
 
-    The client exits when its parent exits, and the cell when the client does.
+    The command ends when this process does.
+
+    Args:
+        arguments: of the command.
+        program: the name of one of the programs of `serve`.
+        environment: of the command.
     """
     address = os.environ.get(ADDRESS)
     if not address:
         return None
-    die_with_parent()
-    call = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    call = {"program": program, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(environment)}
     request = json.dumps(call).encode()
     reason = "no answer"
     with socket.socket(socket.AF_UNIX) as connection:
@@ -66,26 +77,28 @@ def ask(arguments: list[str]) -> int | None:
     return None
 
 
-def run_beside(command: list[str], main: Main) -> int:
-    """Run a command with a server beside it, and end the server with the command; returns the command's exit code."""
+def run_beside(call: Callable[[], int], programs: Programs) -> int:
+    """Make a call with a server beside it, and end the server after it; returns what the call returns."""
     if not hasattr(os, "pidfd_open"):
-        return subprocess.run(command, check=False).returncode
+        return call()
     with tempfile.TemporaryDirectory(prefix="warm-") as folder, socket.socket(socket.AF_UNIX) as listener:
         address = str(Path(folder, "socket"))
         listener.bind(address)
         listener.listen()
         server = os.fork()
         if server == 0:
-            _exit_after(partial(serve, listener, main))
+            _exit_after(partial(serve, listener, programs))
         listener.close()  # else a client would wait for a server that has ended
+        os.environ[ADDRESS] = address
         try:
-            return subprocess.run(command, env={**os.environ, ADDRESS: address}, check=False).returncode
+            return call()
         finally:
+            del os.environ[ADDRESS]
             os.kill(server, signal.SIGTERM)
             os.waitpid(server, 0)
 
 
-def serve(listener: socket.socket, main: Main) -> None:
+def serve(listener: socket.socket, programs: Programs) -> None:
     """Import the heavy libraries, then fork for every client."""
     from pipeline.networks.device import choose_backend, without_notices  # not at import: `ask` must start fast
 
@@ -106,11 +119,11 @@ def serve(listener: socket.socket, main: Main) -> None:
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _exit_after(partial(_watch, connection, main))
+            _exit_after(partial(_watch, connection, programs))
         connection.close()
 
 
-def _watch(connection: socket.socket, main: Main) -> None:
+def _watch(connection: socket.socket, programs: Programs) -> None:
     """Fork the cell, answer with its exit code, and end it when the client is gone."""
     head, streams, _, _ = socket.recv_fds(connection, SIZE, 3)
     request = json.loads(_receive(connection, int.from_bytes(head, "big")))
@@ -120,7 +133,7 @@ def _watch(connection: socket.socket, main: Main) -> None:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
-        _exit_after(partial(_run, request, main))
+        _exit_after(partial(_run, request, programs))
     handle = os.pidfd_open(cell)
     ready, _, _ = select.select([handle, connection.fileno()], [], [])
     if handle not in ready:
@@ -130,12 +143,12 @@ def _watch(connection: socket.socket, main: Main) -> None:
         connection.sendall((code if code >= 0 else 128 - code).to_bytes(SIZE, "big"))
 
 
-def _run(request: dict[str, Any], main: Main) -> int:
+def _run(request: dict[str, Any], programs: Programs) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    return main(request["arguments"])
+    return programs[request["program"]](request["arguments"])
 
 
 def _exit_after(call: Callable[[], int | None]) -> None:

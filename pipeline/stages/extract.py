@@ -13,14 +13,24 @@ from pipeline.datasets.hygiene import check_unseen
 from pipeline.networks.flops import GIGA, forward_and_backward, forward_flops
 from pipeline.networks.freezing import cut_layer, split_at
 from pipeline.networks.heads import set_precision
+from pipeline.networks.inference import predictor
+from pipeline.networks.keras_files import at_size
 from pipeline.networks.saving import load_model
 from pipeline.store.errors import InputError
-from pipeline.store.files import check_space, read_json, read_parquet, replacing_folder, write_json, write_npy
+from pipeline.store.files import (
+    check_space,
+    read_json,
+    read_npy,
+    read_parquet,
+    replacing_folder,
+    write_json,
+    write_npy,
+)
 from pipeline.store.outs import FeaturePaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.training.augmentation import view_count
-from pipeline.training.batches import PREDICT_BATCH, Loader, pixel_loader, predict
+from pipeline.training.batches import PREDICT_BATCH, Loader, pixel_loader, predict_in_threads
 from pipeline.training.folds import images_of
 from pipeline.training.pooled import pooling
 
@@ -29,7 +39,7 @@ FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 def extract_pooled(backbone: keras.Model, load: Loader, examples: int, pooled: Path, label: str) -> None:
     """Write the pooled features (examples, d) float32 of the identity view."""
-    batches = predict(pooling(backbone), load, np.arange(examples))
+    batches = predict_in_threads(predictor(pooling(backbone)), load, np.arange(examples))
     batches = progress(batches, total=-(-examples // PREDICT_BATCH), label=f"extract {label}")
     write_npy(pooled, np.concatenate(list(batches)))
 
@@ -43,6 +53,7 @@ def extract_at_cut(
     5e-4) far below the noise of augmentation and dropout. The pooled features are computed before the rounding.
     """
     pool = pooling(top)
+    activate, pooled_from = predictor(trunk), predictor(pool)
     shape = (examples, views, *trunk.output_shape[1:])
     check_space(files.folder, 2 * 2 * math.prod(shape))  # 2 bytes each, here and in DVC's cache
     cut = np.lib.format.open_memmap(files.cut, "w+", "float16", shape)
@@ -50,11 +61,11 @@ def extract_at_cut(
     with progress(total=examples * views, label=f"extract {label}", unit="view") as bar:
         for view in range(views):
             done = 0
-            for activations in predict(trunk, load, np.arange(examples), view):
+            for activations in predict_in_threads(activate, load, np.arange(examples), view):
                 rows = slice(done, done + len(activations))
                 cut[rows, view] = check_range(activations)
                 if view == 0:
-                    pooled[rows] = pool.predict_on_batch(activations)
+                    pooled[rows] = pooled_from(activations)
                 done = rows.stop
                 bar.update(len(activations))
     cut.flush()
@@ -89,9 +100,9 @@ def run(params: Params, paths: Paths, name: str) -> str:
     transfer = params.transfers[name]
     keras.config.set_dtype_policy(params.run.precision)
     source = paths.source(transfer.source)
-    backbone = load_model(source.backbone)
-    set_precision(backbone)
     images = images_of(paths, transfer.target)
+    backbone = at_size(load_model(source.backbone), read_npy(images).shape[1], source.backbone)
+    set_precision(backbone)
     check_target_unseen(paths, transfer)
     rows = read_parquet(paths.target(transfer.target).examples)["row"].to_numpy()
     load = pixel_loader(images, rows, params.run.augmentation)

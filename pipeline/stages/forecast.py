@@ -55,7 +55,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     examples = read_parquet(paths.target(transfer.target).examples)
     seed = seed_for(params.run.seed, "forecast", name)
     card = read_json(source.card)
-    untrained = build_backbone(card["architecture"], params.run.image_size, seed, card["architecture_sha256"])
+    untrained = build_backbone(card["architecture"], read_npy(images).shape[1], seed, card["architecture_sha256"])
     set_precision(untrained)
     load = pixel_loader(images, examples["row"].to_numpy(), "none")
     reference = pooled_features(pooling(untrained), load, np.arange(len(examples)))

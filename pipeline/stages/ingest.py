@@ -90,7 +90,8 @@ def card(raw: RawDataset, dataset: Dataset, reading: Reading, written: DatasetPa
 
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read and decode the images, write images.npy, the manifest, the quarantine and the card."""
-    dataset, size, out = params.datasets[name], params.run.image_size, paths.dataset(name).folder
+    dataset, out = params.datasets[name], paths.dataset(name).folder
+    size = dataset.image_size or params.run.image_size
     check_columns(f"classes of dataset {name}", dataset.classes, dataset.labels)
     raw = read_raw(dataset, paths.root)
     images = sample(raw.images, dataset.limit, seed_for(params.run.seed, "limit", name))

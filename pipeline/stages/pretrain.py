@@ -15,6 +15,7 @@ from pipeline.datasets.grouping import assign_folds
 from pipeline.datasets.selection import select
 from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.heads import set_precision
+from pipeline.networks.keras_files import at_size
 from pipeline.networks.saving import load_model, save_model
 from pipeline.pretraining.representation import Representation, check_not_collapsed, represent
 from pipeline.pretraining.task import PretrainResult, Task
@@ -97,22 +98,17 @@ def seen_so_far(examples: pd.DataFrame, dataset: str, init: SourcePaths) -> pd.D
 
 
 def load_init(init: SourcePaths, dataset: DatasetPaths, precision: str, seed: int) -> keras.Model:
-    """The initial backbone, in the run's precision.
+    """The initial backbone, in the run's precision, for images of the dataset's size.
 
     Raises:
-        InputError: its input size differs from that of the dataset's images.
+        InputError: the backbone cannot take images of this size.
     """
     keras.config.set_dtype_policy(precision)
     keras.utils.clear_session()  # so that layer names do not depend on what the process built before
     keras.utils.set_random_seed(seed)
-    backbone = load_model(init.backbone)
+    backbone = at_size(load_model(init.backbone), read_npy(dataset.images).shape[1], init.backbone)
     keras.utils.set_random_seed(seed)  # loading drew initial weights before it replaced them
     set_precision(backbone)
-    size, expected = read_npy(dataset.images).shape[1], backbone.input_shape[1]
-    if size != expected:
-        raise InputError(
-            f"{init.backbone} takes images of {expected} pixels, {dataset.images} has {size}. Run both anew."
-        )
     return backbone
 
 
@@ -134,7 +130,7 @@ def describe(
         "images": images,
         "seen_sha256": hashlib.sha256("\n".join(sorted(seen["image_id"])).encode()).hexdigest(),
         "parameters": init["parameters"],
-        "image_size": init["image_size"],
+        "image_size": dataset["image_size"],
         "origin": f"{entry.pretrain} pretraining on {entry.dataset}, from {init['origin']}",
         "licence": f"weights it began with: {init['licence']}; images: {dataset.get('licence') or 'not stated'}",
         "sha256": None,
@@ -184,6 +180,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
         role=examples["role"].to_numpy(),
         labels=examples["label"].to_numpy() if entry.label is not None else None,
         augmentation=run.augmentation,
+        kernels=run.kernels,
         settings=getattr(params.pretraining, entry.pretrain),
         seed=seed,
     )

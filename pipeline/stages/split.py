@@ -1,7 +1,9 @@
 """split: select a target's images and divide them into grouped, stratified folds."""
 
 import json
+import math
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,11 +11,22 @@ import pandas as pd
 from pipeline.config.params import Params
 from pipeline.config.schema import Target
 from pipeline.datasets.grouping import assign_folds
+from pipeline.datasets.images import resized
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
-from pipeline.store.files import read_json, read_parquet, replacing_folder, sha256_file, write_json, write_parquet
+from pipeline.store.files import (
+    check_space,
+    read_json,
+    read_npy,
+    read_parquet,
+    replacing_folder,
+    sha256_file,
+    write_json,
+    write_parquet,
+)
 from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
+from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 
 
@@ -132,11 +145,23 @@ def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> 
     return examples.drop(columns="cluster")
 
 
+def write_resized(images: np.ndarray, size: int, path: Path, label: str) -> None:
+    """Write images uint8 (n, s, s, c) at another size, (n, size, size, c)."""
+    shape = (len(images), size, size, images.shape[-1])
+    check_space(path.parent, 2 * math.prod(shape))  # here and in DVC's cache
+    written = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    for row, image in enumerate(progress(images, total=len(images), label=f"resize {label}", unit="image")):
+        written[row] = resized(image, size)
+    written.flush()
+
+
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read the manifest, write the target's examples and the sha256 of the images that they index."""
+    """Read the manifest, write the target's examples, and its images or the sha256 of those that the rows refer to."""
     target = params.targets[name]
     dataset = paths.dataset(target.dataset)
     examples = split(read_parquet(dataset.manifest), target, params, name)
+    images = read_npy(dataset.images)
+    size = target.image_size or images.shape[1]
     origin = {
         "dataset": target.dataset,
         "sha256": sha256_file(dataset.images),
@@ -146,7 +171,10 @@ def run(params: Params, paths: Paths, name: str) -> str:
         written = SplitPaths(folder)
         write_parquet(written.examples, examples)
         write_json(written.images, origin)
+        if size != images.shape[1]:
+            write_resized(images, size, written.resized, name)
     counts = ", ".join(f"{label} {count}" for label, count in examples["label"].value_counts().sort_index().items())
     limit = f", {target.labels_per_class} labels a class" if target.labels_per_class else ""
     limit += f", {target.train_fraction:.0%} of the labels" if target.train_fraction else ""
+    limit += f", {size} pixels" if target.image_size else ""
     return f"{len(examples):,} images ({counts}), {params.run.folds} {params.run.protocol} folds{limit}"

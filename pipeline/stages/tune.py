@@ -5,7 +5,7 @@ from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs, method_of, unfreeze_of
 from pipeline.arms.train import copy_arms, train_arm
 from pipeline.config.params import Params
-from pipeline.store.files import read_json, replacing_folder, write_json
+from pipeline.store.files import read_json, read_npy, replacing_folder, write_json
 from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
 from pipeline.training.folds import images_of
@@ -22,16 +22,18 @@ def run(params: Params, paths: Paths, name: str) -> str:
         return "nothing to unfreeze (unfreeze is 0): the transfer's last arm is head"
     cached = features.cut.exists()
     backbone, cut = paths.source(transfer.source).backbone, read_json(features.cost)["cut"]
-    head = heads.arm("head")
+    head, images = heads.arm("head"), images_of(paths, transfer.target)
+    size = read_npy(images).shape[1]
     specs = fold_specs(
         params.run,
         params.tune,
         arm="tune",
         examples=paths.target(transfer.target).examples,
         kind="activations" if cached else "pixels",
-        inputs=features.cut if cached else images_of(paths, transfer.target),
+        inputs=features.cut if cached else images,
         networks=[
-            TunedNetwork(backbone, head.model(fold), cut, params.tune.batch_norm) for fold in range(params.run.folds)
+            TunedNetwork(backbone, head.model(fold), cut, size, params.tune.batch_norm)
+            for fold in range(params.run.folds)
         ],
         settings=sweep(params.tune.learning_rate),
         live=lambda fold: paths.live("tune", name, fold),

@@ -35,6 +35,7 @@ class SplitPaths(Folder):
 
     examples = File("examples.parquet")  # row, image_id, group, label, weight, fold, role_<fold>...
     images = File("images.json")  # the dataset, the sha256 of its images.npy, its near_duplicate_distance
+    resized = File("images.npy")  # the dataset's images at the target's own size; absent if it has none
 
 
 class FeaturePaths(Folder):

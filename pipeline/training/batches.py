@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
+import joblib
 import numpy as np
 
+from pipeline.networks.inference import Predictor
+from pipeline.store.cores import one_core
 from pipeline.store.files import read_npy
 from pipeline.training.augmentation import views
 
@@ -76,12 +78,31 @@ def draw_epoch(rng: np.random.Generator, examples: int, views: int, shape: Epoch
     return next(batched), next(batched)
 
 
-def predict(model: keras.Model, load: Loader, positions: np.ndarray, view: int = 0) -> Iterator[np.ndarray]:
-    """Yield the model's outputs for positions (n,) in batches, under one view.
+def predict(call: Predictor, load: Loader, positions: np.ndarray, view: int = 0) -> Iterator[np.ndarray]:
+    """Yield a network's outputs for positions (n,) in batches, under one view.
 
     The last batch is padded and its outputs are cut, so that only one shape is compiled.
+
+    Args:
+        call: inputs (b, ...) to outputs (b, ...): a model's `predict_on_batch`, or that of networks/inference.py.
     """
     for start in range(0, len(positions), PREDICT_BATCH):
-        batch = positions[start : start + PREDICT_BATCH]
-        filled = np.resize(batch, PREDICT_BATCH)
-        yield model.predict_on_batch(load(filled, np.full_like(filled, view)))[: len(batch)]
+        yield _outputs(call, load, positions[start : start + PREDICT_BATCH], view)
+
+
+def predict_in_threads(call: Predictor, load: Loader, positions: np.ndarray, view: int = 0) -> Iterator[np.ndarray]:
+    """`predict` with as many batches at once as joblib's ambient configuration says, each on one core; same bytes."""
+
+    def outputs(batch: np.ndarray) -> np.ndarray:
+        with one_core():
+            return _outputs(call, load, batch, view)
+
+    starts = range(0, len(positions), PREDICT_BATCH)
+    batches = (joblib.delayed(outputs)(positions[start : start + PREDICT_BATCH]) for start in starts)
+    at_once = joblib.effective_n_jobs(None)
+    yield from joblib.Parallel(at_once, backend="threading", return_as="generator")(batches)
+
+
+def _outputs(call: Predictor, load: Loader, batch: np.ndarray, view: int) -> np.ndarray:
+    filled = np.resize(batch, PREDICT_BATCH)
+    return call(load(filled, np.full_like(filled, view)))[: len(batch)]

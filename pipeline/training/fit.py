@@ -146,7 +146,7 @@ def learning_rates(plan: Plan, steps_per_epoch: int) -> np.ndarray:
 
 def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
     """Class probabilities (n, k) float64 under the identity view."""
-    return normalised(np.concatenate(list(predict(model, load, positions))))
+    return normalised(np.concatenate(list(predict(model.predict_on_batch, load, positions))))
 
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, labels, weights

@@ -30,11 +30,14 @@ class Fold:
 
 
 def images_of(paths: Paths, target: str) -> Path:
-    """The path of the images.npy that a target's rows refer to.
+    """The path of the images.npy that a target's rows refer to: the dataset's, or the same at the target's own size.
 
     Raises:
-        InputError: the file is missing, or is not the one that the target was split from.
+        InputError: the dataset's file is missing, or is not the one that the target was split from.
     """
+    resized = paths.target(target).resized
+    if resized.is_file():
+        return resized
     origin = read_json(paths.target(target).images)
     images = paths.dataset(origin["dataset"]).images
     if not images.is_file() or sha256_file(images) != origin["sha256"]:

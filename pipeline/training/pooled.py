@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from pipeline.training.batches import Loader, predict
+from pipeline.networks.inference import predictor
+from pipeline.training.batches import Loader, predict_in_threads
 
 
 def pooling(backbone: keras.Model) -> keras.Model:
@@ -14,4 +15,4 @@ def pooling(backbone: keras.Model) -> keras.Model:
 
 def pooled_features(network: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
     """Features float32 (n, d) of the images at positions (n,) under the identity view, by a network of `pooling`."""
-    return np.concatenate(list(predict(network, load, positions)))
+    return np.concatenate(list(predict_in_threads(predictor(network), load, positions)))

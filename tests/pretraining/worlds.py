@@ -57,6 +57,7 @@ def task(folder: Path, method: str, permuted: bool = False, **settings: object) 
         role=role if method in ("supervised", "rotation") else np.full(IMAGES, "train", object),
         labels=labels if method == "supervised" else None,
         augmentation="none" if method == "supervised" else "flips",
+        kernels="fused",
         settings=SETTINGS[method].model_copy(update=settings),
         seed=3,
     )

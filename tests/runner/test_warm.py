@@ -17,14 +17,14 @@ PIPELINE = f"{sys.executable} -m pipeline"
 
 
 BESIDE = """
-import os, signal, sys
+import os, signal, subprocess, sys
 from pathlib import Path
 from pipeline.cli import main
 from pipeline.runner import warm
 warm.HEAVY = ("json",)
 write_pid = lambda: Path("server.pid").write_text(str(os.getpid()))
 {}
-sys.exit(warm.run_beside(sys.argv[1:], main))
+sys.exit(warm.run_beside(lambda: subprocess.run(sys.argv[1:]).returncode, {warm.PIPELINE: main}))
 """
 
 

@@ -64,7 +64,7 @@ class Doubling:
 def test_prediction_covers_all_positions_in_order_with_one_shape(count):
     model, values = Doubling(), np.arange(1000.0)
     positions = np.random.default_rng(0).permutation(1000)[:count]
-    outputs = np.concatenate(list(predict(model, lambda rows, which: values[rows], positions)))
+    outputs = np.concatenate(list(predict(model.predict_on_batch, lambda rows, which: values[rows], positions)))
     assert np.array_equal(outputs, positions * 2.0)
     assert model.shapes == {(PREDICT_BATCH,)}
 

@@ -1,6 +1,6 @@
-"""Training repeats to the bit on several threads: two processes, the second a fork of one that imported Keras.
+"""Training repeats to the bit: two processes, the second a fork of one that imported Keras.
 
-Without `one_operation_at_a_time` bits differ on two cores from the second step on; smaller images did not show it.
+Without `one_thread` bits differ on two cores from the second step on; smaller images did not show it.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 TRAIN = """
 import hashlib, os, sys
 from pipeline.networks.device import choose_backend, use_device
-if "fork" in sys.argv:  # as `python -m pipeline warm` forks a stage
+if "fork" in sys.argv:  # as the warm server forks a stage
     choose_backend()
     import keras
     child = os.fork()
@@ -21,10 +21,11 @@ if "fork" in sys.argv:  # as `python -m pipeline warm` forks a stage
 use_device("cpu")
 import numpy as np
 from pipeline.arms.networks import ScratchNetwork
-from pipeline.training.fit import Plan, compile_model, restarted_optimizer
+from pipeline.training.compile_cache import compiled_twin
+from pipeline.training.fit import Plan, restarted_optimizer
 model, _, depth = ScratchNetwork("efficientnet_lite0", 96, 2, 0.9, None).build(dropout=0.2, l2=0.0, seed=1)
 plan = Plan(1e-3, 1, 1, 32, "constant", 0.0, 1e-4, 1)
-compile_model(model, plan)
+model = compiled_twin(model, plan, "fused")
 restarted_optimizer(model, plan, depth)
 rng = np.random.default_rng(0)
 for _ in range(5):

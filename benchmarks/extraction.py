@@ -1,0 +1,118 @@
+"""Speed of frozen features: networks whose weights are constants, on all cores, against Keras' `predict`.
+
+    python -m benchmarks.extraction            # about 5 minutes on two cores
+
+Pooled features of the ImageNet weights of EfficientNet-Lite0 (the extra `demo`) for random images at 80, 160 and 224
+pixels, each way in a process of its own, in rounds; the largest difference of features beside it. Writes extraction.md.
+Run it on a machine that does nothing else.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CORES = len(os.sched_getaffinity(0))
+WAYS = {
+    "keras": "Keras' predict, all cores",
+    "constants": "constants, a thread a core",
+}
+IMAGES = 512
+
+
+def measure_here(way: str, size: int, seconds: float) -> None:
+    """In a process of its own: print images/s and save the features of the first images."""
+    from pipeline.networks.device import choose_backend
+
+    choose_backend()
+    import joblib
+    import tensorflow as tf
+
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(CORES if way == "keras" else 1)
+    from pipeline.networks.inference import predictor
+    from pipeline.networks.published import load_published
+    from pipeline.training.batches import predict, predict_in_threads
+    from pipeline.training.pooled import pooling
+
+    network = pooling(load_published("efficientnet_lite0", "imagenet", size)[0])
+    images = np.random.default_rng(0).integers(0, 256, (IMAGES, size, size, 3), dtype=np.uint8)
+
+    def load(positions: np.ndarray, _views: np.ndarray) -> np.ndarray:
+        return images[positions].astype("float32")
+
+    call: Any = network.predict_on_batch if way == "keras" else predictor(network)
+    run = predict if way == "keras" else predict_in_threads
+    positions = np.arange(IMAGES)
+    with joblib.parallel_config(n_jobs=CORES):
+        features = np.concatenate(list(run(call, load, positions)))
+        start, done = time.perf_counter(), 0
+        while time.perf_counter() - start < seconds:
+            done += sum(len(batch) for batch in run(call, load, positions))
+    print(done / (time.perf_counter() - start), flush=True)
+    np.save(f"{way}-{size}.npy", features)
+
+
+def measure(way: str, size: int, seconds: float, folder: Path) -> float:
+    """Images/s of one way."""
+    command = [sys.executable, "-m", "benchmarks.extraction", "--measure", way, str(size), "--seconds", str(seconds)]
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def table(rates: dict[tuple[str, int], list[float]], differences: dict[int, float], sizes: list[int]) -> str:
+    """The Markdown of extraction.md; a ratio is the median of the ratios of each round."""
+    lines = [
+        "# Frozen features",
+        "",
+        f"Images/s of EfficientNet-Lite0 in batches of 64, median of {len(next(iter(rates.values())))} rounds; {CORES} "
+        f"cores, {platform.machine()}, Python {platform.python_version()}; made by `python -m benchmarks.extraction`.",
+        "",
+        "| pixels | " + " | ".join(WAYS.values()) + " | ratio | largest difference, share of the largest feature |",
+        "|---:|" + "---:|" * (len(WAYS) + 2),
+    ]
+    for size in sizes:
+        own, other = (rates[way, size] for way in ("constants", "keras"))
+        ratio = statistics.median(a / b for a, b in zip(own, other, strict=True))
+        cells = [f"{statistics.median(rates[way, size]):,.0f}" for way in WAYS]
+        lines.append(f"| {size} | " + " | ".join(cells) + f" | x {ratio:.2f} | {differences[size]:.0e} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measure", nargs=2, metavar=("WAY", "SIZE"), help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[80, 160, 224])
+    given = parser.parse_args()
+    if given.measure:
+        measure_here(given.measure[0], int(given.measure[1]), given.seconds)
+        return
+    rates: dict[tuple[str, int], list[float]] = {}
+    differences = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(given.rounds):
+            for size in given.sizes:
+                for way in WAYS:
+                    rates.setdefault((way, size), []).append(measure(way, size, given.seconds, folder))
+                    print(f"round {number + 1}: {size} px by {way}: {rates[way, size][-1]:,.0f} images/s", flush=True)
+                own, other = (np.load(folder / f"{way}-{size}.npy") for way in ("constants", "keras"))
+                differences[size] = float(np.abs(own - other).max() / np.abs(other).max())
+    text = table(rates, differences, given.sizes)
+    Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""How many trainings run at once, and what a worker process does before its first.
+
+`run.workers` is no param of any stage: results do not depend on it.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import joblib
+import psutil
+
+from pipeline.networks.device import device_name, use_device
+from pipeline.runner.parent import die_with_parent
+
+MEMORY = 2 * 2**30  # bytes that a training takes: EfficientNet-Lite0 at 160 pixels in batches of 32 takes 1.5 GiB
+CGROUP = Path("/sys/fs/cgroup")  # of a container
+
+
+def worker_count(setting: Literal["auto"] | int, memory: int | None = None) -> int:
+    """The number of trainings at once that `run.workers` asks for, on a CPU.
+
+    Args:
+        setting: "auto" for all cores that this process may use, but no more than free memory has room for.
+        memory: free bytes; None: as they are.
+    """
+    if setting != "auto":
+        return setting
+    free = free_memory() if memory is None else memory
+    return max(1, min(joblib.cpu_count(), free // MEMORY))
+
+
+def parallel_trainings(setting: Literal["auto"] | int) -> joblib.parallel_config:
+    """A context in which `joblib.Parallel` trains in worker processes; on an accelerator one after another.
+
+    A network on a GPU uses the whole of it.
+    """
+    workers = worker_count(setting) if device_name() == "cpu" else 1
+    return joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=1, initializer=prepare_worker)
+
+
+def prepare_worker() -> None:
+    """Set up a worker process: it ends with its parent, and trains on one thread."""
+    die_with_parent()
+    use_device("auto")  # as its parent, whose environment it has
+
+
+def free_memory() -> int:
+    """Free bytes of the machine, or of the container's limit where that is less."""
+    free = [psutil.virtual_memory().available]
+    with suppress(OSError, ValueError):  # no container, or no limit ("max")
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        free.append(limit - used)
+    return min(free)

@@ -1,0 +1,109 @@
+"""Trainings in worker processes: the same bytes as in this one, one bar, and one message where a worker dies."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import pytest
+import tiny_world
+import toy_fold
+
+from pipeline.arms import workers
+from pipeline.arms.networks import ScratchNetwork
+from pipeline.arms.resuming import resume
+from pipeline.arms.spec import sweep
+from pipeline.arms.train import train_arm, train_fold
+from pipeline.runner.workers import prepare_worker
+from pipeline.store.errors import InputError
+from pipeline.store.files import sha256_file, write_npy
+from pipeline.store.outs import KeptPaths, TrainedPaths
+
+FOLDS = (0, 1, 2)
+
+
+@pytest.fixture
+def specs(tmp_path):
+    """Three folds of a small network with batch normalization and a depthwise convolution, from pixels."""
+    table = toy_fold.examples()
+    turns = [table["role_0"]]
+    for _ in FOLDS[1:]:
+        turns.append(turns[-1].map({"train": "train", "validation": "test", "test": "validation"}))
+    table = table.assign(**{f"role_{fold}": role for fold, role in enumerate(turns)})
+    folder = toy_fold.write_inputs(tmp_path / "inputs", table, tiny_world.pixels(tiny_world.manifest()))
+    sha256 = tiny_world.write_backbone(folder / "own.keras")
+    network = ScratchNetwork(str(folder / "own.keras"), tiny_world.SIZE, 2, 0.9, sha256)
+    changes = {"arm": "scratch", "kind": "pixels", "network": network, "augmentation": "mirror"}
+    return [replace(toy_fold.head_spec(folder, fold=fold), settings=sweep([1e-2]), **changes) for fold in FOLDS]
+
+
+@pytest.fixture
+def two_workers(monkeypatch):
+    monkeypatch.setattr(workers, "LEAST_IMAGES", 0)
+    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1, initializer=prepare_worker):
+        yield
+
+
+def arm(specs, folder, call=train_fold):
+    out = TrainedPaths(folder / "out")
+    train_arm(specs, "scratch", out, KeptPaths(folder / "kept"), {"target": "cells"}, call=call)
+    return {path.relative_to(folder): sha256_file(path) for path in out.folder.rglob("*") if path.is_file()}
+
+
+def pid_of(spec):
+    Path(spec.inputs.parent, f"pid{spec.fold}").write_text(str(os.getpid()))
+    return train_fold(spec)
+
+
+def die(spec):
+    if spec.fold == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return train_fold(spec)
+
+
+def refuse(spec):
+    raise InputError(f"fold {spec.fold} is refused")
+
+
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, specs, two_workers):
+    together = arm(specs, tmp_path / "two", pid_of)
+    pids = {(specs[0].inputs.parent / f"pid{fold}").read_text() for fold in FOLDS}
+    assert str(os.getpid()) not in pids
+    with joblib.parallel_config(n_jobs=1):
+        assert arm(specs, tmp_path / "one") == together
+    assert len(together) == 3 + 4 + 2  # networks, tables, facts and the seal
+
+
+def test_a_small_arm_stays_in_this_process(tmp_path, specs, two_workers, monkeypatch):
+    monkeypatch.setattr(workers, "LEAST_IMAGES", 10**9)
+    arm(specs, tmp_path, pid_of)
+    assert (specs[0].inputs.parent / "pid0").read_text() == str(os.getpid())
+
+
+def test_without_a_configuration_an_arm_stays_in_this_process(tmp_path, specs, monkeypatch):
+    monkeypatch.setattr(workers, "LEAST_IMAGES", 0)
+    arm(specs, tmp_path, pid_of)
+    assert (specs[0].inputs.parent / "pid0").read_text() == str(os.getpid())
+
+
+def test_a_worker_that_dies_is_one_message_and_finished_trainings_are_kept(tmp_path, specs, two_workers):
+    with pytest.raises(InputError, match=r"kept: a worker process ended.*Set `run\.workers` below 2"):
+        arm(specs, tmp_path, die)
+    assert not (tmp_path / "out").exists()
+    trained = []
+    with joblib.parallel_config(n_jobs=1):
+        arm(specs, tmp_path, lambda spec: trained.append(spec.fold) or train_fold(spec))
+    assert 1 in trained
+
+
+def test_a_fault_of_the_user_in_a_worker_is_its_own_message(tmp_path, specs, two_workers):
+    with pytest.raises(InputError, match=r"^fold \d is refused$"):
+        arm(specs, tmp_path, refuse)
+
+
+def test_planned_images_are_those_that_are_seen(tmp_path, specs):
+    planned = workers.planned_images(specs[0])
+    result = train_fold(specs[0])
+    assert result.cost["images_seen"] == planned
+    assert len(resume(KeptPaths(tmp_path / "kept"), specs)) == len(FOLDS)

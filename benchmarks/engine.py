@@ -116,9 +116,7 @@ def torch_resnet8() -> Any:
 
     def convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
         padding = kernel // 2
-        return nn.Sequential(
-            nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outputs)
-        )
+        return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outputs))
 
     class Residual(nn.Module):
         def __init__(self, inputs: int, outputs: int, stride: int):

@@ -2,13 +2,9 @@
 
 import sys
 
-from pipeline.runner.parent import die_with_parent
-from pipeline.runner.warm import ask, served
+from pipeline.runner.warm import ask
 
-code = None
-if served():
-    die_with_parent()  # and the command with this process
-    code = ask(sys.argv[1:])
+code = ask(sys.argv[1:])
 if code is None:
     from pipeline.cli import main
 

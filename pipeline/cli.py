@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.config.loading import load_params
-from pipeline.runner.declaration import Stage, all_cells, read_stages
+from pipeline.runner.declaration import Stage, read_stages
+from pipeline.runner.reproduce import reproduce
 from pipeline.runner.stage import run_stage
-from pipeline.runner.warm import PIPELINE, run_beside
+from pipeline.runner.warm import run_beside
 from pipeline.runner.workers import worker_count
 from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
 from pipeline.store.paths import Paths
@@ -35,21 +36,10 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
     """Run all stale cells in this folder, beside a warm server; returns the exit code of `dvc repro`.
 
     Raises:
-        InputError: params.yaml or dvc.yaml is wrong.
+        InputError: params.yaml is wrong.
     """
-    from pipeline.runner.reproduce import DVC, reproduce
-
-    stages, params = read_stages(Paths().dvc_yaml), load_params(Paths().params)
-    cells = list(all_cells(stages, params))
-    call = partial(reproduce, cells, worker_count(params.run.workers), force, run_cache)
-    return run_beside(call, {PIPELINE: main, DVC: dvc_main})
-
-
-def dvc_main(arguments: list[str]) -> int:
-    """DVC's command line, in a fork of the warm server."""
-    from dvc.cli import main as dvc
-
-    return int(dvc(arguments) or 0)
+    workers = worker_count(load_params(Paths().params).run.workers)
+    return run_beside(partial(reproduce, workers, force, run_cache), main)
 
 
 def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:

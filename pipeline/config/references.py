@@ -139,7 +139,7 @@ def _limit_faults(raw: Raw) -> list[str]:
 
 
 def _size_faults(raw: Raw) -> list[str]:
-    """Targets with larger images than their dataset, and adaptations whose source learnt from images of another size."""
+    """Targets with larger images than their dataset, and adaptations between images of different sizes."""
     faults = []
     for name, target in entries_of(raw, "targets"):
         own, largest = target.get("image_size"), _size(raw, target.get("dataset"))
@@ -151,7 +151,10 @@ def _size_faults(raw: Raw) -> list[str]:
     for name, adaptation in entries_of(raw, "adaptations"):
         target = entry_of(raw, "targets", adaptation.get("target"))
         source = entry_of(raw, "pretrained", adaptation.get("source"))
-        learnt, tested = _size(raw, source.get("dataset")), target.get("image_size") or _size(raw, target.get("dataset"))
+        learnt, tested = (
+            _size(raw, source.get("dataset")),
+            target.get("image_size") or _size(raw, target.get("dataset")),
+        )
         if source and target and learnt != tested:
             faults.append(
                 f"adaptations.{name}.target: its images have {tested} pixels a side, those that source "

@@ -183,7 +183,7 @@ def _describe(image: Image.Image, size: int, mode: str, kind: str) -> Decoded:
 
 
 def resized(image: np.ndarray, size: int) -> np.ndarray:
-    """An image uint8 (s, s, c), c being 1 or 3, as (size, size, c): bicubic, with smoothing where it becomes smaller."""
+    """Resize an image uint8 (s, s, c) of 1 or 3 channels to (size, size, c): bicubic, smoothed where it shrinks."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC)).reshape(size, size, -1)
 

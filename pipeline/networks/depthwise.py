@@ -42,7 +42,7 @@ def depthwise_convolution(kernel: tuple[int, int]) -> Callable[[Any, Any], Any]:
         )
         return tf.reduce_sum(tf.reshape(summands, (*kernel, -1, channels)), axis=2)[..., None]
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @tf.custom_gradient
     def convolve(maps: Any, filters: Any) -> Any:
         def gradient(change: Any) -> Any:
             back = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(

@@ -47,8 +47,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     @classmethod
     def serves(cls, layer: keras.layers.BatchNormalization) -> bool:
-        """Whether this class computes what the layer does."""
-        maps = len(layer.input.shape) == 4 and layer.axis in (-1, 3)
+        """Whether this class computes what the layer does, and faster: a frozen layer's two operations are."""
+        maps = len(layer.input.shape) == 4 and layer.axis in (-1, 3) and layer.trainable
         return maps and layer.scale and layer.center and not (layer.renorm or layer.synchronized)
 
 

@@ -28,7 +28,7 @@ def predictor(model: keras.Model) -> Predictor:
         for variables in (model.trainable_variables, model.non_trainable_variables)
     ]
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(reduce_retracing=True)
     def call(inputs: Any) -> Any:
         constants = [[tf.constant(value) for value in values] for values in state]
         outputs, _ = model.stateless_call(*constants, inputs, training=False)

@@ -1,125 +1,126 @@
 """`python -m pipeline repro`: `dvc repro` whose independent cells run at the same time.
 
-DVC runs one stage after another; its manual's way to run more at once is to start it several times. Here every stale
-cell whose inputs are ready is a `dvc repro --single-item` of its own, as many at once as there are workers. At the end
-a plain `dvc repro` makes sure that nothing is left. Outputs, dvc.lock and DVC's cache are those of `dvc repro` alone.
+DVC runs one stage after another; its manual's way to more is to start it several times. Here every stale cell whose
+inputs are ready is reproduced by DVC in a process of its own, as many at once as there are workers, and at the end a
+plain `dvc repro` makes sure that nothing is left. Outputs, dvc.lock and DVC's cache are those of `dvc repro` alone.
+
+The processes are forks of one that has read dvc.yaml and dvc.lock, since reading them takes DVC longer than some cells.
 """
 
+import logging
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping
 from graphlib import TopologicalSorter
-from pathlib import Path, PurePosixPath
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
 
-from pipeline.runner.declaration import Cell
-from pipeline.runner.warm import ask
+from pipeline.runner.parent import die_with_parent
 from pipeline.store.cores import FOLDER, OWN, hold_one, make_tokens
 from pipeline.store.progress import LINE
 
-DVC = "dvc"  # the program, also of the warm server
+FAILED = 255  # the exit code of `dvc repro` where a stage failed
+Graph = Mapping[str, set[str]]  # address of a stage (STAGE@NAME) -> the addresses of those that it reads from
 
 
-def reproduce(cells: Iterable[Cell], workers: int, force: bool = False, run_cache: bool = True) -> int:
-    """Run all stale cells of the pipeline in this folder; returns the exit code of `dvc repro`.
+def reproduce(workers: int, force: bool = False, run_cache: bool = True) -> int:
+    """Run all stale stages of the pipeline in this folder; returns the exit code of `dvc repro`.
 
     Args:
-        cells: all of the run.
-        workers: cells at once; 1: plain `dvc repro`.
-        force: run all cells, stale or not.
+        workers: stages at once; 1: plain `dvc repro`.
+        force: run all stages, stale or not.
         run_cache: take the result of an earlier run with the same inputs, where DVC has one.
     """
     flags = [] if run_cache else ["--no-run-cache"]
-    forced = [*flags, "--force"] if force else flags
-    if workers == 1:
-        return dvc(["repro", *forced], os.environ)
-    inputs = producers(list(cells))
-    stale = set(inputs) if force else with_consumers(inputs, changed())
-    return run_all(inputs, stale, workers, forced) or dvc(["repro", *flags], os.environ)
-
-
-def run_all(inputs: Mapping[str, set[str]], stale: set[str], workers: int, flags: list[str]) -> int:
-    """Run stale cells, each after those that it reads from; returns the first exit code that is not 0, or 0.
-
-    After a failure no further cell is started, and those that run are waited for.
-    """
-    order = TopologicalSorter({cell: inputs[cell] & stale for cell in stale})
-    order.prepare()
-    urgency = steps_to_the_end(inputs)
-    waiting, running, code = list[str](), dict[Future[int], str](), 0
-    with tempfile.TemporaryDirectory(prefix="cores-") as folder, ThreadPoolExecutor(workers) as pool:
-        tokens = make_tokens(Path(folder), workers)
-        while order.is_active() and not code:
-            waiting = sorted([*waiting, *order.get_ready()], key=urgency.__getitem__)
-            while waiting and len(running) < workers:
-                cell = waiting.pop()
-                running[pool.submit(run_cell, cell, tokens, flags)] = cell
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                code = code or done.result()
-                order.done(running.pop(done))
-    return code
-
-
-def run_cell(cell: str, tokens: list[Path], flags: list[str]) -> int:
-    """Run one cell by DVC once a core is free, and hold the core for it."""
-    with hold_one(tokens) as token:
-        place = {FOLDER: str(token.parent), OWN: token.name, LINE: str(tokens.index(token))}
-        return dvc(["repro", "--single-item", "--quiet", *flags, cell], {**os.environ, **place})
-
-
-def dvc(arguments: list[str], environment: Mapping[str, str]) -> int:
-    """Run DVC, as a fork of the warm server where there is one; wait for its lock where another DVC holds it."""
-    arguments = ["--wait-for-lock", *arguments]
-    code = ask(arguments, DVC, environment)
-    if code is None:
-        code = subprocess.run([sys.executable, "-m", "dvc", *arguments], env=dict(environment), check=False).returncode
-    return code
-
-
-def changed() -> set[str]:
-    """The addresses (STAGE@NAME) of cells that `dvc status` calls changed."""
+    if workers == 1 or not hasattr(os, "fork"):
+        return _dvc(["repro", *flags, *(["--force"] if force else [])])
     from dvc.repo import Repo
 
-    with Repo() as repo:
-        return set(repo.status())
+    with Repo(_wait_for_lock=True) as repo:
+        stages = {stage.addressing: stage for stage in repo.index.graph}
+        graph = {name: {read.addressing for read in repo.index.graph[stage]} for name, stage in stages.items()}
+        stale = set(graph) if force else with_readers(graph, repo.status())
+        if not stale:
+            return _dvc(["repro", *flags])
+        with tempfile.TemporaryDirectory(prefix="cores-") as folder:
+            tokens = make_tokens(Path(folder), workers)
+
+            def run(name: str) -> None:
+                _reproduce_stage(stages[name], tokens, force=force, run_cache=run_cache)
+
+            code = run_all(graph, stale, workers, run)
+    return code or _dvc(["repro", "--quiet", *flags])
 
 
-def producers(cells: list[Cell]) -> dict[str, set[str]]:
-    """Of every cell's address, the addresses of the cells that write what it reads."""
-    writers = [(PurePosixPath(out), address(cell)) for cell in cells for out in cell.outs]
-    return {
-        address(cell): {
-            writer for out, writer in writers for dep in map(PurePosixPath, cell.deps) if related(out, dep)
-        }
-        for cell in cells
-    }
+def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], None]) -> int:
+    """Run stale stages in forks of this process, each after those that it reads from; the first exit code but 0, or 0.
+
+    Of those that are ready the one with the longest chain of stages behind it goes first. After a failure no further
+    stage is started, and those that run are waited for.
+    """
+    fork = multiprocessing.get_context("fork")
+    order = TopologicalSorter({name: graph[name] & stale for name in stale})
+    order.prepare()
+    urgency = steps_to_the_end(graph)
+    ready, running, code = list[str](), dict[Any, tuple[str, Any]](), 0
+    try:
+        while order.is_active() and not code:
+            ready = sorted([*ready, *order.get_ready()], key=urgency.__getitem__)
+            while ready and len(running) < workers:
+                name = ready.pop()
+                process = fork.Process(target=run, args=(name,), name=name)
+                process.start()
+                running[process.sentinel] = name, process
+            for sentinel in wait(list(running)):
+                name, process = running.pop(sentinel)
+                process.join()
+                code = code or process.exitcode
+                order.done(name)
+    finally:
+        for _, process in running.values():
+            process.join()
+            code = code or process.exitcode
+    return code
 
 
-def with_consumers(inputs: Mapping[str, set[str]], addresses: Iterable[str]) -> set[str]:
-    """Cells and all that depend on them."""
-    found, added = set[str](), set(addresses) & set(inputs)
+def with_readers(graph: Graph, names: Iterable[str]) -> set[str]:
+    """Stages and all that read from them, directly or not."""
+    found, added = set[str](), set(names) & set(graph)
     while added:
         found |= added
-        added = {cell for cell, needed in inputs.items() if needed & found} - found
+        added = {name for name, read in graph.items() if read & found} - found
     return found
 
 
-def steps_to_the_end(inputs: Mapping[str, set[str]]) -> dict[str, int]:
-    """Of every cell, the length of the longest chain of cells that wait for it."""
-    steps = dict.fromkeys(inputs, 0)
-    for cell in reversed(list(TopologicalSorter(inputs).static_order())):
-        for needed in inputs[cell]:
-            steps[needed] = max(steps[needed], steps[cell] + 1)
+def steps_to_the_end(graph: Graph) -> dict[str, int]:
+    """Of every stage, the length of the longest chain of stages that wait for it."""
+    steps = dict.fromkeys(graph, 0)
+    for name in reversed(list(TopologicalSorter(graph).static_order())):
+        for read in graph[name]:
+            steps[read] = max(steps[read], steps[name] + 1)
     return steps
 
 
-def related(out: PurePosixPath, dep: PurePosixPath) -> bool:
-    """Whether a dep is an output, lies in it or contains it."""
-    return out.is_relative_to(dep) or dep.is_relative_to(out)
+def _reproduce_stage(stage: Any, tokens: list[Path], force: bool, run_cache: bool) -> None:
+    """Do for one stage what `dvc repro --single-item` does, once a core is free, and hold the core for it."""
+    from dvc.exceptions import DvcException
+
+    die_with_parent()
+    logging.getLogger("dvc").setLevel(logging.WARNING)  # the lines of stages that run together would mix
+    with hold_one(tokens) as token:
+        os.environ |= {FOLDER: str(token.parent), OWN: token.name, LINE: str(tokens.index(token))}
+        try:
+            with stage.repo.lock, stage.repo.scm_context():
+                if stage.reproduce(force=force, run_cache=run_cache):
+                    stage.dump(update_pipeline=False)
+        except DvcException as error:
+            print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)
+            sys.exit(FAILED)
 
 
-def address(cell: Cell) -> str:
-    """A cell's address as DVC writes it."""
-    return f"{cell.stage}@{cell.name}" if cell.name else cell.stage
+def _dvc(arguments: list[str]) -> int:
+    return subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False).returncode

@@ -1,9 +1,8 @@
 """A fork server that imports the heavy libraries once for all cells of `python -m pipeline repro`.
 
 Importing Keras and TensorFlow takes seconds, and DVC starts a process for every cell. Beside the server that process is
-a client; the cell is a fork of the server with the client's folder, environment and streams. DVC itself is run as such
-a fork too (see reproduce.py). Linux only. Elsewhere, and where the server fails, every cell imports for itself, with
-the same outputs.
+a client; the cell is a fork of the server with the client's folder, environment and streams. Linux only. Elsewhere, and
+where the server fails, every cell imports for itself, with the same outputs.
 """
 
 import gc
@@ -15,12 +14,13 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.runner.parent import die_with_parent
 
 ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable with the path of the server's socket
 HEAVY = (
@@ -31,36 +31,25 @@ HEAVY = (
     "great_expectations",
     "matplotlib.figure",
     "dvclive",
-    "dvc.cli",
     "dvc.repo",
     "joblib",
 )
 POLL = 1.0  # seconds between looks at whether the process that started the server still runs
 SIZE = 4  # bytes of an exit code or of the length of a request
 ALONE = "warm: the warm process has ended ({}); this cell runs on its own"
-PIPELINE = "pipeline"
-Programs = Mapping[str, Callable[[list[str]], int]]  # by name, what takes arguments and returns an exit code
+Main = Callable[[list[str]], int]  # the command line's `main`, in a cell
 
 
-def served() -> bool:
-    """Whether this process runs beside a server."""
-    return bool(os.environ.get(ADDRESS))
-
-
-def ask(arguments: list[str], program: str = PIPELINE, environment: Mapping[str, str] = os.environ) -> int | None:
+def ask(arguments: list[str]) -> int | None:
     """Have the server run a command; returns its exit code, or None where there is no server, or it failed.
 
-    The command ends when this process does.
-
-    Args:
-        arguments: of the command.
-        program: the name of one of the programs of `serve`.
-        environment: of the command.
+    The client exits when its parent exits, and the cell when the client does.
     """
     address = os.environ.get(ADDRESS)
     if not address:
         return None
-    call = {"program": program, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(environment)}
+    die_with_parent()
+    call = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     request = json.dumps(call).encode()
     reason = "no answer"
     with socket.socket(socket.AF_UNIX) as connection:
@@ -77,7 +66,7 @@ def ask(arguments: list[str], program: str = PIPELINE, environment: Mapping[str,
     return None
 
 
-def run_beside(call: Callable[[], int], programs: Programs) -> int:
+def run_beside(call: Callable[[], int], main: Main) -> int:
     """Make a call with a server beside it, and end the server after it; returns what the call returns."""
     if not hasattr(os, "pidfd_open"):
         return call()
@@ -87,7 +76,7 @@ def run_beside(call: Callable[[], int], programs: Programs) -> int:
         listener.listen()
         server = os.fork()
         if server == 0:
-            _exit_after(partial(serve, listener, programs))
+            _exit_after(partial(serve, listener, main))
         listener.close()  # else a client would wait for a server that has ended
         os.environ[ADDRESS] = address
         try:
@@ -98,7 +87,7 @@ def run_beside(call: Callable[[], int], programs: Programs) -> int:
             os.waitpid(server, 0)
 
 
-def serve(listener: socket.socket, programs: Programs) -> None:
+def serve(listener: socket.socket, main: Main) -> None:
     """Import the heavy libraries, then fork for every client."""
     from pipeline.networks.device import choose_backend, without_notices  # not at import: `ask` must start fast
 
@@ -119,11 +108,11 @@ def serve(listener: socket.socket, programs: Programs) -> None:
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _exit_after(partial(_watch, connection, programs))
+            _exit_after(partial(_watch, connection, main))
         connection.close()
 
 
-def _watch(connection: socket.socket, programs: Programs) -> None:
+def _watch(connection: socket.socket, main: Main) -> None:
     """Fork the cell, answer with its exit code, and end it when the client is gone."""
     head, streams, _, _ = socket.recv_fds(connection, SIZE, 3)
     request = json.loads(_receive(connection, int.from_bytes(head, "big")))
@@ -133,7 +122,7 @@ def _watch(connection: socket.socket, programs: Programs) -> None:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
-        _exit_after(partial(_run, request, programs))
+        _exit_after(partial(_run, request, main))
     handle = os.pidfd_open(cell)
     ready, _, _ = select.select([handle, connection.fileno()], [], [])
     if handle not in ready:
@@ -143,12 +132,12 @@ def _watch(connection: socket.socket, programs: Programs) -> None:
         connection.sendall((code if code >= 0 else 128 - code).to_bytes(SIZE, "big"))
 
 
-def _run(request: dict[str, Any], programs: Programs) -> int:
+def _run(request: dict[str, Any], main: Main) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    return programs[request["program"]](request["arguments"])
+    return main(request["arguments"])
 
 
 def _exit_after(call: Callable[[], int | None]) -> None:

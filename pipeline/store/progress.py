@@ -22,7 +22,7 @@ _counts_into: Path | None = None  # where this process's bars count instead of d
 
 
 class CountFile:
-    """The part of tqdm's interface that a loop uses, which writes the count so far to a file, at most twice a second."""
+    """A bar that draws nothing: it writes the count so far to a file, at most twice a second."""
 
     def __init__(self, path: Path):
         self.path, self.written = path, 0.0
@@ -42,9 +42,7 @@ class CountFile:
         self.path.write_text(str(self.count))
 
 
-def progress(
-    iterable: Iterable[Any] | None = None, total: int | None = None, label: str = "", unit: str = "it"
-) -> Any:
+def progress(iterable: Iterable[Any] | None = None, total: int | None = None, label: str = "", unit: str = "it") -> Any:
     """Wrap an iterable, or count with `.update`; refreshed every 15 s in a log, ten times a second in a terminal."""
     if _counts_into is not None:
         return CountFile(_counts_into) if iterable is None else iterable

@@ -17,7 +17,7 @@ from pipeline.arms.spec import sweep
 from pipeline.arms.train import train_arm, train_fold
 from pipeline.runner.workers import prepare_worker
 from pipeline.store.errors import InputError
-from pipeline.store.files import sha256_file, write_npy
+from pipeline.store.files import sha256_file
 from pipeline.store.outs import KeptPaths, TrainedPaths
 
 FOLDS = (0, 1, 2)

@@ -24,7 +24,7 @@ from pipeline.runner import warm
 warm.HEAVY = ("json",)
 write_pid = lambda: Path("server.pid").write_text(str(os.getpid()))
 {}
-sys.exit(warm.run_beside(lambda: subprocess.run(sys.argv[1:]).returncode, {warm.PIPELINE: main}))
+sys.exit(warm.run_beside(lambda: subprocess.run(sys.argv[1:]).returncode, main))
 """
 
 

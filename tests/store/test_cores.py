@@ -71,10 +71,9 @@ def test_a_cell_uses_the_core_that_is_held_for_it(tokens, repository, monkeypatc
 
 def test_a_core_of_another_cell_can_be_taken_when_that_cell_has_ended(tokens, monkeypatch):
     monkeypatch.setenv(cores.OWN, "core0")
-    with cores.hold_one([tokens[0]]), cores.one_core(), cores.one_core():
-        with pytest.raises(TimeoutError), time_limit():
-            with cores.one_core():
-                pass
+    with cores.hold_one([tokens[0]]), cores.one_core(), cores.one_core(), pytest.raises(TimeoutError), time_limit():
+        with cores.one_core():
+            pass
 
 
 class time_limit:

@@ -156,7 +156,7 @@ def write_dataset(folder: Path, table: pd.DataFrame) -> None:
         write_parquet(files.manifest, table)
         write_csv(files.quarantine, pd.DataFrame({"name": ["broken.png"], "reason": ["cut"]}))
         card = {"title": "Toys <b>", "licence": "CC0-1.0", "citation": "none", "group_is_proxy": None}
-        write_json(files.card, card | {"near_duplicate_distance": None})
+        write_json(files.card, card | {"near_duplicate_distance": None, "image_size": SIZE})
 
 
 def write_backbone(path: Path) -> str:

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.covariance import ledoit_wolf
-from threadpoolctl import threadpool_limits
 
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Adapted, Adapter, Images, Source
@@ -44,22 +43,20 @@ def shrunk_covariance(features: np.ndarray) -> np.ndarray:
 
 
 def prepare(source: Source, settings: Adapt) -> Adapter:
-    """Recolour the source's features for a target and fit a new head; one thread, as in `fit_linear`."""
+    """Recolour the source's features for a target and fit a new head."""
     train, held_out = source.train, source.validation
     own = train.features.astype("float64")
-    with threadpool_limits(1):
-        covariance = shrunk_covariance(own)
+    covariance = shrunk_covariance(own)
 
     def adapt(target: Images, strength: float, seed: int) -> Adapted:
         other = target.features.astype("float64")
-        with threadpool_limits(1):
-            matrix = recolouring(covariance, shrunk_covariance(other))
+        matrix = recolouring(covariance, shrunk_covariance(other))
 
-            def recoloured(features: np.ndarray) -> np.ndarray:
-                moved: np.ndarray = (features - own.mean(0)) @ matrix + other.mean(0)
-                return moved
+        def recoloured(features: np.ndarray) -> np.ndarray:
+            moved: np.ndarray = (features - own.mean(0)) @ matrix + other.mean(0)
+            return moved
 
-            head = fit_linear(*(replace(part, features=recoloured(part.features)) for part in (train, held_out)))
+        head = fit_linear(*(replace(part, features=recoloured(part.features)) for part in (train, held_out)))
         cost = flops(own.shape[1], len(own) + len(other)) / GIGA
         return Adapted(lambda images: images.features, recoloured, head.predict, cost)
 

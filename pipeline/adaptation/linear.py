@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from threadpoolctl import threadpool_limits
 
 from pipeline.adaptation.problem import Labelled, centre_and_spread
 from pipeline.store.probabilities import normalised
@@ -35,17 +34,16 @@ class LinearHead:
 def fit_linear(train: Labelled, validation: Labelled) -> LinearHead:
     """Fit a head for every penalty and keep the one of lowest log loss on the validation part.
 
-    `train` has every class. One thread, so that the order of sums is fixed.
+    `train` has every class.
     """
     mean, spread = centre_and_spread(train.features)
     scaled = (train.features - mean) / spread
     heads = []
-    with threadpool_limits(1):
-        for penalty in PENALTIES:
-            inverse = 1 / (penalty * len(scaled))
-            model = LogisticRegression(C=inverse, tol=TOLERANCE, max_iter=ITERATIONS)
-            heads.append(LinearHead(mean, spread, model.fit(scaled, train.labels, train.weights)))
-        return min(heads, key=lambda head: _loss(head, validation))
+    for penalty in PENALTIES:
+        inverse = 1 / (penalty * len(scaled))
+        model = LogisticRegression(C=inverse, tol=TOLERANCE, max_iter=ITERATIONS)
+        heads.append(LinearHead(mean, spread, model.fit(scaled, train.labels, train.weights)))
+    return min(heads, key=lambda head: _loss(head, validation))
 
 
 def _loss(head: LinearHead, part: Labelled) -> float:

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import importlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
@@ -107,12 +106,11 @@ def _code() -> dict[str, str]:
 
 
 def _machine() -> dict[str, Any]:
-    """What the bits depend on beside this package's code; the number of cores changes the order of sums."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """What the bits depend on beside this package's code; not the number of cores, since a training uses one."""
     backend = keras.backend.backend()
     modules = (keras, importlib.import_module(backend), np, sklearn)
     versions = {module.__name__: module.__version__ for module in modules}
-    return {"backend": backend, "device": device_name(), "cores": cores, "versions": versions}
+    return {"backend": backend, "device": device_name(), "versions": versions}
 
 
 def _sha256_text(value: Any) -> str:

@@ -11,10 +11,10 @@ import keras
 import pandas as pd
 
 from pipeline.arms.networks import Trainee
+from pipeline.arms.parallel import train_and_store
 from pipeline.arms.predictions import predictions_table
 from pipeline.arms.resuming import StoredFold, resume
 from pipeline.arms.spec import FoldResult, FoldSpec, Setting
-from pipeline.arms.workers import train_and_store
 from pipeline.networks.flops import forward_and_backward, spending
 from pipeline.networks.freezing import assert_unmoved, batch_norm_statistics
 from pipeline.networks.fused import copy_state

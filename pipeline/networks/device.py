@@ -44,7 +44,7 @@ def choose_backend() -> None:
 
 
 def one_thread() -> None:
-    """Make this process compute on one core: what uses several runs in several processes (arms/workers.py).
+    """Make this process compute on one core: what uses several runs in several processes (arms/parallel.py).
 
     One thread uses a core better than two share two, and bits do not depend on the number of cores: TensorFlow would
     sum gradients in any order. It takes effect before the backend's first operation only; later (in a test or a

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -61,15 +62,28 @@ PEAK_BYTES: dict[str, Callable[[str], int]] = {
 }
 
 
-def clock(seconds: float, cpu_seconds: float) -> dict[str, Any]:
-    """Seconds, peak memory (MiB, of the process and on a GPU), device and machine of the stage that has just run."""
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of its workers that have ended, so far."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def clock(seconds: float, computed: float, workers: int) -> dict[str, Any]:
+    """Seconds, peak memory (MiB), device and machine of the stage that has just run.
+
+    Args:
+        seconds: of the wall clock. computed: of all cores, see `cpu_seconds`.
+        workers: trainings at once.
+    """
     import keras
 
     device = device_name()
+    used = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "seconds": round(seconds, 3),
-        "cpu_seconds": round(cpu_seconds, 3),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),  # KiB on Linux
+        "cpu_seconds": round(computed, 3),
+        "workers": workers,
+        "peak_memory_mb": round(max(used) / 1024, 1),  # of the largest process; KiB on Linux
         "peak_gpu_memory_mb": gpu_memory_mb(device),
         "device": device,
         "idle_gpus": idle_gpus(device),

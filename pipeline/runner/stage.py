@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
+import joblib
+from threadpoolctl import threadpool_limits
+
 from pipeline.config.loading import load_params
 from pipeline.config.params import Params
 from pipeline.networks.device import use_device
-from pipeline.runner.clock import clock
+from pipeline.runner.clock import clock, cpu_seconds
 from pipeline.runner.declaration import Cell, all_cells, find_cell, read_stages
 from pipeline.runner.parent import die_with_parent
 from pipeline.runner.system_faults import memory_setting, system_faults
@@ -49,13 +52,13 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
         use_device(params.run.device)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
     at_once = parallel_trainings(params.run.workers) if cell.uses_device else nullcontext()
-    with locked(paths.lock(cell.stage, cell.name)), at_once:
-        start = time.perf_counter(), time.process_time()
+    with locked(paths.lock(cell.stage, cell.name)), at_once, threadpool_limits(1):  # BLAS: a cell is for one core
+        start = time.perf_counter(), cpu_seconds()
         line = module.run(params.slice(cell.params), paths, cell.name)
-        seconds, cpu_seconds = time.perf_counter() - start[0], time.process_time() - start[1]
+        seconds, computed = time.perf_counter() - start[0], cpu_seconds() - start[1]
         took = f"{seconds:.1f} s"
         if cell.uses_device:
-            times = clock(seconds, cpu_seconds)
+            times = clock(seconds, computed, joblib.effective_n_jobs(None))
             took += f" on {times['device']}"
             if idle := times["idle_gpus"]:
                 took += f"; {IDLE.format(', '.join(idle))}"

@@ -14,6 +14,7 @@ from pathlib import Path
 FOLDER = "TRANSFER_VERDICT_CORES"  # environment: the folder of the tokens; unset: a process may use all cores
 OWN = "TRANSFER_VERDICT_CORE"  # environment: the token that is held for this process and its workers
 POLL = 0.05  # seconds between two tries
+MANY = 2**31
 
 
 def make_tokens(folder: Path, count: int) -> list[Path]:
@@ -42,6 +43,21 @@ def one_core() -> Iterator[None]:
     tokens = [inner(token) if token.name == own else token for token in tokens]
     with hold_one(tokens):
         yield
+
+
+def free_cores() -> int:
+    """How many cores of the run nobody holds now; many where processes do not share cores."""
+    folder = os.environ.get(FOLDER)
+    return MANY if folder is None else sum(_is_free(token) for token in Path(folder).iterdir() if not token.suffix)
+
+
+def _is_free(token: Path) -> bool:
+    with token.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 @contextmanager

@@ -1,134 +1,155 @@
-"""Independent cells run at the same time, each after those that it reads from; DVC has the last word."""
+"""Independent stages run at the same time, each after those that it reads from; DVC ends up where it would alone."""
 
+import os
 import shutil
 import subprocess
 import sys
 import time
-from threading import Lock
 
 import pytest
-from every_stage import ROOT, raw_params
 
-from pipeline.config.loading import check_params
 from pipeline.runner import reproduce
-from pipeline.runner.declaration import Cell, all_cells, read_stages
 
-CELLS = list(all_cells(read_stages(ROOT / "dvc.yaml"), check_params(raw_params())))
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="stages run one after another here")
 DIAMOND = {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}, "alone": set()}
 
 
-def cell(name, deps=(), outs=()):
-    return Cell("stage", name, (), tuple(deps), tuple(outs))
-
-
 @pytest.fixture
-def record(monkeypatch):
-    """Run nothing; record what was running when each cell began. `fails`: exit codes by cell."""
-    begun, running, lock, fails = {}, set(), Lock(), {}
+def record(tmp_path):
+    """A `run` that notes when a stage began and ended; those in `fails` fail. `spans`: name -> both."""
 
-    def run_cell(name, tokens, flags):
-        with lock:
-            begun[name] = set(running)
-            running.add(name)
-        time.sleep(0.05)
-        with lock:
-            running.discard(name)
-        return fails.get(name, 0)
+    class Record:
+        fails = ()
 
-    monkeypatch.setattr(reproduce, "run_cell", run_cell)
-    record.begun, record.fails = begun, fails
-    return record
+        def run(self, name):
+            begun = time.monotonic()
+            time.sleep(1.0 if name == "slow" else 0.1)
+            (tmp_path / name).write_text(f"{begun} {time.monotonic()}")
+            if name in self.fails:
+                sys.exit(7)
 
+        @property
+        def spans(self):
+            spans = {file.name: tuple(map(float, file.read_text().split())) for file in tmp_path.iterdir()}
+            return dict(sorted(spans.items(), key=lambda item: item[1]))
 
-def test_a_cell_waits_for_what_it_reads(record):
-    assert reproduce.run_all(DIAMOND, set(DIAMOND), 4, []) == 0
-    assert list(record.begun)[-1] == "d" and set(record.begun) == set(DIAMOND)
-    assert "b" in record.begun["c"] or "c" in record.begun["b"]
+    return Record()
 
 
-def test_no_more_cells_run_than_workers(record):
-    reproduce.run_all({str(n): set() for n in range(9)}, {str(n) for n in range(9)}, 3, [])
-    assert max(len(others) for others in record.begun.values()) == 2
+def test_a_stage_waits_for_what_it_reads(record):
+    assert reproduce.run_all(DIAMOND, set(DIAMOND), 2, record.run) == 0
+    spans = record.spans
+    assert set(spans) == set(DIAMOND)
+    assert all(spans[name][0] >= spans[read][1] for name, needed in DIAMOND.items() for read in needed)
 
 
-def test_what_most_waits_for_begins_first(record):
-    reproduce.run_all(DIAMOND, set(DIAMOND), 1, [])
-    assert list(record.begun)[0] == "a"
+def test_as_many_run_at_once_as_there_are_workers(record):
+    names = [str(number) for number in range(9)]
+    reproduce.run_all({name: set() for name in names}, set(names), 3, record.run)
+    spans = record.spans.values()
+    at_once = [sum(begun <= moment < ended for begun, ended in spans) for moment, _ in spans]
+    assert max(at_once) == 3
+
+
+def test_the_longest_chain_begins_first(record):
+    reproduce.run_all(DIAMOND, set(DIAMOND), 1, record.run)
+    assert next(iter(record.spans)) == "a"
 
 
 def test_after_a_failure_nothing_more_begins(record):
-    record.fails["a"] = 2
-    assert reproduce.run_all({"a": set(), "b": {"a"}, "c": set()}, {"a", "b", "c"}, 1, []) == 2
-    assert list(record.begun) == ["a"]
+    record.fails = ("a",)
+    assert reproduce.run_all({"a": set(), "b": {"a"}, "c": set()}, {"a", "b", "c"}, 1, record.run) == 7
+    assert list(record.spans) == ["a"]
 
 
-def test_only_stale_cells_run(record):
-    assert reproduce.run_all(DIAMOND, {"c", "d"}, 2, []) == 0
-    assert list(record.begun) == ["c", "d"]
-    assert reproduce.run_all(DIAMOND, set(), 2, []) == 0
+def test_what_runs_beside_a_failure_is_waited_for(record):
+    record.fails = ("a",)
+    graph = {"a": set(), "slow": set(), "after": {"slow"}}
+    assert reproduce.run_all(graph, set(graph), 2, record.run) == 7
+    assert set(record.spans) == {"a", "slow"}
 
 
-def test_what_reads_a_changed_cell_is_stale():
-    assert reproduce.with_consumers(DIAMOND, ["b"]) == {"b", "d"}
-    assert reproduce.with_consumers(DIAMOND, ["nowhere"]) == set()
+def test_only_stale_stages_run(record):
+    assert reproduce.run_all(DIAMOND, {"c", "d"}, 2, record.run) == 0
+    assert list(record.spans) == ["c", "d"]
 
 
-def test_a_cell_reads_from_the_writers_of_its_deps():
-    cells = [
-        cell("w", outs=["data/x"]),
-        cell("inside", deps=["data/x/file.json"]),
-        cell("around", deps=["data"]),
-        cell("beside", deps=["data/xy"]),
-    ]
-    found = reproduce.producers(cells)
-    assert found == {
-        "stage@w": set(), "stage@inside": {"stage@w"}, "stage@around": {"stage@w"}, "stage@beside": set()
-    }  # fmt: skip
+def test_what_reads_from_a_stale_stage_is_stale():
+    assert reproduce.with_readers(DIAMOND, ["b"]) == {"b", "d"}
+    assert reproduce.with_readers(DIAMOND, ["nowhere"]) == set()
 
 
-def test_the_graph_is_that_of_dvc(dvc_edges):
-    """Of the pipeline with an entry in every section."""
-    assert reproduce.producers(CELLS) == dvc_edges
+def test_steps_to_the_end_are_those_of_the_longest_chain():
+    graph = {"a": set(), "b": {"a"}, "c": {"b"}, "d": {"a", "c"}}
+    assert reproduce.steps_to_the_end(graph) == {"a": 3, "b": 2, "c": 1, "d": 0}
 
 
-@pytest.fixture
-def dvc_edges(tmp_path, monkeypatch):
-    from dvc.repo import Repo
-    from dvc.utils.serialize import dump_yaml
-
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    dump_yaml(tmp_path / "params.yaml", raw_params())
-    monkeypatch.chdir(tmp_path)
-    graph = Repo.init(tmp_path, no_scm=True).index.graph
-    return {stage.addressing: {needed.addressing for needed in graph.successors(stage)} for stage in graph}
-
+# ---- under DVC -------------------------------------------------------------------------------------------------------
 
 DVC_YAML = """
 stages:
-  first: {cmd: "sleep 1; echo 1 > first; echo x >> log", outs: [first]}
-  second: {cmd: "sleep 1; echo 2 > second; echo x >> log", outs: [second]}
-  third: {cmd: "cat first second > third; echo x >> log", deps: [first, second], outs: [third]}
+  first: {cmd: "sleep 1 && cp word first && echo x >> log", deps: [word], outs: [first]}
+  second: {cmd: "sleep 1 && echo 2 > second && echo x >> log", outs: [second]}
+  third: {cmd: "cat first second > third && echo x >> log", deps: [first, second], outs: [third]}
 """
-CODE = """
-import sys
-from pipeline.runner.declaration import Cell
-from pipeline.runner.reproduce import reproduce
-cells = [Cell("first", "", (), (), ("first",)), Cell("second", "", (), (), ("second",)),
-         Cell("third", "", (), ("first", "second"), ("third",))]
-sys.exit(reproduce(cells, int(sys.argv[1])))
-"""
+CODE = "import sys; from pipeline.runner.reproduce import reproduce; sys.exit(reproduce(*map(int, sys.argv[1:])))"
+
+
+@pytest.fixture
+def workspace(tmp_path, repository):
+    """A small pipeline, and a function that reproduces it: (workers, force, run_cache) -> the finished process."""
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.yaml").write_text(DVC_YAML)
+    (tmp_path / "word").write_text("1\n")
+
+    def run(*arguments):
+        command = [sys.executable, "-c", CODE, *map(str, arguments)]
+        environment = os.environ | {"PYTHONPATH": str(repository)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+
+    return tmp_path, run
+
+
+def up_to_date(folder):
+    status = [sys.executable, "-m", "dvc", "status"]
+    return "up to date" in subprocess.run(status, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_dvc_ends_up_where_it_would_alone(tmp_path, repository, workers):
-    import os
+def test_dvc_ends_up_where_it_would_alone(workspace, workers, tmp_path_factory):
+    folder, run = workspace
+    assert run(workers).returncode == 0 and run(workers).returncode == 0
+    assert (folder / "third").read_text() == "1\n2\n"
+    assert (folder / "log").read_text().count("x") == 3
+    assert up_to_date(folder)
+    alone = tmp_path_factory.mktemp("alone") / "copy"
+    shutil.copytree(folder, alone)
+    shutil.rmtree(alone / ".dvc" / "cache")
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", "-f"], cwd=alone, check=True)
+    locks = [sorted((place / "dvc.lock").read_text().splitlines()) for place in (alone, folder)]
+    assert locks[0] == locks[1]
 
-    environment = os.environ | {"PYTHONPATH": str(repository)}
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True)
-    (tmp_path / "dvc.yaml").write_text(DVC_YAML)
-    for _ in range(2):
-        subprocess.run([sys.executable, "-c", CODE, str(workers)], cwd=tmp_path, env=environment, check=True)
-    assert (tmp_path / "third").read_text() == "1\n2\n"
-    assert (tmp_path / "log").read_text().count("x") == 3
-    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=tmp_path, capture_output=True, text=True)
-    assert "up to date" in status.stdout
+
+def test_an_earlier_result_comes_from_the_run_cache(workspace):
+    folder, run = workspace
+    for word in ("1\n", "other\n", "1\n"):
+        (folder / "word").write_text(word)
+        assert run(2).returncode == 0
+        assert (folder / "third").read_text() == f"{word}2\n"
+    assert (folder / "log").read_text().count("x") == 3 + 2
+    assert run(2, 0, 0).returncode == 0 and (folder / "log").read_text().count("x") == 5
+    assert run(2, 1, 0).returncode == 0 and (folder / "log").read_text().count("x") == 8
+
+
+def test_a_stage_that_fails_is_told_and_its_readers_do_not_run(workspace):
+    folder, run = workspace
+    (folder / "word").unlink()
+    (folder / "word").mkdir()  # cp refuses a folder
+    done = run(2)
+    assert done.returncode == reproduce.FAILED
+    assert "ERROR: failed to reproduce 'first'" in done.stderr and "Traceback" not in done.stderr
+    assert not (folder / "third").exists()
+    (folder / "word").rmdir()
+    (folder / "word").write_text("1\n")
+    assert run(2).returncode == 0 and up_to_date(folder)
+    assert (folder / "log").read_text().count("x") == 3  # the second stage was kept

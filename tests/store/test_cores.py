@@ -69,27 +69,16 @@ def test_a_cell_uses_the_core_that_is_held_for_it(tokens, repository, monkeypatc
         own.kill()
 
 
-def test_a_core_of_another_cell_can_be_taken_when_that_cell_has_ended(tokens, monkeypatch):
+def test_free_cores_are_those_that_nobody_holds(tokens, monkeypatch):
+    assert cores.free_cores() == 2
+    with cores.hold_one(tokens):
+        assert cores.free_cores() == 1
+    monkeypatch.delenv(cores.FOLDER)
+    assert cores.free_cores() == cores.MANY
+
+
+def test_no_more_than_all_cores_are_held(tokens, monkeypatch):
     monkeypatch.setenv(cores.OWN, "core0")
-    with cores.hold_one([tokens[0]]), cores.one_core(), cores.one_core(), pytest.raises(TimeoutError), time_limit():
-        with cores.one_core():
-            pass
-
-
-class time_limit:
-    """Raise TimeoutError in the block after half a second."""
-
-    def __enter__(self):
-        import signal
-
-        def late(*_):
-            raise TimeoutError
-
-        self.before = signal.signal(signal.SIGALRM, late)
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
-
-    def __exit__(self, *_):
-        import signal
-
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self.before)
+    monkeypatch.setattr(cores.time, "sleep", lambda _: pytest.fail("waits"))
+    with cores.hold_one([tokens[0]]), cores.one_core(), cores.one_core(), pytest.raises(pytest.fail.Exception):
+        cores.one_core().__enter__()

@@ -1,7 +1,10 @@
 """Trainings in worker processes: the same bytes as in this one, one bar, and one message where a worker dies."""
 
 import os
+import pickle
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 import tiny_world
 import toy_fold
 
-from pipeline.arms import workers
+from pipeline.arms import parallel
 from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.resuming import resume
 from pipeline.arms.spec import sweep
@@ -21,6 +24,19 @@ from pipeline.store.files import sha256_file
 from pipeline.store.outs import KeptPaths, TrainedPaths
 
 FOLDS = (0, 1, 2)
+# the same trainings one after another in a process that is set up as the runner does
+ALONE = """
+import pickle, sys
+from pathlib import Path
+from pipeline.networks.device import use_device
+use_device("cpu")
+from pipeline.arms.train import train_arm
+from pipeline.store.outs import KeptPaths, TrainedPaths
+folder = Path(sys.argv[1])
+specs = pickle.loads((folder / "specs").read_bytes())
+out, kept = TrainedPaths(folder / "one" / "out"), KeptPaths(folder / "one" / "kept")
+train_arm(specs, "scratch", out, kept, {"target": "cells"})
+"""
 
 
 @pytest.fixture
@@ -40,7 +56,7 @@ def specs(tmp_path):
 
 @pytest.fixture
 def two_workers(monkeypatch):
-    monkeypatch.setattr(workers, "LEAST_IMAGES", 0)
+    monkeypatch.setattr(parallel, "LEAST_IMAGES", 0)
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1, initializer=prepare_worker):
         yield
 
@@ -48,7 +64,11 @@ def two_workers(monkeypatch):
 def arm(specs, folder, call=train_fold):
     out = TrainedPaths(folder / "out")
     train_arm(specs, "scratch", out, KeptPaths(folder / "kept"), {"target": "cells"}, call=call)
-    return {path.relative_to(folder): sha256_file(path) for path in out.folder.rglob("*") if path.is_file()}
+    return digests(folder)
+
+
+def digests(folder):
+    return {path.relative_to(folder): sha256_file(path) for path in (folder / "out").rglob("*") if path.is_file()}
 
 
 def pid_of(spec):
@@ -66,25 +86,35 @@ def refuse(spec):
     raise InputError(f"fold {spec.fold} is refused")
 
 
-def test_any_number_of_workers_gives_the_same_bytes(tmp_path, specs, two_workers):
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, repository, specs, two_workers):
     together = arm(specs, tmp_path / "two", pid_of)
     pids = {(specs[0].inputs.parent / f"pid{fold}").read_text() for fold in FOLDS}
     assert str(os.getpid()) not in pids
-    with joblib.parallel_config(n_jobs=1):
-        assert arm(specs, tmp_path / "one") == together
     assert len(together) == 3 + 4 + 2  # networks, tables, facts and the seal
+    (tmp_path / "specs").write_bytes(pickle.dumps(specs))
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    subprocess.run([sys.executable, "-c", ALONE, str(tmp_path)], env=environment, check=True, timeout=120)
+    assert digests(tmp_path / "one") == together
 
 
 def test_a_small_arm_stays_in_this_process(tmp_path, specs, two_workers, monkeypatch):
-    monkeypatch.setattr(workers, "LEAST_IMAGES", 10**9)
+    monkeypatch.setattr(parallel, "LEAST_IMAGES", 10**9)
     arm(specs, tmp_path, pid_of)
     assert (specs[0].inputs.parent / "pid0").read_text() == str(os.getpid())
 
 
 def test_without_a_configuration_an_arm_stays_in_this_process(tmp_path, specs, monkeypatch):
-    monkeypatch.setattr(workers, "LEAST_IMAGES", 0)
+    monkeypatch.setattr(parallel, "LEAST_IMAGES", 0)
     arm(specs, tmp_path, pid_of)
     assert (specs[0].inputs.parent / "pid0").read_text() == str(os.getpid())
+
+
+def test_an_arm_stays_in_this_process_while_other_cells_use_all_cores(tmp_path, specs, two_workers, monkeypatch):
+    free = iter([0, 5])
+    monkeypatch.setattr(parallel, "free_cores", lambda: next(free))
+    arm(specs, tmp_path, pid_of)
+    pids = [(specs[0].inputs.parent / f"pid{fold}").read_text() == str(os.getpid()) for fold in FOLDS]
+    assert pids == [True, False, False]
 
 
 def test_a_worker_that_dies_is_one_message_and_finished_trainings_are_kept(tmp_path, specs, two_workers):
@@ -103,7 +133,7 @@ def test_a_fault_of_the_user_in_a_worker_is_its_own_message(tmp_path, specs, two
 
 
 def test_planned_images_are_those_that_are_seen(tmp_path, specs):
-    planned = workers.planned_images(specs[0])
+    planned = parallel.planned_images(specs[0])
     result = train_fold(specs[0])
     assert result.cost["images_seen"] == planned
     assert len(resume(KeptPaths(tmp_path / "kept"), specs)) == len(FOLDS)

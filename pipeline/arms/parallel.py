@@ -1,0 +1,92 @@
+"""Run the trainings of an arm, as many at once as joblib's ambient configuration says, each on one thread.
+
+One training on one thread uses a core better than one on several: EfficientNet-Lite0 takes 12.6 ms of a core an image
+alone, 20 ms on two threads. So an arm on n cores is n trainings at once, and results do not depend on n.
+
+The runner sets the configuration from `run.workers`; without one, or while other cells use all cores, trainings run in
+this process one after another.
+"""
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+from joblib.externals.loky import get_reusable_executor
+
+from pipeline.arms.resuming import StoredFold
+from pipeline.arms.spec import FoldResult, FoldSpec
+from pipeline.store.cores import free_cores, one_core
+from pipeline.store.errors import InputError
+from pipeline.store.files import read_parquet
+from pipeline.store.progress import counting_into, one_bar
+from pipeline.training.batches import epoch_shape
+
+# Images to train on, all epochs of all trainings together, from which on workers pay: a worker imports Keras and traces
+# the network, about ten seconds.
+LEAST_IMAGES = 10_000
+
+Call = Callable[[FoldSpec], FoldResult]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One training: what trains it, the file in which its images are counted, and how many are planned."""
+
+    call: Call
+    fold: StoredFold
+    count: Path
+    planned: int
+
+    def run(self) -> None:
+        with one_core(), counting_into(self.count):
+            self.fold.store(self.call(self.fold.spec))
+        self.count.write_text(str(self.planned))  # a training that stopped early is done too
+
+
+def train_and_store(folds: list[StoredFold], call: Call, label: str) -> None:
+    """Train folds and store their results, with one progress bar.
+
+    Args:
+        call: trains one fold.
+        label: of the bar.
+
+    Raises:
+        InputError: a training's own, or a worker process was killed.
+    """
+    planned = [planned_images(fold.spec) for fold in folds]
+    with tempfile.TemporaryDirectory(prefix="progress-") as folder:
+        counts = [Path(folder, str(number)) for number in range(len(folds))]
+        tasks = [_Task(call, *each) for each in zip(folds, counts, planned, strict=True)]
+        with one_bar(counts, sum(planned), label, "image"):
+            while tasks and workers_for(tasks) == 1:
+                tasks.pop(0).run()
+            if tasks:
+                _run_in_workers(tasks, label)
+
+
+def workers_for(tasks: list[_Task]) -> int:
+    """How many workers these trainings are worth now: 1, which is this process, where other cells use all cores."""
+    images = sum(task.planned for task in tasks if task.fold.spec.kind != "features")  # a head trains in seconds
+    return min(joblib.effective_n_jobs(None), len(tasks), 1 + free_cores()) if images >= LEAST_IMAGES else 1
+
+
+def _run_in_workers(tasks: list[_Task], label: str) -> None:
+    workers = min(joblib.effective_n_jobs(None), len(tasks))
+    try:
+        joblib.Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(joblib.delayed(task.run)() for task in tasks)
+        get_reusable_executor().shutdown()  # the time and memory of its workers count once they have ended
+    except BrokenExecutor:
+        raise InputError(
+            f"{label}: a worker process ended, most likely killed for lack of memory. Finished trainings are kept. "
+            f"Set `run.workers` below {workers}, or close what else uses memory, and run again."
+        ) from None
+
+
+def planned_images(spec: FoldSpec) -> int:
+    """The images that a training sees, repeated ones included, if nothing stops it early."""
+    roles = read_parquet(spec.examples)[f"role_{spec.fold}"]
+    shape = epoch_shape(int((roles == "train").sum()), spec.plan.batch_size, spec.plan.min_steps)
+    return len(spec.settings) * spec.plan.epochs * shape.steps * shape.size

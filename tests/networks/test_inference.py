@@ -1,0 +1,68 @@
+"""A network as a function with constant weights: the features of Keras' `predict`, in any number of threads."""
+
+import joblib
+import keras
+import numpy as np
+import pytest
+import tiny_world
+
+from pipeline.networks.architectures import build_backbone
+from pipeline.networks.inference import predictor
+from pipeline.networks.saving import load_model
+from pipeline.training.batches import predict, predict_in_threads
+from pipeline.training.pooled import pooling
+
+IMAGES = 150  # two batches and a part
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A network whose moving statistics are not the initial ones."""
+    path = tmp_path_factory.mktemp("tiny") / "own.keras"
+    tiny_world.write_backbone(path)
+    return pooling(load_model(path))
+
+
+def pixels(images, size):
+    return np.random.default_rng(0).uniform(0, 255, (images, size, size, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("architecture", ["efficientnet_lite0", "cifar_resnet8"])
+def test_outputs_are_those_of_predict(architecture):
+    network = pooling(build_backbone(architecture, 64, 1, None))
+    rng = np.random.default_rng(1)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.7, 1.3, weight.shape) for weight in layer.get_weights()])
+    images = pixels(4, 64)
+    expected = network.predict_on_batch(images)
+    np.testing.assert_allclose(predictor(network)(images), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_weights_are_those_of_the_moment(tiny):
+    images = pixels(3, tiny_world.SIZE)
+    before = predictor(tiny)
+    expected = before(images)
+    weights = tiny.get_weights()
+    try:
+        tiny.set_weights([weight * 1.5 for weight in weights])
+        np.testing.assert_array_equal(before(images), expected)
+        assert np.abs(predictor(tiny)(images) - expected).max() > 0.1
+    finally:
+        tiny.set_weights(weights)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_any_number_of_threads_gives_the_same_bytes_in_order(tiny, threads):
+    images, call = pixels(IMAGES, tiny_world.SIZE), predictor(tiny)
+
+    def load(positions, views):
+        assert not views.any()
+        return images[positions]
+
+    positions = np.random.default_rng(2).permutation(IMAGES)
+    expected = np.concatenate(list(predict(call, load, positions)))
+    with joblib.parallel_config(n_jobs=threads):
+        found = np.concatenate(list(predict_in_threads(call, load, positions)))
+    assert found.tobytes() == expected.tobytes()
+    np.testing.assert_allclose(found, tiny.predict(images[positions], verbose=0), rtol=0, atol=1e-4)

@@ -1,7 +1,7 @@
 """Training speed: fused layers and one thread a training, against plain Keras and plain PyTorch.
 
     python -m benchmarks.engine               # about 15 minutes on two cores
-    pip install torch timm                    # for the column of PyTorch, left out without them
+    pip install torch                         # for the column of PyTorch, left out without it
 
 Measures images/s of a training step in batches of 32 at 80 pixels: EfficientNet-Lite0 in all layers, ResNet-8 in all
 layers, and the top 6 blocks of Lite0 from activations that were cached. In each of several rounds every way is measured
@@ -9,6 +9,7 @@ once, so that ratios are of the same minutes. Writes engine.md. Run it on a mach
 """
 
 import argparse
+import importlib.util
 import os
 import platform
 import statistics
@@ -70,33 +71,21 @@ def keras_step(row: str, kernels: str, threads: int) -> Step:
 
 def torch_step(row: str, threads: int) -> Step:
     """The same step in plain PyTorch."""
-    import timm
     import torch
 
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    if row == "resnet8":
-        network = torch_resnet8()
-        shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
-    else:
-        network = timm.create_model("tf_efficientnet_lite0", num_classes=CLASSES)
-        shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
-    if row == "top":  # the last block of stage 5, stages 6 and 7 and the top: six blocks
-        blocks = [network.blocks[4][-1], *network.blocks[5], network.blocks[6]]
-        tail = [network.conv_head, network.bn2, network.global_pool, network.classifier]
-        network, shape = torch.nn.Sequential(*blocks[-5:], *tail), (5, 5, 112)
-        for module in network.modules():  # batch norm frozen, as in the pipeline's fine-tuning
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.requires_grad_(False)
+    network = torch_resnet8() if row == "resnet8" else torch_lite0(top_blocks=6 if row == "top" else None)
     network.train()
-    if row == "top":
+    if row == "top":  # batch norm frozen, as in the pipeline's fine-tuning
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
+                module.requires_grad_(False)
                 module.eval()
     network = network.to(memory_format=torch.channels_last)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, 1e-3, weight_decay=1e-4)
-    inputs, labels = data(shape)
+    inputs, labels = data((5, 5, 112) if row == "top" else (IMAGE_SIZE, IMAGE_SIZE, 3))
     images = torch.from_numpy(inputs).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     truth = torch.from_numpy(labels)
 
@@ -110,13 +99,46 @@ def torch_step(row: str, threads: int) -> Step:
     return step
 
 
+def torch_lite0(top_blocks: int | None) -> Any:
+    """EfficientNet-Lite0 as networks/efficientnet_lite.py builds it, or its last blocks, the top included."""
+    from torch import nn
+
+    from pipeline.networks.efficientnet_lite import LITE0, STEM_FILTERS, TOP_FILTERS
+
+    def convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> list[nn.Module]:
+        convolved = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        return [convolved, nn.BatchNorm2d(outputs, eps=1e-3)]
+
+    class Block(nn.Module):
+        def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expand: int):
+            super().__init__()
+            wide = inputs * expand
+            layers = [*convolution(inputs, wide, 1, 1), nn.ReLU6()] if expand > 1 else []
+            layers += [*convolution(wide, wide, kernel, stride, wide), nn.ReLU6(), *convolution(wide, outputs, 1, 1)]
+            self.layers, self.added = nn.Sequential(*layers), stride == 1 and inputs == outputs
+
+        def forward(self, x: Any) -> Any:
+            return x + self.layers(x) if self.added else self.layers(x)
+
+    blocks: list[Any] = [nn.Sequential(*convolution(3, STEM_FILTERS, 3, 2), nn.ReLU6())]
+    filters = STEM_FILTERS
+    for stage in LITE0:
+        for repeat in range(stage.repeats):
+            stride = stage.stride if repeat == 0 else 1
+            blocks.append(Block(filters, stage.filters, stage.kernel, stride, stage.expand))
+            filters = stage.filters
+    blocks.append(nn.Sequential(*convolution(filters, TOP_FILTERS, 1, 1), nn.ReLU6()))
+    tail = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(TOP_FILTERS, CLASSES))
+    return nn.Sequential(*(blocks if top_blocks is None else blocks[-top_blocks:]), *tail)
+
+
 def torch_resnet8() -> Any:
     """ResNet-8 as networks/cifar_resnet.py builds it."""
     from torch import nn
 
     def convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
-        padding = kernel // 2
-        return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outputs))
+        convolved = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        return nn.Sequential(convolved, nn.BatchNorm2d(outputs))
 
     class Residual(nn.Module):
         def __init__(self, inputs: int, outputs: int, stride: int):
@@ -204,13 +226,7 @@ def main() -> None:
     if given.measure:
         measure_here(*given.measure, given.seconds)
         return
-    try:
-        import timm  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError:
-        ways = [way for way in WAYS if way != "torch"]
-    else:
-        ways = list(WAYS)
+    ways = [way for way in WAYS if way != "torch" or importlib.util.find_spec("torch")]
     rates: dict[tuple[str, str], list[float]] = {}
     for number in range(given.rounds):
         for row in given.rows:

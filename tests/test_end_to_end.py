@@ -59,23 +59,17 @@ def workspace(params_file, tmp_path_factory):
     return folder
 
 
-def dvc_repro(workspace, *arguments):
+def run(workspace, *command):
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": "."}
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", "warm", sys.executable, "-m", "dvc", "repro", *arguments],
-        cwd=workspace,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", *command]
+    return subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
 
 
-def repro(workspace, *arguments):
-    """Run `dvc repro` and return the addresses of the stages that it ran."""
-    done = dvc_repro(workspace, *arguments)
+def repro(workspace):
+    """Run all stale stages, and return the addresses of those that ran: each ends with a line and its seconds."""
+    done = run(workspace, "pipeline", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return {match[1] for match in re.finditer(r"Running stage '([^']+)'", done.stdout)}
+    return {match[1] for match in re.finditer(r"(?m)^(\w+(?:@[\w-]+)?): .* \[[\d.]+ s", done.stdout)}
 
 
 def metrics(workspace):
@@ -183,7 +177,7 @@ def test_a_folder_dataset_and_its_questions_are_an_edit_of_params_alone(workspac
 def test_a_source_that_has_seen_the_target_is_refused(workspace):
     with modify_yaml(str(workspace / "params.yaml")) as params:
         params["targets"]["stripes"]["pool"] = None
-    done = dvc_repro(workspace, "extract@labelled-to-stripes")
+    done = run(workspace, "dvc", "repro", "extract@labelled-to-stripes")
     assert done.returncode != 0
     assert "has seen what target 'stripes' tests: 80 of its 160 images" in " ".join(done.stderr.split())
     with modify_yaml(str(workspace / "params.yaml")) as params:

@@ -96,7 +96,7 @@ def test_the_check_finds_no_fault(clone):
 
 
 def test_a_run_answers_this_question_alone(clone):
-    run(clone, "python", "-m", "pipeline", "warm", "dvc", "repro")
+    run(clone, "python", "-m", "pipeline", "repro")
     metrics = json.loads((clone / "reports" / "metrics.json").read_text(encoding="utf-8"))
     assert set(metrics) == {"random-to-stripes", "run"}
     assert metrics["random-to-stripes"]["label"] in ("positive", "negative")
@@ -104,7 +104,7 @@ def test_a_run_answers_this_question_alone(clone):
     assert not (clone / "models" / "sources" / "imagenet").exists()
 
 
-@pytest.mark.parametrize("profile", ["smoke", "labels", "paper", "gpu"])
+@pytest.mark.parametrize("profile", ["smoke", "labels", "paper", "resolution", "gpu"])
 def test_a_profile_is_in_order_in_its_workspace(clone, profile):
     into = Path("runs", profile)
     run(clone, "python", "-m", "pipeline", "profile", profile, "--into", str(into))

@@ -24,6 +24,8 @@ from pipeline.store.cores import FOLDER, OWN, hold_one, make_tokens
 from pipeline.store.progress import LINE
 
 FAILED = 255  # the exit code of `dvc repro` where a stage failed
+# rough costs of a stage's instance, 1 for others: baselines train longest, and one that begins last runs alone
+COSTS = {"scratch": 10, "rescale": 10}
 Graph = Mapping[str, set[str]]  # address of a stage (STAGE@NAME) -> the addresses of those that it reads from
 
 
@@ -59,13 +61,13 @@ def reproduce(workers: int, force: bool = False, run_cache: bool = True) -> int:
 def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], None]) -> int:
     """Run stale stages in forks of this process, each after those that it reads from; the first exit code but 0, or 0.
 
-    Of those that are ready the one with the longest chain of stages behind it goes first. After a failure no further
-    stage is started, and those that run are waited for.
+    Of those that are ready the one with the most work up to the end goes first. After a failure no further stage is
+    started, and those that run are waited for.
     """
     fork = multiprocessing.get_context("fork")
     order = TopologicalSorter({name: graph[name] & stale for name in stale})
     order.prepare()
-    urgency = steps_to_the_end(graph)
+    urgency = work_to_the_end(graph)
     ready, running, code = list[str](), dict[Any, tuple[str, Any]](), 0
     try:
         while order.is_active() and not code:
@@ -96,13 +98,15 @@ def with_readers(graph: Graph, names: Iterable[str]) -> set[str]:
     return found
 
 
-def steps_to_the_end(graph: Graph) -> dict[str, int]:
-    """Of every stage, the length of the longest chain of stages that wait for it."""
-    steps = dict.fromkeys(graph, 0)
+def work_to_the_end(graph: Graph) -> dict[str, int]:
+    """Of every stage, the cost of the most costly chain from it to the end of the pipeline."""
+    behind = dict.fromkeys(graph, 0)
+    work = {}
     for name in reversed(list(TopologicalSorter(graph).static_order())):
+        work[name] = behind[name] + COSTS.get(name.partition("@")[0], 1)
         for read in graph[name]:
-            steps[read] = max(steps[read], steps[name] + 1)
-    return steps
+            behind[read] = max(behind[read], work[name])
+    return work
 
 
 def _reproduce_stage(stage: Any, tokens: list[Path], force: bool, run_cache: bool) -> None:

@@ -5,6 +5,7 @@ a client; the cell is a fork of the server with the client's folder, environment
 where the server fails, every cell imports for itself, with the same outputs.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -133,15 +134,19 @@ def _watch(connection: socket.socket, main: Main) -> None:
 
 
 def _run(request: dict[str, Any], main: Main) -> int:
+    atexit._clear()  # those of the server
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    return main(request["arguments"])
+    try:
+        return main(request["arguments"])
+    finally:
+        atexit._run_exitfuncs()  # of the cell: joblib removes the files of its workers
 
 
 def _exit_after(call: Callable[[], int | None]) -> None:
-    """Make a call and end this forked process with its result, without the parent's clean-up handlers."""
+    """Make a call and end this forked process with its result, without the parent's handlers of its end."""
     code = 1
     try:
         code = call() or 0

@@ -51,7 +51,7 @@ def test_as_many_run_at_once_as_there_are_workers(record):
     assert max(at_once) == 3
 
 
-def test_the_longest_chain_begins_first(record):
+def test_what_has_most_work_behind_it_begins_first(record):
     reproduce.run_all(DIAMOND, set(DIAMOND), 1, record.run)
     assert next(iter(record.spans)) == "a"
 
@@ -79,9 +79,10 @@ def test_what_reads_from_a_stale_stage_is_stale():
     assert reproduce.with_readers(DIAMOND, ["nowhere"]) == set()
 
 
-def test_steps_to_the_end_are_those_of_the_longest_chain():
-    graph = {"a": set(), "b": {"a"}, "c": {"b"}, "d": {"a", "c"}}
-    assert reproduce.steps_to_the_end(graph) == {"a": 3, "b": 2, "c": 1, "d": 0}
+def test_work_to_the_end_is_that_of_the_most_costly_chain():
+    graph = {"a": set(), "b": {"a"}, "c": {"b"}, "d": {"a", "c"}, "scratch@x": set(), "e": {"scratch@x", "d"}}
+    work = {"a": 5, "b": 4, "c": 3, "d": 2, "e": 1, "scratch@x": 1 + reproduce.COSTS["scratch"]}
+    assert reproduce.work_to_the_end(graph) == work
 
 
 # ---- under DVC -------------------------------------------------------------------------------------------------------

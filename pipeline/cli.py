@@ -15,6 +15,8 @@ from pipeline.runner.workers import worker_count
 from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
 from pipeline.store.paths import Paths
 
+EXIT_INTERRUPTED = 130  # by Ctrl-C, as shells have it
+
 
 def check_inputs(paths: Paths) -> None:
     """Check params.yaml and that the raw data exists, before `dvc repro` fails with a message of its own.
@@ -39,7 +41,11 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
         InputError: params.yaml is wrong.
     """
     workers = worker_count(load_params(Paths().params).run.workers)
-    return run_beside(partial(reproduce, workers, force, run_cache), main)
+    try:
+        return run_beside(partial(reproduce, workers, force, run_cache), main)
+    except KeyboardInterrupt:
+        print("interrupted; what is finished is kept, run again to go on", file=sys.stderr, flush=True)
+        return EXIT_INTERRUPTED
 
 
 def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:

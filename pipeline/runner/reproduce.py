@@ -124,6 +124,8 @@ def _reproduce_stage(stage: Any, tokens: list[Path], force: bool, run_cache: boo
         except DvcException as error:
             print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)
             sys.exit(FAILED)
+        except KeyboardInterrupt:  # told by the process that started this one
+            sys.exit(FAILED)
 
 
 def _dvc(arguments: list[str]) -> int:

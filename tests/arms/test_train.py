@@ -164,20 +164,26 @@ def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, 
     )
 
 
-def test_a_saved_network_carries_no_optimizer(tmp_path, result):
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory, examples, features):
+    """The folder with the inputs of two folds."""
+    return write_inputs(tmp_path_factory.mktemp("inputs"), examples.assign(role_1=examples["role_0"]), features)
+
+
+def test_a_saved_network_carries_no_optimizer(tmp_path, inputs, result):
     out = TrainedPaths(tmp_path / "out")
-    trained_arm([head_spec(tmp_path)], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
+    trained_arm([head_spec(inputs)], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
     model = keras.saving.load_model(out.arm("head").model(0))
     assert not model.compiled
     with zipfile.ZipFile(out.arm("head").model(0)) as archive, archive.open("model.weights.h5") as file:
         assert "optimizer" not in h5py.File(io.BytesIO(file.read()))
 
 
-def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, result):
+def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, inputs, result):
     files = []
     for name in ("a", "b"):
         out = TrainedPaths(tmp_path / name)
-        spec = head_spec(tmp_path)
+        spec = head_spec(inputs)
         line = trained_arm([spec], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
         check_sealed(out.folder)
         files.append({path.name: sha256_file(path) for path in out.folder.rglob("*") if path.is_file()})
@@ -187,8 +193,8 @@ def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, result):
     assert line.startswith("1 folds, epochs ")
 
 
-def test_a_fold_that_fails_leaves_no_out(tmp_path, result):
-    specs = [head_spec(tmp_path), head_spec(tmp_path, fold=1)]
+def test_a_fold_that_fails_leaves_no_out(tmp_path, inputs, result):
+    specs = [head_spec(inputs), head_spec(inputs, fold=1)]
 
     def call(spec):
         if spec.fold:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -154,3 +155,36 @@ def test_a_stage_that_fails_is_told_and_its_readers_do_not_run(workspace):
     (folder / "word").write_text("1\n")
     assert run(2).returncode == 0 and up_to_date(folder)
     assert (folder / "log").read_text().count("x") == 3  # the second stage was kept
+
+
+INTERRUPTED = """
+import sys
+from pipeline.runner.reproduce import reproduce
+try:
+    reproduce(2)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_ctrl_c_ends_all_without_a_traceback_and_the_next_run_goes_on(workspace, repository):
+    folder, run = workspace
+    (folder / "dvc.yaml").write_text(DVC_YAML.replace("sleep 1 && echo 2", "touch begun && sleep 60 && echo 2"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(repository)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "first").exists() or not (folder / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Traceback" not in stderr
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    assert run(2).returncode == 0 and up_to_date(folder)

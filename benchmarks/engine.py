@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 
 IMAGE_SIZE, BATCH, CLASSES = 80, 32, 2
@@ -28,7 +29,7 @@ ROWS = {
     "resnet8": "ResNet-8, all layers",
     "top": "Lite0, top 6 blocks from the cached cut",
 }
-CORES = len(os.sched_getaffinity(0))
+CORES = joblib.cpu_count()
 # way -> heading, threads of a process, processes at once, whether oneDNN is asked for ("": as TensorFlow comes)
 WAYS = {
     "keras": ("Keras on TensorFlow as it comes, all cores", CORES, 1, ""),

@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 
-CORES = len(os.sched_getaffinity(0))
+CORES = joblib.cpu_count()
 WAYS = {
     "keras": "Keras' predict, all cores",
     "constants": "constants, a thread a core",
@@ -33,7 +34,6 @@ def measure_here(way: str, size: int, seconds: float) -> None:
     from pipeline.networks.device import choose_backend
 
     choose_backend()
-    import joblib
     import tensorflow as tf
 
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -2,11 +2,14 @@
 
 import sys
 
-from pipeline.runner.warm import ask
+from pipeline.runner.warm import INTERRUPTED, ask
 
-code = ask(sys.argv[1:])
-if code is None:
-    from pipeline.cli import main
+try:
+    code = ask(sys.argv[1:])
+    if code is None:
+        from pipeline.cli import main
 
-    code = main()
+        code = main()
+except KeyboardInterrupt:
+    code = INTERRUPTED
 sys.exit(code)

@@ -7,15 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.config.loading import load_params
+from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, read_stages
 from pipeline.runner.reproduce import reproduce
 from pipeline.runner.stage import run_stage
-from pipeline.runner.warm import run_beside
+from pipeline.runner.warm import INTERRUPTED, run_beside
 from pipeline.runner.workers import worker_count
 from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
 from pipeline.store.paths import Paths
-
-EXIT_INTERRUPTED = 130  # by Ctrl-C, as shells have it
 
 
 def check_inputs(paths: Paths) -> None:
@@ -40,12 +39,13 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
     Raises:
         InputError: params.yaml is wrong.
     """
-    workers = worker_count(load_params(Paths().params).run.workers)
+    run = load_params(Paths().params).run
+    workers = 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)  # one network fills a GPU
     try:
         return run_beside(partial(reproduce, workers, force, run_cache), main)
     except KeyboardInterrupt:
         print("interrupted; what is finished is kept, run again to go on", file=sys.stderr, flush=True)
-        return EXIT_INTERRUPTED
+        return INTERRUPTED
 
 
 def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:

@@ -12,6 +12,8 @@ from hypothesis import settings
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # as `one_thread`, which comes too late once a test used Keras
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -121,6 +121,11 @@ def test_stages_that_need_no_keras_do_not_import_it(stage):
             assert not [m for m in modules if m.split(".")[0] in ("keras", "tensorflow")], file
 
 
+def test_no_stage_depends_on_the_number_of_workers():
+    """Results do not either, so that an edit of it makes nothing stale."""
+    assert [cell for cell in CELLS if {"run", "run.workers"} & set(cell.params)] == []
+
+
 def test_every_stage_says_what_it_does():
     assert [address for address, stage in dvc_stages().items() if not stage.desc] == []
 

@@ -61,10 +61,11 @@ def train_and_store(folds: list[StoredFold], call: Call, label: str) -> None:
         counts = [Path(folder, str(number)) for number in range(len(folds))]
         tasks = [_Task(call, *each) for each in zip(folds, counts, planned, strict=True)]
         with one_bar(counts, sum(planned), label, "image"):
-            while tasks and workers_for(tasks) == 1:
+            while tasks:
+                if (workers := workers_for(tasks)) > 1:
+                    _run_in_workers(tasks, workers, label)
+                    break
                 tasks.pop(0).run()
-            if tasks:
-                _run_in_workers(tasks, label)
 
 
 def workers_for(tasks: list[_Task]) -> int:
@@ -73,11 +74,10 @@ def workers_for(tasks: list[_Task]) -> int:
     return min(joblib.effective_n_jobs(None), len(tasks), 1 + free_cores()) if images >= LEAST_IMAGES else 1
 
 
-def _run_in_workers(tasks: list[_Task], label: str) -> None:
-    workers = min(joblib.effective_n_jobs(None), len(tasks))
+def _run_in_workers(tasks: list[_Task], workers: int, label: str) -> None:
     try:
         joblib.Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(joblib.delayed(task.run)() for task in tasks)
-        get_reusable_executor().shutdown()  # the time and memory of its workers count once they have ended
+        get_reusable_executor(reuse=True).shutdown()  # the time and memory of its workers count once they have ended
     except BrokenExecutor:
         raise InputError(
             f"{label}: a worker process ended, most likely killed for lack of memory. Finished trainings are kept. "

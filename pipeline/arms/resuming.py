@@ -9,6 +9,7 @@ import functools
 import hashlib
 import importlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
@@ -110,7 +111,8 @@ def _machine() -> dict[str, Any]:
     backend = keras.backend.backend()
     modules = (keras, importlib.import_module(backend), np, sklearn)
     versions = {module.__name__: module.__version__ for module in modules}
-    return {"backend": backend, "device": device_name(), "versions": versions}
+    kernels = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+    return {"backend": backend, "device": device_name(), "onednn": kernels, "versions": versions}
 
 
 def _sha256_text(value: Any) -> str:

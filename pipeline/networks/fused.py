@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import keras
 
 from pipeline.networks.depthwise import depthwise_convolution, has_faster_gradient
+from pipeline.networks.device import device_name
 from pipeline.networks.graph import flat_layers
 
 Kernels = Literal["fused", "keras"]
@@ -24,6 +25,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         """Normalise maps (n, h, w, c); in training by the batch, whose moments update the moving statistics."""
         import tensorflow as tf
 
+        if mask is not None:
+            return super().call(inputs, training=training, mask=mask)
         by_batch = bool(training and self.trainable)
         nothing = tf.zeros([0])
         result = tf.raw_ops.FusedBatchNormV3(
@@ -96,10 +99,10 @@ def training_twin(model: keras.Model, kernels: Kernels) -> keras.Model:
 
     Args:
         model: Functional; unchanged.
-        kernels: "keras" for Keras' layers only; so is "fused" on another backend than TensorFlow, and for layers in
-            another precision than float32.
+        kernels: "keras" for Keras' layers only; so is "fused" on another backend than TensorFlow, on a GPU, and for
+            layers in another precision than float32.
     """
-    fuse = kernels == "fused" and keras.backend.backend() == "tensorflow"
+    fuse = kernels == "fused" and keras.backend.backend() == "tensorflow" and device_name() == "cpu"
     twin = keras.models.clone_model(model, clone_function=_fused if fuse else _plain, recursive=True)
     for own, copied in zip(flat_layers(model), flat_layers(twin), strict=True):
         copied.trainable = own.trainable
@@ -110,6 +113,9 @@ def copy_state(source: keras.Model, target: keras.Model) -> None:
     """Copy weights and dropout seeds between networks of equal structure, such as a network and its twin."""
     for value, variable in zip(_state(source), _state(target), strict=True):
         variable.assign(value)
+    for layer in flat_layers(target):
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.finalize_state()  # it applies numbers that it has worked out from its weights
 
 
 def _plain(layer: keras.Layer) -> keras.Layer:

@@ -62,8 +62,8 @@ def rebuilt(model: keras.Model, image_size: int, *, keep_weights: bool, where: s
     except (ValueError, TypeError) as error:
         raise InputError(
             f"The network {where} takes images of {_size(model)} and cannot be rebuilt for an image_size of "
-            f"{image_size}: it is not fully convolutional ({_first_line(error)}) Set image_size, of the run or of the "
-            "dataset or target, to the network's own size."
+            f"{image_size}: it is not fully convolutional ({_first_line(error)}) Set run.image_size, and that of "
+            "the dataset and target where they have their own, to the network's size."
         ) from error
     for old, new in zip(model.layers, copy.layers, strict=True):
         if isinstance(old, keras.layers.Normalization) and old.weights:

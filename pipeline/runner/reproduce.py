@@ -38,24 +38,30 @@ def reproduce(workers: int, force: bool = False, run_cache: bool = True) -> int:
         run_cache: take the result of an earlier run with the same inputs, where DVC has one.
     """
     flags = [] if run_cache else ["--no-run-cache"]
-    if workers == 1 or not hasattr(os, "fork"):
-        return _dvc(["repro", *flags, *(["--force"] if force else [])])
+    if workers == 1 or sys.platform != "linux":  # elsewhere a fork of a process with threads is not safe
+        return run_dvc(["repro", *flags, *(["--force"] if force else [])])
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo(_wait_for_lock=True) as repo:
+    try:
+        code = _reproduce_at_once(Repo(_wait_for_lock=True), workers, force, run_cache)
+    except DvcException:  # such as of a damaged dvc.lock: DVC says it in its own words
+        code = 0
+    return code or run_dvc(["repro", "--quiet", *flags])
+
+
+def _reproduce_at_once(repo: Any, workers: int, force: bool, run_cache: bool) -> int:
+    with repo:
         stages = {stage.addressing: stage for stage in repo.index.graph}
         graph = {name: {read.addressing for read in repo.index.graph[stage]} for name, stage in stages.items()}
         stale = set(graph) if force else with_readers(graph, repo.status())
-        if not stale:
-            return _dvc(["repro", *flags])
         with tempfile.TemporaryDirectory(prefix="cores-") as folder:
             tokens = make_tokens(Path(folder), workers)
 
             def run(name: str) -> None:
                 _reproduce_stage(stages[name], tokens, force=force, run_cache=run_cache)
 
-            code = run_all(graph, stale, workers, run)
-    return code or _dvc(["repro", "--quiet", *flags])
+            return run_all(graph, stale, workers, run)
 
 
 def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], None]) -> int:
@@ -80,13 +86,18 @@ def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], No
             for sentinel in wait(list(running)):
                 name, process = running.pop(sentinel)
                 process.join()
-                code = code or process.exitcode
+                code = code or _shell_code(process.exitcode)
                 order.done(name)
     finally:
         for _, process in running.values():
             process.join()
-            code = code or process.exitcode
+            code = code or _shell_code(process.exitcode)
     return code
+
+
+def _shell_code(code: int) -> int:
+    """An exit code as shells have it: 128 and its number for a signal."""
+    return code if code >= 0 else 128 - code
 
 
 def with_readers(graph: Graph, names: Iterable[str]) -> set[str]:
@@ -115,18 +126,19 @@ def _reproduce_stage(stage: Any, tokens: list[Path], force: bool, run_cache: boo
 
     die_with_parent()
     logging.getLogger("dvc").setLevel(logging.WARNING)  # the lines of stages that run together would mix
-    with hold_one(tokens) as token:
-        os.environ |= {FOLDER: str(token.parent), OWN: token.name, LINE: str(tokens.index(token))}
-        try:
+    try:
+        with hold_one(tokens) as token:
+            os.environ |= {FOLDER: str(token.parent), OWN: token.name, LINE: str(tokens.index(token))}
             with stage.repo.lock, stage.repo.scm_context():
                 if stage.reproduce(force=force, run_cache=run_cache):
                     stage.dump(update_pipeline=False)
-        except DvcException as error:
-            print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)
-            sys.exit(FAILED)
-        except KeyboardInterrupt:  # told by the process that started this one
-            sys.exit(FAILED)
+    except DvcException as error:
+        print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:  # told by the process that started this one
+        sys.exit(FAILED)
 
 
-def _dvc(arguments: list[str]) -> int:
+def run_dvc(arguments: list[str]) -> int:
+    """Run DVC's command line; returns its exit code."""
     return subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False).returncode

@@ -62,7 +62,7 @@ def memory_setting(cell: Cell, params: Params) -> str:
         size = getattr(params.at(key), "batch_size", None)
         if size is not None:
             return f"`{key}.batch_size` (now {size})"
-    if cell.uses_device or IMAGE_SIZE in cell.params:
+    if cell.uses_device or (IMAGE_SIZE in cell.params and cell.name):  # the report only prints it
         return f"`{IMAGE_SIZE}` (now {params.at(IMAGE_SIZE)})"
     return ""
 

@@ -36,6 +36,7 @@ HEAVY = (
     "joblib",
 )
 POLL = 1.0  # seconds between looks at whether the process that started the server still runs
+INTERRUPTED = 130  # the exit code after Ctrl-C, as shells have it
 SIZE = 4  # bytes of an exit code or of the length of a request
 ALONE = "warm: the warm process has ended ({}); this cell runs on its own"
 Main = Callable[[list[str]], int]  # the command line's `main`, in a cell
@@ -152,6 +153,8 @@ def _exit_after(call: Callable[[], int | None]) -> None:
         code = call() or 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

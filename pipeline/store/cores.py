@@ -40,8 +40,8 @@ def one_core() -> Iterator[None]:
         return
     own = os.environ.get(OWN)
     tokens = sorted(path for path in Path(folder).iterdir() if not path.suffix)
-    tokens = [inner(token) if token.name == own else token for token in tokens]
-    with hold_one(tokens):
+    tokens.sort(key=lambda token: token.name != own)  # its own first, else that would lie idle
+    with hold_one([inner(token) if token.name == own else token for token in tokens]):
         yield
 
 

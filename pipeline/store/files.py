@@ -140,7 +140,7 @@ def check_space(folder: Path, needed: int) -> None:
     if free < needed:
         raise InputError(
             f"{folder} has {free // 10**6:,} MB free, {needed // 10**6:,} MB are needed. Make room, or lower "
-            "`run.image_size`, `tune.unfreeze` or the dataset's `limit`."
+            "`image_size` (of the run, the dataset or the target), `tune.unfreeze` or the dataset's `limit`."
         )
 
 

@@ -139,6 +139,20 @@ def test_a_twin_has_the_variables_and_flags_of_its_network(name):
     assert bool(fused) == (name == "whole")  # those of the top are frozen
 
 
+@pytest.mark.parametrize("kernels", ["fused", "keras"])
+def test_a_twin_computes_what_its_network_does_with_its_input_statistics_too(kernels):
+    """Keras' EfficientNet normalises pixels by numbers that it has worked out from its weights."""
+    pixels = keras.Input((8, 8, 3))
+    normalised = keras.layers.Normalization(name="n")(pixels)
+    model = keras.Model(pixels, keras.layers.BatchNormalization()(normalised))
+    model.get_layer("n").set_weights([np.array([1.0, 2, 3]), np.array([4.0, 9, 16]), np.array(0)])
+    model.get_layer("n").finalize_state()
+    twin = training_twin(model, kernels)
+    copy_state(model, twin)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(twin(images), model(images), rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["whole", "top"])
 def test_fifty_steps_give_the_weights_that_keras_gives_but_for_rounding(name):
     """The yardstick of rounding is Keras itself on inputs that are changed in their last bits."""

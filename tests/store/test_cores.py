@@ -69,6 +69,12 @@ def test_a_cell_uses_the_core_that_is_held_for_it(tokens, repository, monkeypatc
         own.kill()
 
 
+def test_a_cell_s_own_core_comes_first(tokens, monkeypatch):
+    monkeypatch.setenv(cores.OWN, "core1")
+    with cores.hold_one([tokens[1]]), cores.one_core():
+        assert cores.free_cores() == 1
+
+
 def test_free_cores_are_those_that_nobody_holds(tokens, monkeypatch):
     assert cores.free_cores() == 2
     with cores.hold_one(tokens):

@@ -70,8 +70,10 @@ def _cost(cost: Json) -> str:
 
 def protocol(params: Params) -> str:
     """The protocol of the run, and what it rules out."""
-    run = params.run
+    run, datasets = params.run, params.datasets
+    sizes = {target.image_size or datasets[target.dataset].image_size for target in params.targets.values()}
+    pixels = ", ".join(str(size) for size in sorted({size or run.image_size for size in sizes}))
     return (
-        f"{run.folds} folds, protocol {run.protocol}, {run.image_size} pixels a side, augmentation {run.augmentation}, "
+        f"{run.folds} folds, protocol {run.protocol}, {pixels} pixels a side, augmentation {run.augmentation}, "
         f"seed {run.seed}. Every image was tested once; within this run nothing was chosen on tested images."
     )

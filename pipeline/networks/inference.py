@@ -1,7 +1,7 @@
 """Networks that are trained no more, as functions of batches: their weights are constants.
 
 With constants TensorFlow folds batch normalization into the convolutions before it, and oneDNN reorders their filters
-once instead of in every batch: on 160 to 224 pixels 1.4 to 1.6 times Keras' `predict` (benchmarks/extraction.md).
+once instead of in every batch: on 160 to 224 pixels 1.4 to 1.6 times Keras' `predict` (benchmarks/extraction.py).
 Features differ by rounding, about 1e-6 of their scale.
 """
 

@@ -47,9 +47,8 @@ def test_activations_at_the_cut_are_those_of_every_view(world, features, pixels)
 
 def test_training_from_the_cut_is_training_the_whole_network(world, features, pixels):
     paths = Paths(world.root)
-    network = TunedNetwork(
-        paths.source("tiny").backbone, paths.trained("heads", "to-defect").arm("head").model(0), "block1_relu", "frozen"
-    )
+    backbone, head = paths.source("tiny").backbone, paths.trained("heads", "to-defect").arm("head").model(0)
+    network = TunedNetwork(backbone, head, "block1_relu", tiny_world.SIZE, "frozen")
     trained, whole, _ = network.build(dropout=0.0, l2=0.0, seed=1)
     cached = trained.predict(np.asarray(read_npy(features.cut)[:, 1], "float32"), verbose=0)
     np.testing.assert_allclose(cached, whole.predict(view(pixels, "mirror", 1).astype("float32"), verbose=0), atol=2e-3)

@@ -184,13 +184,15 @@ def test_a_class_in_one_unit_is_refused():
         pretrain.held_out(labels, unit, 0.25, seed_for(7, "x"))
 
 
-def test_a_backbone_of_another_size_is_refused(root, tmp_path):
+def test_a_backbone_is_for_images_of_the_dataset_s_size(root, tmp_path):
     paths = Paths(root)
     dataset = Paths(tmp_path).dataset("toy")
     dataset.folder.mkdir(parents=True)
     np.save(dataset.images, np.zeros((2, 40, 40, 1), "uint8"))
-    with pytest.raises(InputError, match=r"takes images of 32 pixels, .* has 40"):
-        pretrain.load_init(paths.source("random"), dataset, "float32", 0)
+    own = pretrain.load_init(paths.source("random"), Paths(root).dataset("toy"), "float32", 0)
+    resized = pretrain.load_init(paths.source("random"), dataset, "float32", 0)
+    assert (own.input_shape[1:3], resized.input_shape[1:3]) == ((32, 32), (40, 40))
+    assert all(np.array_equal(a, b) for a, b in zip(own.get_weights(), resized.get_weights(), strict=True))
 
 
 def test_labels_of_all_links_are_inherited_and_published_weights_have_none():
@@ -201,10 +203,10 @@ def test_labels_of_all_links_are_inherited_and_published_weights_have_none():
     seen = pd.DataFrame({"image_id": []})
     for label in ("defect", None, "shape"):
         step = entry("by-kind", label=label) if label else entry("views")
-        links.append(pretrain.describe(step, known | links[-1], {}, seen, 1))
+        links.append(pretrain.describe(step, known | links[-1], {"image_size": 32}, seen, 1))
     found = [link["labels_inherited"] for link in links[1:]]
     assert found == [["toy.kind"], ["toy.kind", "toy.defect"], ["toy.kind", "toy.defect"]]
-    published = pretrain.describe(entry("by-kind"), known | {"weights": "imagenet"}, {}, seen, 1)
+    published = pretrain.describe(entry("by-kind"), known | {"weights": "imagenet"}, {"image_size": 32}, seen, 1)
     assert published["labels_inherited"] == []
 
 

@@ -21,18 +21,15 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
 from pipeline.arms.baseline import baseline_specs
-from pipeline.arms.networks import TunedNetwork
-from pipeline.arms.spec import FoldSpec, sweep
-from pipeline.arms.specs import fold_specs, method_of
+from pipeline.arms.spec import FoldSpec
 from pipeline.arms.train import train_fold
 from pipeline.config.loading import load_params
 from pipeline.config.params import Params
 from pipeline.networks.device import use_device
 from pipeline.runner.workers import parallel_trainings
-from pipeline.store.files import read_json, read_npy
+from pipeline.stages.tune import tune_specs
 from pipeline.store.paths import Paths
 from pipeline.store.seeds import seed_for
-from pipeline.training.folds import images_of
 
 KERNELS = ("keras", "fused")
 
@@ -42,33 +39,10 @@ def scratch(params: Params, paths: Paths, name: str) -> list[FoldSpec]:
     return baseline_specs(params, paths, params.baselines[name])
 
 
-def tuned(params: Params, paths: Paths, name: str) -> list[FoldSpec]:
-    """The specs of a fine-tuned network, as the stage `tune` makes them."""
-    transfer, features = params.transfers[name], paths.features(name)
-    head, images = paths.trained("heads", name).arm("head"), images_of(paths, transfer.target)
-    backbone, cut = paths.source(transfer.source).backbone, read_json(features.cost)["cut"]
-    cached, size = features.cut.exists(), read_npy(images).shape[1]
-    return fold_specs(
-        params.run,
-        params.tune,
-        arm="tune",
-        examples=paths.target(transfer.target).examples,
-        kind="activations" if cached else "pixels",
-        inputs=features.cut if cached else images,
-        networks=[
-            TunedNetwork(backbone, head.model(fold), cut, size, params.tune.batch_norm)
-            for fold in range(params.run.folds)
-        ],
-        settings=sweep(params.tune.learning_rate),
-        live=lambda fold: None,
-        method=method_of(params, name),
-    )
-
-
 ARMS = {
     "ResNet-8 from scratch, few-labels": partial(scratch, name="few-labels-resnet8"),
-    "ResNet-8 fine-tuned in all layers, few-labels": partial(tuned, name="type-to-defect"),
-    "Lite0 fine-tuned in six blocks, cell-defect": partial(tuned, name="imagenet-to-defect"),
+    "ResNet-8 fine-tuned in all layers, few-labels": partial(tune_specs, name="type-to-defect"),
+    "Lite0 fine-tuned in six blocks, cell-defect": partial(tune_specs, name="imagenet-to-defect"),
 }
 
 

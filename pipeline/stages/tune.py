@@ -1,7 +1,11 @@
 """tune (steps 4 and 5, unfreeze and train jointly): fine-tune upper layers and the head, from cached activations."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 from pipeline.arms.networks import TunedNetwork
-from pipeline.arms.spec import sweep
+from pipeline.arms.spec import FoldSpec, sweep
 from pipeline.arms.specs import fold_specs, method_of, unfreeze_of
 from pipeline.arms.train import copy_arms, train_arm
 from pipeline.config.params import Params
@@ -11,20 +15,15 @@ from pipeline.store.paths import Paths
 from pipeline.training.folds import images_of
 
 
-def run(params: Params, paths: Paths, name: str) -> str:
-    """Read activations (or images), backbone and heads, write the head and the tuned network as the transfer's arms."""
-    transfer, out = params.transfers[name], paths.trained("transfers", name)
-    features, heads = paths.features(name), paths.trained("heads", name)
-    if unfreeze_of(params, name) == 0:
-        with replacing_folder(out.folder) as folder:
-            copy_arms(heads, TrainedPaths(folder))
-            write_json(TrainedPaths(folder).facts, read_json(heads.facts))
-        return "nothing to unfreeze (unfreeze is 0): the transfer's last arm is head"
-    cached = features.cut.exists()
+def tune_specs(
+    params: Params, paths: Paths, name: str, *, live: Callable[[int], Path | None] = lambda fold: None
+) -> list[FoldSpec]:
+    """One spec per fold of a tuned arm; `live` maps a fold to the folder of its live log, by default to none."""
+    transfer, features = params.transfers[name], paths.features(name)
+    head, images = paths.trained("heads", name).arm("head"), images_of(paths, transfer.target)
     backbone, cut = paths.source(transfer.source).backbone, read_json(features.cost)["cut"]
-    head, images = heads.arm("head"), images_of(paths, transfer.target)
-    size = read_npy(images).shape[1]
-    specs = fold_specs(
+    cached, size = features.cut.exists(), read_npy(images).shape[1]
+    return fold_specs(
         params.run,
         params.tune,
         arm="tune",
@@ -36,8 +35,19 @@ def run(params: Params, paths: Paths, name: str) -> str:
             for fold in range(params.run.folds)
         ],
         settings=sweep(params.tune.learning_rate),
-        live=lambda fold: paths.live("tune", name, fold),
+        live=live,
         method=method_of(params, name),
     )
-    facts = transfer.model_dump(include={"setting", "source", "target"})
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Read activations (or images), backbone and heads, write the head and the tuned network as the transfer's arms."""
+    out, heads = paths.trained("transfers", name), paths.trained("heads", name)
+    if unfreeze_of(params, name) == 0:
+        with replacing_folder(out.folder) as folder:
+            copy_arms(heads, TrainedPaths(folder))
+            write_json(TrainedPaths(folder).facts, read_json(heads.facts))
+        return "nothing to unfreeze (unfreeze is 0): the transfer's last arm is head"
+    specs = tune_specs(params, paths, name, live=partial(paths.live, "tune", name))
+    facts = params.transfers[name].model_dump(include={"setting", "source", "target"})
     return train_arm(specs, "tuned", out, paths.kept("tune", name), facts, earlier=heads)

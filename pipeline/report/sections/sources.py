@@ -71,8 +71,9 @@ def _cost(cost: Json) -> str:
 def protocol(params: Params) -> str:
     """The protocol of the run, and what it rules out."""
     run, datasets = params.run, params.datasets
-    sizes = {target.image_size or datasets[target.dataset].image_size for target in params.targets.values()}
-    pixels = ", ".join(str(size) for size in sorted({size or run.image_size for size in sizes}))
+    targets = params.targets.values()
+    sizes = {target.image_size or datasets[target.dataset].image_size or run.image_size for target in targets}
+    pixels = ", ".join(map(str, sorted(sizes)))
     return (
         f"{run.folds} folds, protocol {run.protocol}, {pixels} pixels a side, augmentation {run.augmentation}, "
         f"seed {run.seed}. Every image was tested once; within this run nothing was chosen on tested images."

@@ -10,6 +10,7 @@ The processes are forks of one that has read dvc.yaml and dvc.lock, since readin
 import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,7 +47,7 @@ def reproduce(workers: int, force: bool = False, run_cache: bool = True) -> int:
     try:
         code = _reproduce_at_once(Repo(_wait_for_lock=True), workers, force, run_cache)
     except DvcException:  # such as of a damaged dvc.lock: DVC says it in its own words
-        code = 0
+        return run_dvc(["repro", *flags])
     return code or run_dvc(["repro", "--quiet", *flags])
 
 
@@ -125,18 +126,29 @@ def _reproduce_stage(stage: Any, tokens: list[Path], force: bool, run_cache: boo
     from dvc.exceptions import DvcException
 
     die_with_parent()
+    interrupted = _note_interrupts()
     logging.getLogger("dvc").setLevel(logging.WARNING)  # the lines of stages that run together would mix
     try:
         with hold_one(tokens) as token:
             os.environ |= {FOLDER: str(token.parent), OWN: token.name, LINE: str(tokens.index(token))}
             with stage.repo.lock, stage.repo.scm_context():
+                if interrupted:
+                    sys.exit(FAILED)
                 if stage.reproduce(force=force, run_cache=run_cache):
                     stage.dump(update_pipeline=False)
     except DvcException as error:
         print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)
         sys.exit(FAILED)
-    except KeyboardInterrupt:  # told by the process that started this one
-        sys.exit(FAILED)
+
+
+def _note_interrupts() -> list[int]:
+    """Note Ctrl-C in a list rather than raise it, which would cut the files that DVC writes in place, dvc.lock too.
+
+    The command of a stage gets the signal from the terminal as well and ends, and so ends the stage.
+    """
+    noted: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    return noted
 
 
 def run_dvc(arguments: list[str]) -> int:

@@ -167,7 +167,8 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_ends_all_without_a_traceback_and_the_next_run_goes_on(workspace, repository):
+@pytest.mark.parametrize("moment", range(3))  # DVC writes its own files, dvc.lock too, in place: none may be cut
+def test_ctrl_c_ends_all_without_a_traceback_and_the_next_run_goes_on(workspace, repository, moment):
     folder, run = workspace
     (folder / "dvc.yaml").write_text(DVC_YAML.replace("sleep 1 && echo 2", "touch begun && sleep 60 && echo 2"))
     process = subprocess.Popen(
@@ -182,9 +183,11 @@ def test_ctrl_c_ends_all_without_a_traceback_and_the_next_run_goes_on(workspace,
     deadline = time.monotonic() + 60
     while not (folder / "first").exists() or not (folder / "begun").exists():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.01)
+    time.sleep(moment * 0.03)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in stderr
     (folder / "dvc.yaml").write_text(DVC_YAML)
-    assert run(2).returncode == 0 and up_to_date(folder)
+    again = run(2)
+    assert (again.returncode, again.stderr) == (0, "") and up_to_date(folder)

@@ -64,6 +64,8 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     commands.add_parser("check", help="check params.yaml, and that the raw data exists")
     commands.add_parser("doctor", help="find damage by a killed run, a merge or a disk; changes nothing")
     commands.add_parser("table", help="print the verdicts of the last run")
+    store = commands.add_parser("store", help="what is kept of finished trainings, and how large it is")
+    store.add_argument("--prune", type=float, metavar="GB", help="delete the least recently used above this size")
     repro = commands.add_parser("repro", help="dvc repro, with independent cells at the same time")
     repro.add_argument("-f", "--force", action="store_true", help="run all cells, stale or not")
     repro.add_argument("--no-run-cache", action="store_true", help="take no result of an earlier run from DVC's cache")
@@ -102,6 +104,11 @@ def run_command(parsed: argparse.Namespace) -> int:
         from pipeline.report.terminal import print_report
 
         print_report()
+    elif parsed.command == "store":
+        from pipeline.commands.store import describe, prune
+
+        limit = load_params(Paths().params).run.store_gb
+        print(describe(Paths(), limit) if parsed.prune is None else prune(Paths(), parsed.prune))
     elif parsed.command == "repro":
         return reproduce_all(parsed.force, run_cache=not parsed.no_run_cache)
     else:

@@ -144,7 +144,7 @@ def test_a_folder_dataset_and_its_questions_are_an_edit_of_params_alone(workspac
         }
         params["baselines"] |= {
             "stripes-resnet8": network,
-            "stripes-resnet8-again": {**network, "repeat": 1},
+            "stripes-resnet8-again": {**network, "again": 1},
         }
         params["pretrained"]["shapes-turned"] = {**learnt, "pretrain": "rotation"}
         params["pretrained"]["shapes-labelled"] = {**learnt, "pretrain": "supervised", "label": "label"}

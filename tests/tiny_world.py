@@ -46,6 +46,7 @@ RAW: dict[str, Any] = {
         "seed": 7,
         "image_size": SIZE,
         "folds": 2,
+        "repeats": 2,
         "protocol": "grouped",
         "validation_fraction": 0.25,
         "augmentation": "mirror",
@@ -63,7 +64,7 @@ RAW: dict[str, Any] = {
     "sources": {"tiny": {"architecture": "backbone.keras", "weights": "file", "sha256": None}},
     "baselines": {
         "defect-tiny": {"target": "defect", "architecture": "backbone.keras", "sha256": None},
-        "defect-again": {"target": "defect", "architecture": "backbone.keras", "sha256": None, "repeat": 1},
+        "defect-again": {"target": "defect", "architecture": "backbone.keras", "sha256": None, "again": 1},
         "kind-tiny": {"target": "kind", "architecture": "backbone.keras", "sha256": None},
     },
     "transfers": {

@@ -11,8 +11,9 @@ from pipeline.arms.train import train_arm
 from pipeline.config.params import Params
 from pipeline.config.schema import Baseline
 from pipeline.store.files import read_npy, read_parquet
+from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
-from pipeline.training.folds import class_names, images_of
+from pipeline.training.folds import class_names, fold_count, images_of
 
 
 def train_baseline(
@@ -37,7 +38,9 @@ def train_baseline(
     """
     live = partial(paths.live, stage, name)
     specs = baseline_specs(params, paths, baseline, live=live, statistics_from=statistics_from)
-    return train_arm(specs, arm, paths.trained(kind, name), paths.kept(stage, name), {"target": baseline.target})
+    return train_arm(
+        specs, arm, paths.trained(kind, name), Store(paths.store), f"{stage}@{name}", {"target": baseline.target}
+    )
 
 
 def baseline_specs(
@@ -50,10 +53,11 @@ def baseline_specs(
 ) -> list[FoldSpec]:
     """One spec per fold of a baseline; `live` maps a fold to the folder of its live log, by default to none."""
     examples, images = paths.target(baseline.target).examples, images_of(paths, baseline.target)
+    table = read_parquet(examples)
     network = ScratchNetwork(
         baseline.architecture,
         read_npy(images).shape[1],
-        len(class_names(read_parquet(examples))),
+        len(class_names(table)),
         params.scratch.batch_norm_momentum,
         baseline.sha256,
         statistics_from,
@@ -65,8 +69,8 @@ def baseline_specs(
         examples=examples,
         kind="pixels",
         inputs=images,
-        networks=[network] * params.run.folds,
+        networks=[network] * fold_count(table),
         settings=sweep(params.scratch.learning_rate),
         live=live,
-        repeat=baseline.repeat,
+        again=baseline.again,
     )

@@ -16,13 +16,14 @@ from pathlib import Path
 import joblib
 from joblib.externals.loky import get_reusable_executor
 
-from pipeline.arms.resuming import StoredFold
+from pipeline.arms.keeping import KeptFold
 from pipeline.arms.spec import FoldResult, FoldSpec
 from pipeline.store.cores import free_cores, one_core
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_parquet
 from pipeline.store.progress import counting_into, one_bar
 from pipeline.training.batches import epoch_shape
+from pipeline.training.folds import role_column
 
 # Images to train on, all epochs of all trainings together, from which on workers pay: a worker imports Keras and traces
 # the network, about ten seconds.
@@ -36,17 +37,17 @@ class _Task:
     """One training: what trains it, the file in which its images are counted, and how many are planned."""
 
     call: Call
-    fold: StoredFold
+    fold: KeptFold
     count: Path
     planned: int
 
     def run(self) -> None:
         with one_core(), counting_into(self.count):
-            self.fold.store(self.call(self.fold.spec))
+            self.fold.keep(self.call(self.fold.spec))
         self.count.write_text(str(self.planned))  # a training that stopped early is done too
 
 
-def train_and_store(folds: list[StoredFold], call: Call, label: str) -> None:
+def train_and_store(folds: list[KeptFold], call: Call, label: str) -> None:
     """Train folds and store their results, with one progress bar.
 
     Args:
@@ -87,6 +88,6 @@ def _run_in_workers(tasks: list[_Task], workers: int, label: str) -> None:
 
 def planned_images(spec: FoldSpec) -> int:
     """The images that a training sees, repeated ones included, if nothing stops it early."""
-    roles = read_parquet(spec.examples)[f"role_{spec.fold}"]
+    roles = read_parquet(spec.examples)[role_column(spec.fold)]
     shape = epoch_shape(int((roles == "train").sum()), spec.plan.batch_size, spec.plan.min_steps)
     return len(spec.settings) * spec.plan.epochs * shape.steps * shape.size

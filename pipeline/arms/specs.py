@@ -24,15 +24,16 @@ def fold_specs(
     settings: tuple[Setting, ...],
     live: Callable[[int], Path | None],
     method: TuningMethod = JOINT,
-    repeat: int = 0,
+    again: int = 0,
     forecast: Path | None = None,
 ) -> list[FoldSpec]:
     """One spec per fold of an arm; all arms share folds, seed, class weights and augmentation.
 
     Args:
         fitting: the section of params.yaml for this arm (head, tune or scratch).
+        networks: of every fold.
         method: the fine-tuning method.
-        repeat: from 1 on, a repetition of the same arm under another seed.
+        again: from 1 on, the same arm once again under another seed.
         forecast: the file of the forecast made before the arm is trained, if there is one.
     """
     plan = Plan(
@@ -43,7 +44,7 @@ def fold_specs(
         schedule=fitting.schedule,
         warmup=fitting.warmup,
         weight_decay=fitting.weight_decay,
-        seed=seed_for(run.seed, "repeat", repeat) if repeat else run.seed,
+        seed=seed_for(run.seed, "repeat", again) if again else run.seed,
         min_steps=fitting.min_steps,
         keep=fitting.keep,
         method=method,
@@ -55,7 +56,7 @@ def fold_specs(
             examples=examples,
             kind=kind,
             inputs=inputs,
-            network=networks[fold],
+            network=network,
             settings=settings,
             plan=plan,
             dropout=fitting.dropout,
@@ -67,7 +68,7 @@ def fold_specs(
             live=live(fold),
             forecast=forecast,
         )
-        for fold in range(run.folds)
+        for fold, network in enumerate(networks)
     ]
 
 

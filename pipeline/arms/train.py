@@ -10,10 +10,10 @@ from typing import Any
 import keras
 import pandas as pd
 
+from pipeline.arms.keeping import KeptFold, kept_folds
 from pipeline.arms.networks import Trainee
 from pipeline.arms.parallel import train_and_store
 from pipeline.arms.predictions import predictions_table
-from pipeline.arms.resuming import StoredFold, resume
 from pipeline.arms.spec import FoldResult, FoldSpec, Setting
 from pipeline.networks.flops import forward_and_backward, spending
 from pipeline.networks.freezing import assert_unmoved, batch_norm_statistics
@@ -27,7 +27,8 @@ from pipeline.store.files import (
     write_json,
     write_parquet,
 )
-from pipeline.store.outs import ArmPaths, KeptPaths, TrainedPaths
+from pipeline.store.kept import Store
+from pipeline.store.outs import ArmPaths, TrainedPaths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.augmentation import view_count
@@ -37,6 +38,7 @@ from pipeline.training.fit import Fit, fit, probabilities
 from pipeline.training.folds import Fold, fold_parts
 from pipeline.training.live_log import live_log
 
+MOST_TOLD = 6  # folds whose epochs stand in the log
 SUMMED = ("gflops", "forward_gflops", "backward_gflops")  # over an arm's folds
 
 
@@ -75,7 +77,8 @@ def train_arm(
     specs: list[FoldSpec],
     name: str,
     out: TrainedPaths,
-    kept: KeptPaths,
+    store: Store,
+    cell: str,
     facts: dict[str, Any],
     *,
     earlier: TrainedPaths | None = None,
@@ -84,25 +87,30 @@ def train_arm(
 ) -> str:
     """Train all folds of an arm and write its output as a whole; returns a line for the log.
 
-    Finished folds are stored until the output is in place, and those of an interrupted run are reused (resuming.py).
+    Finished folds are kept in the store, and those that are there are not trained again (keeping.py).
 
     Args:
+        cell: STAGE@NAME, for the log.
         name: of the arm.
         facts: about the output, without the names of its arms.
         earlier: the output whose arms this one starts from; they are copied into this output.
         before_gflops: compute spent before training, such as the extraction of features.
         call: trains one fold; picklable where folds are trained in worker processes.
     """
-    folds = resume(kept, specs)
-    train_and_store([fold for fold in folds if not fold.finished], call, kept.folder.name)
-    with replacing_folder(out.folder) as folder:
-        written = TrainedPaths(folder)
-        names = copy_arms(earlier, written) if earlier else []
-        written.arm(name).folder.mkdir()
-        costs = _collect(folds, written.arm(name), before_gflops)
-        write_json(written.facts, {**facts, "arms": [*names, name], "judged": name})
-    shutil.rmtree(kept.folder)
-    epochs = ", ".join(f"{cost['kept_epoch']}/{cost['epochs']}" for cost in costs)
+    with store.in_use():
+        folds = kept_folds(store, specs)
+        missing = [fold for fold in folds if not fold.finished]
+        if len(missing) < len(folds):
+            print(f"{cell}: {len(folds) - len(missing)} of {len(folds)} folds are in the store", flush=True)
+        train_and_store(missing, call, cell)
+        with replacing_folder(out.folder) as folder:
+            written = TrainedPaths(folder)
+            names = copy_arms(earlier, written) if earlier else []
+            written.arm(name).folder.mkdir()
+            costs = _collect(folds, written.arm(name), before_gflops)
+            write_json(written.facts, {**facts, "arms": [*names, name], "judged": name})
+    epochs = ", ".join(f"{cost['kept_epoch']}/{cost['epochs']}" for cost in costs[:MOST_TOLD])
+    epochs += ", ..." if len(costs) > MOST_TOLD else ""
     return f"{len(specs)} folds, epochs {epochs}, {sum(cost['gflops'] for cost in costs):,.0f} GFLOPs"
 
 
@@ -178,7 +186,7 @@ def _cost(fold: int, trials: list[_Trial], best: _Trial, parts: Fold) -> dict[st
     }
 
 
-def _collect(folds: list[StoredFold], written: ArmPaths, before_gflops: float) -> list[dict[str, Any]]:
+def _collect(folds: list[KeptFold], written: ArmPaths, before_gflops: float) -> list[dict[str, Any]]:
     """Write an arm from its finished folds; returns the cost of each."""
     for fold in folds:
         shutil.copyfile(fold.files.model, written.model(fold.spec.fold))

@@ -81,9 +81,9 @@ def _mismatches(raw: Raw, arm: Side, against: Side) -> list[str]:
             "compared with the same network on the same target"
         )
     if arm.section == against.section == "baselines":
-        one, other = (entry_of(raw, "baselines", side.name).get("repeat", 0) for side in (arm, against))
+        one, other = (entry_of(raw, "baselines", side.name).get("again", 0) for side in (arm, against))
         if one == other:
-            faults.append("both baselines repeat the same seed; give one another `repeat`")
+            faults.append("both baselines have the same seed; give one another `again`")
     return faults
 
 

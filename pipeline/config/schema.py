@@ -12,6 +12,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # becomes 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Repeats = Annotated[int, Field(ge=1, le=100)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=32, le=1024)]  # of square images, pixels
 Momentum = Annotated[float, Field(gt=0, lt=1)]
@@ -83,6 +84,7 @@ class Run(Section):
     seed: Annotated[int, Field(ge=0)]
     image_size: Side
     folds: Annotated[int, Field(ge=2, le=20)]
+    repeats: Repeats
     protocol: Literal["grouped", "random"]
     validation_fraction: Annotated[float, Field(ge=0.05, le=0.5)]
     augmentation: Literal["none", "mirror", "flips", "dihedral"]
@@ -91,6 +93,7 @@ class Run(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     kernels: Literal["fused", "keras"]
     workers: Literal["auto"] | Count = "auto"
+    store_gb: NotNegative = 10.0
 
 
 class Dataset(Section):
@@ -154,7 +157,7 @@ class Baseline(Section):
     target: str
     architecture: str
     sha256: Sha256 | None = None
-    repeat: Annotated[int, Field(ge=0)] = 0
+    again: Annotated[int, Field(ge=0)] = 0
 
 
 class Transfer(Section):
@@ -171,10 +174,11 @@ class Question(Section):
     """Two arms on one target: is `arm` better than `against`?
 
     Attributes:
-        arm: transfers/NAME, baselines/NAME (a repeat of `against`), rescaled/NAME or adaptations/NAME.
+        arm: transfers/NAME, baselines/NAME (`against` once again), rescaled/NAME or adaptations/NAME.
         against: baselines/NAME, rescaled/NAME or unadapted/NAME (the unadapted source of an adaptation).
         control: the expected answer of a control; null for a question whose answer is not known in advance.
         part_of: the question that this one explains; it is excluded from Holm's adjustment.
+        repeats: how many repeats of the folds are judged; null: `run.repeats`.
     """
 
     target: str
@@ -182,6 +186,7 @@ class Question(Section):
     against: Annotated[str, Field(pattern=_reference("baselines", "rescaled", "unadapted"))]
     control: Literal["null", "planted_negative", "planted_positive"] | None = None
     part_of: str | None = None
+    repeats: Repeats | None = None
 
 
 class Rescaled(Section):

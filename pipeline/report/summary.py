@@ -38,7 +38,7 @@ def summarise(results: Results, forecasts: Files, cards: Files, params: Params) 
     others = [result for result in results.values() if not result.control]
     facts = RunFacts(
         **params.verdict.model_dump(include={"metric", "alpha", "margin"}),
-        **params.run.model_dump(include={"protocol", "folds", "image_size"}),
+        **params.run.model_dump(include={"protocol", "folds", "repeats", "image_size"}),
         controls=("failed" if failed else "held") if controls else None,
         failed_controls=failed,
         forecasts={"transfers": score(others), "controls": score(controls)},

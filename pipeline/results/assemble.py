@@ -26,13 +26,13 @@ from pipeline.verdict.spending import saving, spent, stopped_improving
 
 KINDS: dict[str, Kind] = {  # section of params that has the judged arm -> kind of question
     "transfers": "transfer",
-    "baselines": "repeat",
+    "baselines": "again",
     "rescaled": "rescaled",
     "adaptations": "adaptation",
 }
 NO_SAVING: dict[Kind, str] = {  # why there is no share of compute saved
     "adaptation": "an adaptation is compared with its unadapted source, not with training from scratch",
-    "repeat": "both trainings began from scratch, with the same budget",
+    "again": "both trainings began from scratch, with the same budget",
     "rescaled": "both trainings began from random weights, with the same budget",
 }
 QUALITIES = ("accuracy", "balanced_accuracy")  # test metrics of candidates, measured after the choice
@@ -73,7 +73,7 @@ def assemble(
     }
     if kind != "adaptation":
         fields |= {"baseline": baseline, "baseline_stopped_improving": all(stopped[compared.other])}
-    if kind == "repeat":
+    if kind == "again":
         fields["again"] = entry
     if equal is not None and saving_rows is not None:
         fields |= {

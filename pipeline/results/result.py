@@ -12,8 +12,8 @@ from pipeline.store.errors import InputError
 from pipeline.store.files import read_json, write_json
 from pipeline.verdict.decision import Evidence, Label, Verdict
 
-VERSION: Final = 1
-Kind = Literal["transfer", "adaptation", "repeat", "rescaled"]
+VERSION: Final = 2
+Kind = Literal["transfer", "adaptation", "again", "rescaled"]
 
 
 class Model(BaseModel):
@@ -35,14 +35,15 @@ class Reading(Interval):
 
     label: Label | None
     evidence: Evidence
+    not_worse: bool | None
     p: float | None
     p_holm: float | None
-    p_equivalence: float | None
     probability_of_improvement: float | None
+    repeats: int
     smallest_detectable_gain: float | None
     detectable_alone: float | None
-    images_needed: int | None
-    folds_needed: int | None
+    repeats_needed: int | None
+    groups_needed: int | None
     reasons: tuple[str, ...]
 
 
@@ -151,20 +152,29 @@ class Result(Reading):
     Attributes:
         version: of this model. kind: of the judged arm. control: the expected outcome, if the question is a control.
         part_of: the question that this one explains; such parts are outside Holm's adjustment.
-        setting, source: of a transfer or an adaptation. baseline: the reference; again: the repeat of it.
-        arm, against: names of the two arms. arms: arm -> metric -> out-of-fold value.
+        setting, source: of a transfer or an adaptation. baseline: the reference; again: the same once again.
+        arm, against: names of the two arms. arms: arm -> metric -> mean over its trainings on their own test images.
+        failed: arm -> number of failed trainings (see `verdict.failures`), where there are some. trainings: of each arm.
+        looks: planned looks taken at this question so far; 1 where none were planned. level: that of its interval and
+            tests, 1 - alpha where one look is planned. earlier_repeats: fewer repeats at which it was judged before
+            without such a plan.
         equal_compute: the verdict at equal compute.
         held: whether a control has its expected outcome. controls: "failed" where controls of the run failed.
         share: of the gain of the question that this one is part of.
     """
 
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     kind: Kind
     target: str
     arm: str
     against: str
     arms: dict[str, dict[str, float | None]]
     compute: Compute
+    trainings: int
+    looks: int = 1
+    level: float
+    failed: dict[str, int] = {}
+    earlier_repeats: list[int] = []
     control: str | None = None
     part_of: str | None = None
     setting: str | None = None

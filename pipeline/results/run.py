@@ -22,12 +22,13 @@ class RunFacts(Model):
         metric, alpha, margin: the settings of its verdicts. controls: None where the run has none.
     """
 
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     metric: str
     alpha: float
     margin: float
     protocol: str
     folds: int
+    repeats: int
     image_size: int
     controls: Literal["held", "failed"] | None
     failed_controls: list[str]

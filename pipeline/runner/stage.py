@@ -21,6 +21,7 @@ from pipeline.runner.system_faults import memory_setting, system_faults
 from pipeline.runner.workers import parallel_trainings
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, write_json
+from pipeline.store.kept import GIGABYTE, Store
 from pipeline.store.paths import Paths
 
 # printed after the seconds of a stage, where Keras does not find a GPU that there is
@@ -43,6 +44,7 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
     with system_faults(paths.root, memory_setting(cell, params)):
         check_deps(cell, all_cells(stages, params), paths.root)
         line = _make(cell, params, paths)
+        Store(paths.store).prune(params.run.store_gb * GIGABYTE)
     print(f"{stage}{f'@{name}' if name else ''}: {line}", flush=True)
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from pipeline.adaptation import keeping
 from pipeline.adaptation.choice import Chosen, Parts, choose, count_candidates
 from pipeline.adaptation.linear import fit_linear
 from pipeline.adaptation.problem import Images, Labelled, Source
 from pipeline.arms.predictions import predictions_table
 from pipeline.config.params import Params
-from pipeline.config.schema import Adapt
+from pipeline.config.schema import Adapt, Adaptation
 from pipeline.datasets.hygiene import check_unseen
 from pipeline.networks.flops import GIGA, forward_flops
 from pipeline.networks.heads import set_precision
@@ -28,12 +29,14 @@ from pipeline.store.files import (
     write_json,
     write_parquet,
 )
+from pipeline.store.kept import Store
 from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
-from pipeline.training.folds import Part, class_names, fold_parts, images_of
+from pipeline.training.fingerprint import examples_of_fold
+from pipeline.training.folds import Part, class_names, fold_count, fold_parts, images_of, repeat_count, role_column
 from pipeline.training.pooled import pooled_features, pooling
 
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
@@ -88,7 +91,7 @@ def read_source(paths: Paths, name: str, class_weight: str) -> Source:
     table = read_parquet(files.examples)
     load = pixel_loader(source_images(paths, name), table["row"].to_numpy(), "none")
     features = pooled_features(network, load, np.arange(len(table)))
-    parts = fold_parts(table.assign(weight=1.0, role_0=table["role"]), 0, class_weight)
+    parts = fold_parts(table.assign(weight=1.0, **{role_column(0): table["role"]}), 0, class_weight)
     return Source(network, head, labelled(features, parts.train), labelled(features, parts.validation))
 
 
@@ -118,6 +121,17 @@ def ceiling(features: np.ndarray, examples: pd.DataFrame, fold: int, class_weigh
     return head.predict(features[parts.test.positions])
 
 
+def fold_keys(
+    paths: Paths, adaptation: Adaptation, params: Params, examples: pd.DataFrame, seeds: list[int]
+) -> list[str]:
+    """The key in the store of every fold: of its source, settings, seed, images and their roles."""
+    source = paths.source(adaptation.source)
+    files = [source.backbone, source.head, source.examples, source_images(paths, adaptation.source)]
+    files.append(images_of(paths, adaptation.target))
+    shared = [*files, params.run.class_weight, params.run.precision, params.adapt]
+    return keeping.keys(shared, [[seed, examples_of_fold(examples, fold)] for fold, seed in enumerate(seeds)])
+
+
 def tables(
     examples: pd.DataFrame, features: np.ndarray, chosen: list[Chosen], class_weight: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -127,7 +141,7 @@ def tables(
     """
     predictions, candidates = [], []
     for fold, result in enumerate(chosen):
-        tested = np.flatnonzero(examples[f"role_{fold}"] == "test")
+        tested = np.flatnonzero(examples[role_column(fold)] == "test")
         supervised = ceiling(features, examples, fold, class_weight)
         for arm, predicted in ((SOURCE_ONLY, result.source_only), (ADAPTED, result.adapted), (CEILING, supervised)):
             table = predictions_table(examples, fold, tested, predicted)
@@ -182,15 +196,25 @@ def run(params: Params, paths: Paths, name: str) -> str:
     load = pixel_loader(pixels, examples["row"].to_numpy(), "none")
     positions = np.arange(len(examples))
     images = Images(pooled_features(source.network, load, positions), load, positions)
-    folds = [unlabelled_parts(images, examples[f"role_{fold}"]) for fold in range(params.run.folds)]
+    folds = [unlabelled_parts(images, examples[role_column(fold)]) for fold in range(fold_count(examples))]
 
     def seed(fold: int, method: str) -> int:
         return seed_for(params.run.seed, "adapt", name, fold, method)
 
-    with progress(total=2 * len(folds) * count_candidates(settings), label=name, unit="step") as bar:
-        chosen = choose(source, folds, settings, seed, bar.update)
+    store = Store(paths.store)
+    keys = fold_keys(paths, adaptation, params, examples, [seed(fold, "") for fold in range(len(folds))])
+    with store.in_use():
+        missing = [fold for fold, key in enumerate(keys) if not store.has(key)]
+        with progress(total=2 * len(missing) * count_candidates(settings), label=name, unit="step") as bar:
+            new = choose(
+                source, [folds[fold] for fold in missing], settings, lambda i, m: seed(missing[i], m), bar.update
+            )
+        for fold, result in zip(missing, new, strict=True):
+            keeping.keep(store, keys[fold], result)
+        chosen = [keeping.read(store, key) for key in keys]
     predictions, candidates = tables(examples, images.features, chosen, params.run.class_weight)
     seen = len(source.train.labels) + len(source.validation.labels) + len(examples)
+    seen *= repeat_count(examples)  # each repeat is priced as if run alone
     cost = cost_of(chosen, seen, forward_flops(source.network) / GIGA)
     facts = {"setting": "transductive", "source": adaptation.source, "target": adaptation.target}
     write_arms(paths.trained("unadapted", name), facts, {SOURCE_ONLY: NOTHING}, predictions)

@@ -1,6 +1,7 @@
 """extract (step 2, freeze): cache the frozen layers' outputs for every image."""
 
 import math
+import shutil
 from pathlib import Path
 
 import keras
@@ -26,14 +27,17 @@ from pipeline.store.files import (
     write_json,
     write_npy,
 )
+from pipeline.store.kept import Store
 from pipeline.store.outs import FeaturePaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import PREDICT_BATCH, Loader, pixel_loader, predict_in_threads
+from pipeline.training.fingerprint import fingerprints
 from pipeline.training.folds import images_of
 from pipeline.training.pooled import pooling
 
+CODE = ("networks", "stages/extract.py", "store", "training")  # parts of the package that features depend on
 FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 
@@ -55,7 +59,7 @@ def extract_at_cut(
     pool = pooling(top)
     activate, pooled_from = predictor(trunk), predictor(pool)
     shape = (examples, views, *trunk.output_shape[1:])
-    check_space(files.folder, 2 * 2 * math.prod(shape))  # 2 bytes each, here and in DVC's cache
+    check_space(files.folder, 3 * 2 * math.prod(shape))  # 2 bytes each; in the store, the output and DVC's cache
     cut = np.lib.format.open_memmap(files.cut, "w+", "float16", shape)
     pooled = np.lib.format.open_memmap(files.pooled, "w+", "float32", (examples, pool.output_shape[-1]))
     with progress(total=examples * views, label=f"extract {label}", unit="view") as bar:
@@ -86,6 +90,21 @@ def check_range(activations: np.ndarray) -> np.ndarray:
     return activations
 
 
+def write_features(
+    backbone: keras.Model, cut: str, load: Loader, examples: int, views: int, files: FeaturePaths, label: str
+) -> None:
+    """Write the pooled features and, of so many views, the activations at the cut, with what they cost."""
+    if views:
+        trunk, top = split_at(backbone, cut)
+        extract_at_cut(trunk, top, load, examples, views, files, label)
+        flops = examples * (views * forward_flops(trunk) + forward_flops(top))
+    else:
+        extract_pooled(backbone, load, examples, files.pooled, label)
+        flops = examples * forward_flops(backbone)
+    spent = forward_and_backward(flops / GIGA, 0.0)
+    write_json(files.cost, {"images": examples, "views": views, "cut": cut, **spent})
+
+
 def check_target_unseen(paths: Paths, transfer: Transfer) -> None:
     """Raise InputError if the source was pretrained here on images of the target; published sources list no images."""
     seen, target = paths.source(transfer.source).seen, paths.target(transfer.target)
@@ -108,17 +127,14 @@ def run(params: Params, paths: Paths, name: str) -> str:
     load = pixel_loader(images, rows, params.run.augmentation)
     unfreeze = unfreeze_of(params, name)
     cut = cut_layer(backbone, unfreeze)
-    trunk, top = split_at(backbone, cut)
     # nothing is cached where everything is tuned (the cut is the input) or nothing (the cut is the output)
-    views = view_count(params.run.augmentation) if trunk and unfreeze != 0 else 0
-    with replacing_folder(paths.features(name).folder) as folder:
-        written = FeaturePaths(folder)
-        if views:
-            extract_at_cut(trunk, top, load, len(rows), views, written, name)
-            flops = len(rows) * (views * forward_flops(trunk) + forward_flops(top))
-        else:
-            extract_pooled(backbone, load, len(rows), written.pooled, name)
-            flops = len(rows) * forward_flops(backbone)
-        spent = forward_and_backward(flops / GIGA, 0.0)
-        write_json(written.cost, {"images": len(rows), "views": views, "cut": cut, **spent})
+    views = view_count(params.run.augmentation) if split_at(backbone, cut)[0] and unfreeze != 0 else 0
+    content = [source.backbone, images, rows.tolist(), params.run.augmentation, cut, views, params.run.precision]
+    store, (key,) = Store(paths.store), fingerprints([content], CODE)
+    with store.in_use():
+        if not store.has(key):
+            with store.writing(key) as folder:
+                write_features(backbone, cut, load, len(rows), views, FeaturePaths(folder), name)
+        with replacing_folder(paths.features(name).folder) as folder:
+            shutil.copytree(store.entry(key), folder, dirs_exist_ok=True)
     return f"{len(rows):,} images, {views} views cached at {cut}" if views else f"{len(rows):,} images, pooled only"

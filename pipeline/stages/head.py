@@ -6,8 +6,9 @@ from pipeline.arms.specs import fold_specs
 from pipeline.arms.train import train_arm
 from pipeline.config.params import Params
 from pipeline.store.files import read_json, read_npy, read_parquet
+from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
-from pipeline.training.folds import class_names
+from pipeline.training.folds import class_names, fold_count, repeat_count
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
@@ -17,7 +18,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """
     examples = paths.target(params.transfers[name].target).examples
     features, forecast = paths.features(name), paths.forecast(name)
-    network = HeadNetwork(read_npy(features.pooled).shape[1], len(class_names(read_parquet(examples))))
+    table = read_parquet(examples)
+    network = HeadNetwork(read_npy(features.pooled).shape[1], len(class_names(table)))
     specs = fold_specs(
         params.run,
         params.head,
@@ -25,11 +27,12 @@ def run(params: Params, paths: Paths, name: str) -> str:
         examples=examples,
         kind="features",
         inputs=features.pooled,
-        networks=[network] * params.run.folds,
+        networks=[network] * fold_count(table),
         settings=sweep(params.head.learning_rate, params.head.l2),
         live=lambda fold: paths.live("head", name, fold),
         forecast=forecast.forecast,
     )
     facts = params.transfers[name].model_dump(include={"setting", "source", "target"})
-    out, extracted = paths.trained("heads", name), read_json(features.cost)["gflops"]
-    return train_arm(specs, "head", out, paths.kept("head", name), facts, before_gflops=extracted)
+    out, store = paths.trained("heads", name), Store(paths.store)
+    extracted = read_json(features.cost)["gflops"] * repeat_count(table)  # each repeat is priced as if run alone
+    return train_arm(specs, "head", out, store, f"head@{name}", facts, before_gflops=extracted)

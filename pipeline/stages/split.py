@@ -1,4 +1,4 @@
-"""split: select a target's images and divide them into grouped, stratified folds."""
+"""split: select a target's images and divide them into grouped, stratified folds, anew in each repeat."""
 
 import json
 import math
@@ -28,6 +28,7 @@ from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
+from pipeline.training.folds import repeat_count, role_column
 
 
 def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFrame:
@@ -85,18 +86,26 @@ def seed_name(target: Target, name: str) -> str:
 
 
 def roles(
-    examples: pd.DataFrame, unit: np.ndarray, fold: int, validation_fraction: float, target: Target, seed: int
+    labels: np.ndarray,
+    unit: np.ndarray,
+    tested: np.ndarray,
+    fold: int,
+    validation_fraction: float,
+    target: Target,
+    seed: int,
 ) -> np.ndarray:
     """The role of every example (n,) in one fold: train, validation, test or unused.
 
     Validation is a part of the labelled training images: the first of several such that it and the rest have every
     class.
 
+    Args:
+        labels, unit: (n,) str. tested: (n,) bool. fold: its number, for messages.
+
     Raises:
         InputError: a part lacks a class.
     """
-    labels = examples["label"].to_numpy()
-    result = np.where(examples["fold"] == fold, "test", "unused").astype(object)
+    result = np.where(tested, "test", "unused").astype(object)
     available, per_class = np.flatnonzero(result == "unused"), target.labels_per_class
     training = limited(labels, available, per_class, seed_for(seed, "labels"), target.train_fraction)
     result[training] = "train"
@@ -137,12 +146,23 @@ def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> 
     run = params.run
     examples = examples_of(manifest, target, name)
     unit = examples["group" if run.protocol == "grouped" else "cluster"].to_numpy()
-    seeded = seed_name(target, name)
-    examples["fold"] = assign_folds(examples["label"].to_numpy(), unit, run.folds, seed_for(run.seed, "split", seeded))
-    for fold in range(run.folds):
-        seed = seed_for(run.seed, "validation", seeded, fold)
-        examples[f"role_{fold}"] = roles(examples, unit, fold, run.validation_fraction, target, seed)
-    return examples.drop(columns="cluster")
+    seeded, labels = seed_name(target, name), examples["label"].to_numpy()
+    columns = {}
+    for repeat in range(repeats_of(params, name)):
+        seed = seed_for(run.seed, "split", seeded, *([repeat] if repeat else []))
+        assigned = assign_folds(labels, unit, run.folds, seed)
+        for part in range(run.folds):
+            fold = repeat * run.folds + part
+            seed = seed_for(run.seed, "validation", seeded, fold)
+            fraction = run.validation_fraction
+            columns[role_column(fold)] = roles(labels, unit, assigned == part, fold, fraction, target, seed)
+    return examples.drop(columns="cluster").assign(**columns)
+
+
+def repeats_of(params: Params, target: str) -> int:
+    """How often a target is divided into folds: the most that a question about it asks for; at least once."""
+    asked = [question for question in params.questions.values() if question.target == target]
+    return max((question.repeats or params.run.repeats for question in asked), default=1)
 
 
 def write_resized(images: np.ndarray, size: int, path: Path, label: str) -> None:
@@ -177,4 +197,5 @@ def run(params: Params, paths: Paths, name: str) -> str:
     limit = f", {target.labels_per_class} labels a class" if target.labels_per_class else ""
     limit += f", {target.train_fraction:.0%} of the labels" if target.train_fraction else ""
     limit += f", {size} pixels" if target.image_size else ""
-    return f"{len(examples):,} images ({counts}), {params.run.folds} {params.run.protocol} folds{limit}"
+    repeats = f" in {count} repeats" if (count := repeat_count(examples)) > 1 else ""
+    return f"{len(examples):,} images ({counts}), {params.run.folds} {params.run.protocol} folds{repeats}{limit}"

@@ -33,7 +33,7 @@ class DatasetPaths(Folder):
 class SplitPaths(Folder):
     """Output of `split`."""
 
-    examples = File("examples.parquet")  # row, image_id, group, label, weight, fold, role_<fold>...
+    examples = File("examples.parquet")  # row, image_id, phash, group, label, weight, role_<fold>... of all repeats
     images = File("images.json")  # the dataset, the sha256 of its images.npy, its near_duplicate_distance
     resized = File("images.npy")  # the dataset's images at the target's own size; absent if it has none
 
@@ -80,22 +80,21 @@ class TrainedPaths(Folder):
 
 
 class KeptFoldPaths(Folder):
-    """A finished fold of an arm that is still in training."""
+    """A finished fold of an arm, in the store."""
 
     model = File("model.keras")
     predictions = File("predictions.parquet")
     trajectory = File("trajectory.parquet")
     history = File("history.parquet")  # not CSV: floats are read back exactly
     cost = File("cost.json")
-    fingerprint = File("fingerprint.json")  # sha256 of all inputs of the fold
 
 
-class KeptPaths(Folder):
-    """Checkpoints of an arm's finished folds until its output is complete; ignored by DVC and Git."""
+class KeptAdaptationPaths(Folder):
+    """A finished fold of an adaptation, in the store."""
 
-    def fold(self, fold: int) -> KeptFoldPaths:
-        """The folder of a fold."""
-        return KeptFoldPaths(self.folder / f"fold{fold}")
+    candidates = File("candidates.parquet")
+    tested = File("tested.npy")  # (candidates, images, classes): probabilities of the test part
+    cost = File("cost.json")
 
 
 class SourcePaths(Folder):

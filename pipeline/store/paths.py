@@ -9,7 +9,6 @@ from pipeline.store.outs import (
     File,
     Folder,
     ForecastPaths,
-    KeptPaths,
     QuestionPaths,
     SourcePaths,
     SplitPaths,
@@ -28,6 +27,7 @@ class Paths(Folder):
     params = File("params.yaml")
     dvc_yaml = File("dvc.yaml")
     dvc_lock = File("dvc.lock")
+    store = File(".store")  # finished trainings, by what they depend on; in no stage's outputs
     dvc_tmp = File(".dvc/tmp")  # locks of DVC
     clocks = File("data/clocks")
     report_metrics = File("reports/metrics.json")
@@ -81,9 +81,6 @@ class Paths(Folder):
 
     def lock(self, stage: str, name: str) -> Path:
         return self.root / ".locks" / f"{stage}@{name}.lock"
-
-    def kept(self, stage: str, name: str) -> KeptPaths:
-        return KeptPaths(self.root / ".resume" / stage / name)
 
     def live(self, stage: str, name: str, fold: int) -> Path:
         """DVCLive's folder, to watch a fit while it runs; the record is history.csv."""

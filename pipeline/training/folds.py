@@ -1,4 +1,8 @@
-"""The train, validation and test parts of a fold; all arms of a target share them."""
+"""The train, validation and test parts of a fold; all arms of a target share them.
+
+A target is divided into K folds in each of R repeats. Folds are numbered through all repeats, 0..R*K-1: fold f belongs
+to repeat f // K, and every image is tested in one fold of each repeat.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +49,21 @@ def images_of(paths: Paths, target: str) -> Path:
     return images
 
 
+def role_column(fold: int) -> str:
+    """The column of examples.parquet with the roles in a fold: train, validation, test or unused."""
+    return f"role_{fold}"
+
+
+def fold_count(examples: pd.DataFrame) -> int:
+    """The number of folds of a target in all repeats: that of the trainings of each of its arms."""
+    return sum(column.startswith("role_") for column in examples.columns)
+
+
+def repeat_count(examples: pd.DataFrame) -> int:
+    """The number of repeats of a target: how often every image is tested."""
+    return [examples[role_column(fold)].iat[0] for fold in range(fold_count(examples))].count("test")
+
+
 def class_names(examples: pd.DataFrame) -> list[str]:
     """The classes of a target in the order of the network's outputs."""
     return sorted(examples["label"].unique())
@@ -58,7 +77,7 @@ def fold_parts(examples: pd.DataFrame, fold: int, class_weight: str) -> Fold:
     """
     codes = pd.Categorical(examples["label"], categories=class_names(examples)).codes.astype("int64")
     own = examples["weight"].to_numpy("float64")
-    role = examples[f"role_{fold}"].to_numpy()
+    role = examples[role_column(fold)].to_numpy()
     train = role == "train"
     balance = np.ones(codes.max() + 1)
     if class_weight == "balanced":

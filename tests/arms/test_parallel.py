@@ -14,14 +14,15 @@ import tiny_world
 import toy_fold
 
 from pipeline.arms import parallel
+from pipeline.arms.keeping import kept_folds
 from pipeline.arms.networks import ScratchNetwork
-from pipeline.arms.resuming import resume
 from pipeline.arms.spec import sweep
 from pipeline.arms.train import train_arm, train_fold
 from pipeline.runner.workers import prepare_worker
 from pipeline.store.errors import InputError
 from pipeline.store.files import sha256_file
-from pipeline.store.outs import KeptPaths, TrainedPaths
+from pipeline.store.kept import Store
+from pipeline.store.outs import TrainedPaths
 
 FOLDS = (0, 1, 2)
 # the same trainings one after another in a process that is set up as the runner does
@@ -31,11 +32,12 @@ from pathlib import Path
 from pipeline.networks.device import use_device
 use_device("cpu")
 from pipeline.arms.train import train_arm
-from pipeline.store.outs import KeptPaths, TrainedPaths
+from pipeline.store.kept import Store
+from pipeline.store.outs import TrainedPaths
 folder = Path(sys.argv[1])
 specs = pickle.loads((folder / "specs").read_bytes())
-out, kept = TrainedPaths(folder / "one" / "out"), KeptPaths(folder / "one" / "kept")
-train_arm(specs, "scratch", out, kept, {"target": "cells"})
+out, store = TrainedPaths(folder / "one" / "out"), Store(folder / "one" / "kept")
+train_arm(specs, "scratch", out, store, "scratch@cells", {"target": "cells"})
 """
 
 
@@ -63,7 +65,7 @@ def two_workers(monkeypatch):
 
 def arm(specs, folder, call=train_fold):
     out = TrainedPaths(folder / "out")
-    train_arm(specs, "scratch", out, KeptPaths(folder / "kept"), {"target": "cells"}, call=call)
+    train_arm(specs, "scratch", out, Store(folder / "kept"), "scratch@kept", {"target": "cells"}, call=call)
     return digests(folder)
 
 
@@ -136,4 +138,4 @@ def test_planned_images_are_those_that_are_seen(tmp_path, specs):
     planned = parallel.planned_images(specs[0])
     result = train_fold(specs[0])
     assert result.cost["images_seen"] == planned
-    assert len(resume(KeptPaths(tmp_path / "kept"), specs)) == len(FOLDS)
+    assert len(kept_folds(Store(tmp_path / "kept"), specs)) == len(FOLDS)

@@ -17,7 +17,7 @@ from pipeline.store.yaml import read_yaml
 from pipeline.training.tuning import TuningMethod
 
 
-def specs(repeat):
+def specs(again):
     return fold_specs(
         Run(**tiny_world.RAW["run"]),
         Scratch(**tiny_world.RAW["scratch"], min_steps=3),
@@ -28,12 +28,12 @@ def specs(repeat):
         networks=[HeadNetwork(5, 2)] * 2,
         settings=sweep([1e-3]),
         live=lambda fold: Path("live"),
-        repeat=repeat,
+        again=again,
     )
 
 
-def test_a_repeat_has_another_seed_and_the_first_that_of_the_run():
-    seeds = [specs(repeat)[0].plan.seed for repeat in range(3)]
+def test_an_arm_once_again_has_another_seed_and_the_first_that_of_the_run():
+    seeds = [specs(again)[0].plan.seed for again in range(3)]
     assert seeds == [7, seed_for(7, "repeat", 1), seed_for(7, "repeat", 2)]
     assert specs(0)[1].plan.min_steps == 3
 

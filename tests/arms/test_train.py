@@ -17,13 +17,14 @@ from pipeline.arms.spec import Setting, sweep
 from pipeline.arms.train import train_arm, train_fold
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, sha256_file
-from pipeline.store.outs import KeptPaths, TrainedPaths
+from pipeline.store.kept import Store
+from pipeline.store.outs import TrainedPaths
 from pipeline.training import compile_cache
 from pipeline.training.fit import compile_model
 
 
-def trained_arm(specs, out, kept, **options):
-    return train_arm(specs, "head", out, kept, {"target": "cells"}, **options)
+def trained_arm(specs, out, store, **options):
+    return train_arm(specs, "head", out, store, "head@cells", {"target": "cells"}, **options)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,7 @@ def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, 
     assert_same_training(together[1], alone)
     files = [TrainedPaths(tmp_path / name) for name in ("together", "alone")]
     for result, out in zip((together[1], alone), files, strict=True):
-        trained_arm(specs[1:], out, KeptPaths(tmp_path / "kept"), call=lambda spec, result=result: result)
+        trained_arm(specs[1:], out, Store(out.folder.with_suffix(".kept")), call=lambda spec, result=result: result)
     assert sha256_file(files[0].arm("head").model(1)) == sha256_file(files[1].arm("head").model(1))
     assert together[0].cost["fold"] == 0  # what the first fold came to is still its own
     assert any(
@@ -172,7 +173,7 @@ def inputs(tmp_path_factory, examples, features):
 
 def test_a_saved_network_carries_no_optimizer(tmp_path, inputs, result):
     out = TrainedPaths(tmp_path / "out")
-    trained_arm([head_spec(inputs)], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
+    trained_arm([head_spec(inputs)], out, Store(tmp_path / "kept"), call=lambda spec: result)
     model = keras.saving.load_model(out.arm("head").model(0))
     assert not model.compiled
     with zipfile.ZipFile(out.arm("head").model(0)) as archive, archive.open("model.weights.h5") as file:
@@ -184,7 +185,7 @@ def test_an_arm_is_written_whole_and_twice_the_same(tmp_path, inputs, result):
     for name in ("a", "b"):
         out = TrainedPaths(tmp_path / name)
         spec = head_spec(inputs)
-        line = trained_arm([spec], out, KeptPaths(tmp_path / "kept"), call=lambda spec: result)
+        line = trained_arm([spec], out, Store(tmp_path / "kept"), call=lambda spec: result)
         check_sealed(out.folder)
         files.append({path.name: sha256_file(path) for path in out.folder.rglob("*") if path.is_file()})
     assert files[0] == files[1]
@@ -202,7 +203,7 @@ def test_a_fold_that_fails_leaves_no_out(tmp_path, inputs, result):
         return result
 
     with pytest.raises(InputError):
-        trained_arm(specs, TrainedPaths(tmp_path / "out"), KeptPaths(tmp_path / "kept"), call=call)
+        trained_arm(specs, TrainedPaths(tmp_path / "out"), Store(tmp_path / "kept"), call=call)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 

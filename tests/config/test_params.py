@@ -135,8 +135,8 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         ("pretrained.imagenet: sources has an entry of this name",),
     ),
     "a repeat of one seed": (
-        put("baselines.few-labels-resnet8-again.repeat", 0),
-        ("questions.scratch-again.against", "give one another `repeat`"),
+        put("baselines.few-labels-resnet8-again.again", 0),
+        ("questions.scratch-again.against", "give one another `again`"),
     ),
     "an arm that is none": (
         put("questions.with-all.arm", "sources/imagenet"),

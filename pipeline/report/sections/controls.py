@@ -33,6 +33,6 @@ def table(controls: dict[str, Result]) -> Table:
 
 
 def _compared(result: Result) -> str:
-    if result.kind == "repeat":
+    if result.kind == "again":
         return f"{result.again} with {result.baseline}"
     return f"{result.source} to {result.target}"

@@ -81,7 +81,7 @@ def subject(result: Result) -> str:
 
 
 def _compared(result: Result) -> str:
-    if result.kind == "repeat":
+    if result.kind == "again":
         return f"{result.target} from scratch twice, under different seeds: {result.again} against {result.baseline}."
     if result.kind == "rescaled":
         return f"Rescaled random weights against random weights on {result.target}."

@@ -1,6 +1,7 @@
-"""An interrupted arm resumes to the same bytes, and restarts where anything that it depends on has changed."""
+"""A finished training is kept, is what a new one would be to the bit, and counts only while nothing has changed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,15 +14,16 @@ import tiny_world
 import toy_fold
 from test_wiring import ROOT, imports
 
-from pipeline.arms import resuming, train
+from pipeline.arms import keeping, train
 from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.train import train_arm, train_fold
 from pipeline.commands.profile import CODE
-from pipeline.store.files import check_sealed, sha256_file, write_npy, write_parquet
-from pipeline.store.outs import KeptPaths, TrainedPaths
+from pipeline.store.files import check_sealed, read_parquet, sha256_file, write_npy, write_parquet
+from pipeline.store.kept import Store
+from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
-from pipeline.training import compile_cache, folds
+from pipeline.training import compile_cache, fingerprint, folds
 from pipeline.training.tuning import TuningMethod
 
 # the second fold of a baseline ends as by `kill -9`
@@ -54,8 +56,8 @@ def digests(folder):
     return {path.name: sha256_file(path) for path in folder.rglob("*") if path.is_file()}
 
 
-def trained_arm(specs, out, kept, **options):
-    return train_arm(specs, "head", out, kept, {"target": "cells"}, **options)
+def trained_arm(specs, out, store, **options):
+    return train_arm(specs, "head", out, store, "head@cells", {"target": "cells"}, **options)
 
 
 @pytest.fixture
@@ -67,8 +69,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def kept(tmp_path):
-    return KeptPaths(tmp_path / ".resume" / "head" / "cells")
+def store(tmp_path):
+    return Store(tmp_path / ".store")
 
 
 def head_specs(folder):
@@ -85,21 +87,22 @@ def scratch_specs(folder):
 
 
 @pytest.mark.parametrize("made", [head_specs, scratch_specs])
-def test_training_interrupted_resumes_to_the_bit(tmp_path, monkeypatch, capsys, folder, kept, made):
+def test_training_interrupted_resumes_to_the_bit(tmp_path, monkeypatch, capsys, folder, store, made):
     specs, trained = made(folder), []
     with pytest.raises(Interrupted):
-        trained_arm(specs, TrainedPaths(tmp_path / "resumed"), kept, call=interrupt)
-    assert [path.name for path in kept.folder.iterdir()] == ["fold0"] and not (tmp_path / "resumed").exists()
+        trained_arm(specs, TrainedPaths(tmp_path / "resumed"), store, call=interrupt)
+    assert [fold.finished for fold in keeping.kept_folds(store, specs)] == [True, False] and not (
+        tmp_path / "resumed"
+    ).exists()
     monkeypatch.setattr(compile_cache, "_compiled", {})  # as in a process of its own
     trained_arm(
-        specs, TrainedPaths(tmp_path / "resumed"), kept, call=lambda spec: trained.append(spec) or train_fold(spec)
+        specs, TrainedPaths(tmp_path / "resumed"), store, call=lambda spec: trained.append(spec) or train_fold(spec)
     )
     assert trained == specs[1:]
-    assert capsys.readouterr().out == "head@cells: fold 0 resumed from an interrupted run\n"
-    line = trained_arm(specs, TrainedPaths(tmp_path / "whole"), KeptPaths(tmp_path / "other"))
+    assert capsys.readouterr().out == "head@cells: 1 of 2 folds are in the store\n"
+    line = trained_arm(specs, TrainedPaths(tmp_path / "whole"), Store(tmp_path / "other"))
     assert line.startswith("2 folds") and capsys.readouterr().out == ""
     assert digests(tmp_path / "resumed") == digests(tmp_path / "whole")
-    assert not kept.folder.exists()
 
 
 def test_a_stage_that_was_killed_resumes_to_the_bit(repository, world, world_copy, capsys):
@@ -107,22 +110,48 @@ def test_a_stage_that_was_killed_resumes_to_the_bit(repository, world, world_cop
     copy, places = world_copy(), [str(repository), str(repository / "tests")]
     out = Paths(copy.root).trained("baselines", "defect-tiny").folder
     before = digests(out)
+    shutil.rmtree(Paths(copy.root).store)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
     ended = subprocess.run([sys.executable, "-c", KILLED, str(copy.root)], env=environment, capture_output=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-3000:]
     assert digests(out) == before
     tiny_world.run_cell(copy.root, "scratch", "defect-tiny")
-    assert capsys.readouterr().out.startswith("scratch@defect-tiny: fold 0 resumed from an interrupted run\n")
+    assert capsys.readouterr().out.startswith("scratch@defect-tiny: 1 of 4 folds are in the store\n")
     assert digests(out) == before
-    assert not Paths(copy.root).kept("scratch", "defect-tiny").folder.exists()
 
 
-def test_an_arm_whose_folds_are_all_kept_trains_none(tmp_path, folder, kept, capsys):
+def test_an_arm_whose_folds_are_all_kept_trains_none(tmp_path, folder, store, capsys):
     specs = head_specs(folder)
-    for fold in resuming.resume(kept, specs):
-        fold.store(train_fold(fold.spec))
-    trained_arm(specs, TrainedPaths(tmp_path / "out"), kept, call=interrupt)
-    assert capsys.readouterr().out == "head@cells: folds 0, 1 resumed from an interrupted run\n"
+    for fold in keeping.kept_folds(store, specs):
+        fold.keep(train_fold(fold.spec))
+    trained_arm(specs, TrainedPaths(tmp_path / "out"), store, call=interrupt)
+    assert capsys.readouterr().out == "head@cells: 2 of 2 folds are in the store\n"
+
+
+def test_more_folds_train_only_what_is_new(tmp_path, folder, store):
+    """As when `run.repeats` is raised: the roles of further folds are further columns of the same file."""
+    trained = []
+
+    def call(spec):
+        trained.append(spec.fold)
+        return train_fold(spec)
+
+    trained_arm(head_specs(folder), TrainedPaths(tmp_path / "two"), store, call=call)
+    table = read_parquet(folder / "examples.parquet")
+    write_parquet(folder / "examples.parquet", table.assign(role_2=table["role_0"], role_3=table["role_1"]))
+    specs = [toy_fold.head_spec(folder, fold=fold, dropout=0.5) for fold in range(4)]
+    trained_arm(specs, TrainedPaths(tmp_path / "four"), store, call=call)
+    assert trained == [0, 1, 2, 3]
+    trained_arm(specs, TrainedPaths(tmp_path / "at once"), Store(tmp_path / "other"))
+    assert digests(tmp_path / "four") == digests(tmp_path / "at once")
+
+
+def test_an_arm_of_another_name_takes_the_same_trainings(tmp_path, folder, store):
+    trained_arm(head_specs(folder), TrainedPaths(tmp_path / "one"), store)
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    trained_arm(head_specs(moved), TrainedPaths(tmp_path / "two"), store, call=interrupt)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
 # ---- a fresh start ---------------------------------------------------------------------------------------------------
@@ -133,7 +162,7 @@ def other_plan(folder, specs, monkeypatch):
 
 
 def other_examples(folder, specs, monkeypatch):
-    write_parquet(folder / "examples.parquet", toy_fold.examples().assign(role_1="train", weight=1.0))
+    write_parquet(folder / "examples.parquet", toy_fold.examples().assign(role_1="train", weight=0.5))
 
 
 def other_inputs(folder, specs, monkeypatch):
@@ -141,15 +170,15 @@ def other_inputs(folder, specs, monkeypatch):
 
 
 def other_code(folder, specs, monkeypatch):
-    for part in resuming.CODE:
+    for part in keeping.CODE:
         copy = folder / "pipeline" / part
         if copy.suffix:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes((resuming.PACKAGE / part).read_bytes())
+            copy.write_bytes((fingerprint.PACKAGE / part).read_bytes())
         else:
             copy.mkdir(parents=True)
     (folder / "pipeline" / "networks" / "new.py").write_text("")
-    monkeypatch.setattr(resuming, "PACKAGE", folder / "pipeline")
+    monkeypatch.setattr(fingerprint, "PACKAGE", folder / "pipeline")
 
 
 def other_keras(folder, specs, monkeypatch):
@@ -157,7 +186,7 @@ def other_keras(folder, specs, monkeypatch):
 
 
 def damage(folder, specs, monkeypatch):
-    (file,) = folder.parent.glob(".resume/head/cells/fold0/model.keras")
+    (file,) = folder.parent.glob(".store/*/*/model.keras")
     file.write_bytes(file.read_bytes()[:-1])
 
 
@@ -165,27 +194,25 @@ CHANGES = [other_plan, other_examples, other_inputs, other_code, other_keras, da
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, capsys, folder, kept, change):
+def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, folder, store, change):
     specs, trained = head_specs(folder), []
     result = train_fold(specs[0])
-    (first, _) = resuming.resume(kept, specs)
-    first.store(result)
+    (first, _) = keeping.kept_folds(store, specs)
+    first.keep(result)
     specs = change(folder, specs, monkeypatch) or specs
-    trained_arm(specs, TrainedPaths(tmp_path / "out"), kept, call=lambda spec: trained.append(spec.fold) or result)
+    trained_arm(specs, TrainedPaths(tmp_path / "out"), store, call=lambda spec: trained.append(spec.fold) or result)
     assert trained == [0, 1]
-    line = "fold 0 of an interrupted run discarded (damaged, or other params, inputs, code or machine)"
-    assert capsys.readouterr().out == f"head@cells: {line}\n"
 
 
 def test_a_fold_that_was_trained_before_another_forecast_is_not_taken_up(folder):
     marks = []
     for label in ("positive", "positive", "negative"):
         (folder / "forecast.json").write_text(label)
-        marks += resuming.fingerprints([toy_fold.head_spec(folder, forecast=folder / "forecast.json")])
+        marks += keeping.keys([toy_fold.head_spec(folder, forecast=folder / "forecast.json")])
     assert marks[0] == marks[1] != marks[2]
 
 
-def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, world, monkeypatch, capsys):
+def test_another_number_of_folds_starts_afresh(world_copy, world, monkeypatch, capsys):
     """Three folds, interrupted in the last one, then two: the arm of two is that of a run without any of it."""
     copy = world_copy(run={"folds": 3})
     tiny_world.run_cells(copy.root, "split", only="defect")
@@ -202,8 +229,7 @@ def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, worl
     tiny_world.run_cells(copy.root, "split", only="defect")
     capsys.readouterr()
     tiny_world.run_cell(copy.root, "head", "to-defect")
-    line = "folds 0, 1 of an interrupted run discarded (damaged, or other params, inputs, code or machine)"
-    assert capsys.readouterr().out.splitlines()[0] == f"head@to-defect: {line}"
+    assert "in the store" not in capsys.readouterr().out
     before, after = (digests(Paths(root).trained("heads", "to-defect").folder) for root in (world.root, copy.root))
     assert before == after
 
@@ -211,12 +237,12 @@ def test_resume_after_the_number_of_folds_changed_starts_afresh(world_copy, worl
 def test_what_a_fold_is_built_from_is_in_its_fingerprint(folder, tmp_path):
     (tmp_path / "weights.keras").write_bytes(b"one")
     spec = toy_fold.head_spec(folder, network=ScratchNetwork("own", 32, 2, 0.9, None, tmp_path / "weights.keras"))
-    found = {resuming.fingerprints([spec])[0] for _ in range(2)}
+    found = {keeping.keys([spec])[0] for _ in range(2)}
     (tmp_path / "weights.keras").write_bytes(b"two")
-    found.add(resuming.fingerprints([spec])[0])
-    found.add(resuming.fingerprints([replace(spec, live=tmp_path / "live")])[0])
-    found.add(resuming.fingerprints([replace(spec, fold=1)])[0])
-    assert len(found) == 4
+    found.add(keeping.keys([spec])[0])
+    assert keeping.keys([replace(spec, live=tmp_path / "live")])[0] in found
+    found.add(keeping.keys([replace(spec, fold=1)])[0])
+    assert len(found) == 3
 
 
 # ---- what stands outside this module ---------------------------------------------------------------------------------
@@ -224,14 +250,14 @@ def test_what_a_fold_is_built_from_is_in_its_fingerprint(folder, tmp_path):
 
 def test_all_code_that_training_imports_is_in_the_fingerprint():
     imported = {file.relative_to(ROOT / "pipeline") for file in imports("pipeline.arms.train", set())}
-    whole = {part for part in resuming.CODE if not part.endswith(".py")}
+    whole = {part for part in keeping.CODE if not part.endswith(".py")}
     found = {file.parts[0] if file.parts[0] in whole else file.as_posix() for file in imported}
-    assert {name for name in found if not name.endswith("__init__.py")} == set(resuming.CODE)
+    assert {name for name in found if not name.endswith("__init__.py")} == set(keeping.CODE)
 
 
 def test_neither_git_nor_dvc_sees_what_is_kept(repository):
     """Nor does a profile's workspace, which takes the same .dvcignore."""
-    kept = Paths().kept("head", "cells").folder.parts[0]
+    kept = Paths().store.name
     assert f"{kept}/" in (repository / ".gitignore").read_text().splitlines()
     assert kept in (repository / ".dvcignore").read_text().splitlines()
     assert ".dvcignore" in CODE

@@ -116,7 +116,7 @@ RAW: dict[str, Any] = {
         "batch_size": 8,
         "weight_decay": 1e-4,
     },
-    "verdict": {"metric": "balanced_accuracy", "alpha": 0.05, "margin": 0.01, "resamples": 200},
+    "verdict": {"metric": "balanced_accuracy", "alpha": 0.05, "margin": 0.03},
 }
 
 

@@ -1,32 +1,54 @@
 """Read trained arms from the files of an output."""
 
+from typing import Any
+
 import pandas as pd
 
 from pipeline.store.files import read_json, read_parquet
-from pipeline.store.outs import ArmPaths, TrainedPaths
-from pipeline.verdict.arms import aligned
+from pipeline.store.outs import SUMMED, ArmPaths, TrainedPaths
+from pipeline.training.folds import fold_count
+from pipeline.verdict.arms import Tested, aligned
 from pipeline.verdict.spending import Arm
 
 
-def read_arms(trained: TrainedPaths, examples: pd.DataFrame, classes: list[str]) -> dict[str, Arm]:
+def read_arms(trained: TrainedPaths, examples: pd.DataFrame, tested: Tested) -> dict[str, Arm]:
     """Read all arms of an output, in the order of their training.
 
     Args:
-        examples: of the target, in whose order the probabilities are returned.
-        classes: in the order of the probabilities' columns.
+        examples: of the target. tested: the tests in whose order the probabilities are returned; what an arm has of
+            other repeats is left out.
 
     Raises:
         ValueError: an arm was not tested on exactly these images in these folds.
     """
     names = read_json(trained.facts)["arms"]
-    return {name: _read_arm(trained.arm(name), examples, classes) for name in names}
+    return {name: _read_arm(trained.arm(name), examples, tested) for name in names}
 
 
-def _read_arm(files: ArmPaths, examples: pd.DataFrame, classes: list[str]) -> Arm:
+def _read_arm(files: ArmPaths, examples: pd.DataFrame, tested: Tested) -> Arm:
+    # an arm that is not trained epoch by epoch has neither trajectory nor history
+    trajectory = read_parquet(files.trajectory) if files.trajectory.exists() else None
+    history = pd.read_csv(files.history) if files.history.exists() else None
     return Arm(
-        probabilities=aligned(read_parquet(files.predictions), examples, classes),
-        cost=read_json(files.cost),
-        # an arm that is not trained epoch by epoch has neither of these
-        trajectory=read_parquet(files.trajectory) if files.trajectory.exists() else None,
-        history=pd.read_csv(files.history) if files.history.exists() else None,
+        probabilities=aligned(read_parquet(files.predictions), examples, tested),
+        cost=cost_of_folds(read_json(files.cost), set(tested.fold.tolist()), fold_count(examples)),
+        trajectory=None if trajectory is None else _of_folds(trajectory, tested),
+        history=None if history is None else _of_folds(history, tested),
     )
+
+
+def cost_of_folds(cost: dict[str, Any], folds: set[int], trained: int) -> dict[str, Any]:
+    """The part of an arm's cost that is due to some of its folds: their own, and their share of what came before.
+
+    Args:
+        trained: the number of folds of the arm.
+    """
+    if len(folds) == trained:
+        return cost
+    kept = [fold for fold in cost["folds"] if fold["fold"] in folds]
+    sums = {name: sum(fold[name] for fold in kept) for name in SUMMED if name in cost and kept}
+    return {**cost, **sums, "folds": kept, "before_gflops": cost["before_gflops"] * len(folds) / trained}
+
+
+def _of_folds(table: pd.DataFrame, tested: Tested) -> pd.DataFrame:
+    return table[table["fold"].isin(set(tested.fold.tolist()))].reset_index(drop=True)

@@ -28,7 +28,7 @@ from pipeline.store.files import (
     write_parquet,
 )
 from pipeline.store.kept import Store
-from pipeline.store.outs import ArmPaths, TrainedPaths
+from pipeline.store.outs import SUMMED, ArmPaths, TrainedPaths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.augmentation import view_count
@@ -39,7 +39,6 @@ from pipeline.training.folds import Fold, fold_parts
 from pipeline.training.live_log import live_log
 
 MOST_TOLD = 6  # folds whose epochs stand in the log
-SUMMED = ("gflops", "forward_gflops", "backward_gflops")  # over an arm's folds
 
 
 @dataclass(frozen=True)

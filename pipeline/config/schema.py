@@ -72,6 +72,12 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _looks(repeats: list[int]) -> list[int]:
+    if repeats != sorted(set(repeats)):
+        raise ValueError("the numbers of repeats must ascend")
+    return repeats
+
+
 class Section(BaseModel):
     """Base of all sections; refuses unknown keys, wrong types (`'1e-3'` as text, true for 1), nan and infinity."""
 
@@ -272,4 +278,4 @@ class VerdictParams(Section):
     metric: DecidingMetric
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     margin: NotNegative
-    resamples: Annotated[int, Field(ge=100)]
+    looks: Annotated[list[Repeats], AfterValidator(_looks)] = []

@@ -8,7 +8,7 @@ from pipeline.config.params import Params
 from pipeline.results.result import Interval, Result, details_of
 from pipeline.results.run import Study
 from pipeline.store.seeds import seed_for
-from pipeline.verdict.arms import Tested, tested_images
+from pipeline.verdict.arms import Tested
 from pipeline.verdict.decision import Verdict
 from pipeline.verdict.label_efficiency import efficiency
 from pipeline.verdict.metrics import Array
@@ -45,7 +45,6 @@ def study(name: str, results: Mapping[str, Result], predictions: Mapping[str, pd
         against,
         metric=verdict.metric,
         alpha=verdict.alpha,
-        resamples=verdict.resamples,
         seed=seed_for(params.run.seed, "bootstrap", name),
     )
     details = [details_of(results[question]) for question in fractions]
@@ -71,9 +70,21 @@ def shared_arms(tables: list[pd.DataFrame]) -> tuple[Tested, dict[str, list[Arra
     for arms in by_arm:
         if not all(arms[arm][IMAGES].reset_index(drop=True).equals(first[IMAGES]) for arm in shared):
             raise ValueError("the questions of a study were not tested on the same images in the same folds")
-    tested = tested_images(first)
+    tested = tested_rows(first)
     columns = [f"p_{name}" for name in tested.classes]
     return tested, {arm: [arms[arm][columns].to_numpy("float64") for arms in by_arm] for arm in shared}
+
+
+def tested_rows(table: pd.DataFrame) -> Tested:
+    """The tested images of one arm's rows in a table of `QuestionPaths.predictions`."""
+    names, images = sorted(table["label"].unique()), table["image_id"]
+    return Tested(
+        classes=names,
+        labels=pd.Categorical(table["label"], categories=names).codes.astype("int64"),
+        position=pd.Categorical(images, categories=images.unique()).codes.astype("int64"),
+        **{name: table[name].to_numpy() for name in ("fold", "repeat", "group")},
+        weights=table["weight"].to_numpy("float64"),
+    )
 
 
 def _interval(verdict: Verdict) -> Interval:

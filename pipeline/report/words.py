@@ -3,7 +3,7 @@
 from pipeline.results.result import EqualQuality, Forecast, Interval, Reading, Result
 
 METRIC_NAMES = {"macro_f1": "macro F1", "roc_auc": "ROC AUC", "ece": "calibration error"}  # others are spelt as words
-IMPRACTICAL = "not practically detectable (more than ten times the data)"
+IMPRACTICAL = "not practically detectable"
 
 
 def number(value: float | None, form: str = ".3f") -> str:
@@ -63,23 +63,34 @@ def forecast_words(forecast: Forecast | None) -> str:
     return f"{forecast.label} ({outcome})"
 
 
+def evidence_of(reading: Reading) -> str:
+    """The evidence, and where it is inconclusive whether the interval rules out a loss beyond the margin."""
+    not_worse = reading.not_worse and reading.evidence == "inconclusive"
+    return f"{reading.evidence} (not worse)" if not_worse else reading.evidence
+
+
 def evidence_words(result: Result, reading: Reading) -> str:
     """The evidence, marked where it rests on a p that is not adjusted for the number of questions."""
     unadjusted = reading.p_holm is None and result.control is None
-    return f"{reading.evidence} (unadjusted)" if unadjusted else reading.evidence
+    return f"{evidence_of(reading)} (unadjusted)" if unadjusted else evidence_of(reading)
 
 
-def images_needed(reading: Reading, images: int) -> str:
-    """The images and folds that would have shown the observed gain; a dash where it was shown, or nothing is known.
-
-    Args:
-        images: the number of tested images.
-    """
-    if reading.images_needed is None or reading.folds_needed is None:
-        return "-"
-    if reading.images_needed > 10 * images:
+def needed(reading: Reading) -> str:
+    """The repeats or the groups, each alone, that would show the observed gain; a dash where it was shown."""
+    parts = [
+        f"{count:,} {what}"
+        for count, what in ((reading.repeats_needed, "repeats"), (reading.groups_needed, "groups"))
+        if count is not None
+    ]
+    if not parts and any(IMPRACTICAL in reason for reason in reading.reasons):
         return IMPRACTICAL
-    return f"{reading.images_needed:,} images in {reading.folds_needed:,} folds"
+    return " or ".join(parts) or "-"
+
+
+def failed_words(result: Result) -> str:
+    """How many trainings of each arm failed; empty where none did."""
+    counts = (f"{count} of {result.trainings} of {spaced(arm)}" for arm, count in result.failed.items())
+    return ", ".join(counts)
 
 
 def capitalised(text: str) -> str:

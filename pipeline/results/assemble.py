@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.config.schema import Question, VerdictParams
@@ -21,7 +22,8 @@ from pipeline.verdict.arms import arm_metrics, confusion_counts
 from pipeline.verdict.comparison import Comparison, at_equal_compute, verdicts
 from pipeline.verdict.cost_curve import cost_to_equal_quality
 from pipeline.verdict.decision import Verdict
-from pipeline.verdict.metrics import METRICS
+from pipeline.verdict.failures import failed_trainings
+from pipeline.verdict.looks import look_of, nominal_level
 from pipeline.verdict.spending import saving, spent, stopped_improving
 
 KINDS: dict[str, Kind] = {  # section of params that has the judged arm -> kind of question
@@ -45,18 +47,22 @@ def assemble(
     candidates: pd.DataFrame | None,
     saving_rows: pd.DataFrame | None,
     settings: VerdictParams,
-    seed: int,
+    earlier_repeats: list[int],
 ) -> Result:
     """Judge a comparison and collect its result.
 
     Args:
         facts: of the judged side (facts.json). candidates: of an adaptation, a row a fold and candidate.
-        saving_rows: from `cost_curve.saving_curve`, of arms trained epoch by epoch. seed: of the bootstrap.
+        saving_rows: from `cost_curve.saving_curve`, of arms trained epoch by epoch.
+        earlier_repeats: at which this question was judged before.
     """
     section, _, entry = question.arm.partition("/")
     kind, baseline = KINDS[section], question.against.partition("/")[2]
-    judged = verdicts(compared, settings, seed)
-    equal = at_equal_compute(compared, settings, seed) if kind == "transfer" else None
+    level = nominal_level(settings.alpha, settings.looks)
+    judged = verdicts(compared, settings, level)
+    equal = at_equal_compute(compared, settings, level) if kind == "transfer" else None
+    tested, repeats = compared.tested, compared.tested.repeats
+    failed = failures(compared, settings.metric)
     stopped = stopped_improving(compared.all_arms)
     fields: dict[str, Any] = {
         **reading_fields(judged[compared.arm]),
@@ -67,8 +73,13 @@ def assemble(
         "part_of": question.part_of,
         "arm": compared.arm,
         "against": compared.other,
-        "arms": {name: arm_metrics(compared.tested, values) for name, values in compared.probabilities.items()},
+        "arms": {name: arm_metrics(tested, values) for name, values in compared.probabilities.items()},
         "compute": compute(compared, kind),
+        "trainings": len(np.unique(tested.fold)),
+        "looks": look_of(repeats, settings.looks),
+        "level": level,
+        "failed": {name: count for name, count in failed.items() if count},
+        "earlier_repeats": [] if repeats in settings.looks else earlier_repeats,
         "details": details(compared, judged, equal, stopped),
     }
     if kind != "adaptation":
@@ -97,10 +108,18 @@ def compute(compared: Comparison, kind: Kind) -> Compute:
     return Compute(arms=arms, saved_reason=NO_SAVING[kind])
 
 
+def failures(compared: Comparison, metric: str) -> dict[str, int]:
+    """Arm -> the number of its trainings that failed."""
+    tested = compared.tested
+    return {
+        name: int(failed_trainings(tested.labels, values, tested.fold, metric, tested.weights).sum())
+        for name, values in compared.probabilities.items()
+    }
+
+
 def equal_quality(compared: Comparison, saving_rows: pd.DataFrame, metric: str) -> EqualQuality:
     """The compute at which the transfer first matched the final quality of the reference arm."""
-    tested, probabilities = compared.tested, compared.probabilities[compared.other]
-    quality = METRICS[metric](tested.labels, probabilities, tested.weights)
+    quality = arm_metrics(compared.tested, compared.probabilities[compared.other])[metric]
     return EqualQuality(**cost_to_equal_quality(saving_rows, quality, metric, compared.other))
 
 
@@ -158,12 +177,16 @@ def ceiling(compared: Comparison, judged: dict[str, Verdict]) -> Ceiling:
 
 
 def predictions_table(compared: Comparison) -> pd.DataFrame:
-    """The predictions of all arms: arm, image_id, label, fold, group, weight, p_<class>..., a row an arm and image."""
+    """The predictions of all arms, a row an arm and test of an image.
+
+    Columns: arm, image_id, label, repeat, fold, group, weight, p_<class>...
+    """
     tested = compared.tested
     images = pd.DataFrame(
         {
-            "image_id": compared.examples["image_id"].to_numpy(),
-            "label": compared.examples["label"].to_numpy(),
+            "image_id": compared.examples["image_id"].to_numpy()[tested.position],
+            "label": compared.examples["label"].to_numpy()[tested.position],
+            "repeat": tested.repeat,
             "fold": tested.fold,
             "group": tested.group,
             "weight": tested.weights,

@@ -154,10 +154,9 @@ class Result(Reading):
         part_of: the question that this one explains; such parts are outside Holm's adjustment.
         setting, source: of a transfer or an adaptation. baseline: the reference; again: the same once again.
         arm, against: names of the two arms. arms: arm -> metric -> mean over its trainings on their own test images.
-        failed: arm -> number of failed trainings (see `verdict.failures`), where there are some. trainings: of each arm.
-        looks: planned looks taken at this question so far; 1 where none were planned. level: that of its interval and
-            tests, 1 - alpha where one look is planned. earlier_repeats: fewer repeats at which it was judged before
-            without such a plan.
+        trainings: of each arm. failed: arm -> number of those that failed (verdict/failures.py), where some did.
+        looks: planned looks taken at this question so far; 1 where none are planned. level: of its interval and tests,
+            alpha where none are planned. earlier_repeats: fewer repeats at which it was judged without such a plan.
         equal_compute: the verdict at equal compute.
         held: whether a control has its expected outcome. controls: "failed" where controls of the run failed.
         share: of the gain of the question that this one is part of.

@@ -1,5 +1,8 @@
 """evaluate: compare two arms on one target: gain, evidence, and the compute of each."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -9,10 +12,17 @@ from pipeline.config.schema import VerdictParams
 from pipeline.report.contact_sheet import MOST, Picture, contact_sheet
 from pipeline.results.assemble import assemble, predictions_table
 from pipeline.results.result import details_of, write_result
-from pipeline.store.files import read_json, read_npy, read_parquet, replacing_folder, write_csv, write_parquet
+from pipeline.store.files import (
+    read_json,
+    read_npy,
+    read_parquet,
+    replacing_folder,
+    write_csv,
+    write_json,
+    write_parquet,
+)
 from pipeline.store.outs import QuestionPaths
 from pipeline.store.paths import Paths
-from pipeline.store.seeds import seed_for
 from pipeline.training.folds import images_of
 from pipeline.verdict.arms import plot_tables, tested_images
 from pipeline.verdict.comparison import Comparison, compare, in_words
@@ -29,6 +39,21 @@ def plot_rows(compared: Comparison, settings: VerdictParams) -> dict[str, pd.Dat
         tested, examples = compared.tested, compared.examples
         rows["saving"] = saving_curve(tested, examples, compared.arms, compared.against, settings.metric)
     return rows
+
+
+def earlier_repeats(record: Path, compared: Comparison) -> list[int]:
+    """The smaller numbers of repeats at which these very trainings were judged before; this one is then on record.
+
+    More repeats after a verdict was seen are a second chance. The record is kept beside the trainings in the store; its
+    key is what the first repeat predicted, so that other settings begin a record of their own.
+    """
+    first = compared.tested.repeat == 0
+    seen = hashlib.sha256(b"".join(values[first].tobytes() for values in compared.probabilities.values())).hexdigest()
+    judged: dict[str, list[int]] = read_json(record) if record.is_file() else {}
+    repeats = compared.tested.repeats
+    record.parent.mkdir(parents=True, exist_ok=True)
+    write_json(record, judged | {seen: sorted({*judged.get(seen, []), repeats})})
+    return [count for count in judged.get(seen, []) if count < repeats]
 
 
 def contact(compared: Comparison, images: np.ndarray) -> bytes | None:
@@ -61,13 +86,13 @@ def run(params: Params, paths: Paths, name: str) -> str:
     question = params.questions[name]
     side, other = (paths.trained(*reference.split("/")) for reference in (question.arm, question.against))
     examples = read_parquet(paths.target(question.target).examples)
-    tested, facts = tested_images(examples), read_json(side.facts)
-    arms, against = (read_arms(files, examples, tested.classes) for files in (side, other))
+    tested, facts = tested_images(examples, question.repeats or params.run.repeats), read_json(side.facts)
+    arms, against = (read_arms(files, examples, tested) for files in (side, other))
     compared = compare(tested, examples, arms, against, facts["judged"])
     rows = plot_rows(compared, params.verdict)
     candidates = pd.read_csv(side.candidates) if side.candidates.exists() else None
-    seed = seed_for(params.run.seed, "bootstrap", name)
-    result = assemble(question, compared, facts, candidates, rows.get("saving"), params.verdict, seed)
+    earlier = earlier_repeats(paths.judged(name), compared)
+    result = assemble(question, compared, facts, candidates, rows.get("saving"), params.verdict, earlier)
     sheet = contact(compared, read_npy(images_of(paths, question.target))) if result.kind == "transfer" else None
     with replacing_folder(paths.question(name).folder) as folder:
         written = QuestionPaths(folder)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+SUMMED = ("gflops", "forward_gflops", "backward_gflops")  # counts of cost.json that are summed over an arm's folds
+
 
 class File:
     """A class attribute of a `Folder` that gives, on an instance, the path of `name` below `folder`."""

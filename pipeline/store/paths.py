@@ -82,6 +82,10 @@ class Paths(Folder):
     def lock(self, stage: str, name: str) -> Path:
         return self.root / ".locks" / f"{stage}@{name}.lock"
 
+    def judged(self, question: str) -> Path:
+        """The numbers of repeats at which a question was judged in this workspace."""
+        return self.store / "judged" / f"{question}.json"
+
     def live(self, stage: str, name: str, fold: int) -> Path:
         """DVCLive's folder, to watch a fit while it runs; the record is history.csv."""
         return self.root / "dvclive" / stage / name / f"fold{fold}"

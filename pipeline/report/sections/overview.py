@@ -7,7 +7,7 @@ from pipeline.report.data import ReportData
 from pipeline.report.figures import forest_plot
 from pipeline.report.plot_rows import gain_rows
 from pipeline.report.summary import group, in_order
-from pipeline.report.words import gain_title, interval, metric_name, number, saving, spaced
+from pipeline.report.words import evidence_of, failed_words, gain_title, interval, metric_name, number, saving, spaced
 from pipeline.results.result import Result
 from pipeline.results.run import Run, RunFacts
 from pipeline.verdict.controls import by_sign_alone, why_failed
@@ -71,6 +71,10 @@ def answer(name: str, result: Result, metric: str) -> str:
     """The answer to a question in one sentence."""
     control = f"{control_state(result)}: " if result.control else ""
     parts = [f"{name}: {control}{_finding(result, metric)}"]
+    if failed := failed_words(result):
+        parts.append(f"trainings that failed: {failed}")
+    if result.earlier_repeats:
+        parts.append(f"judged before at {', '.join(map(str, result.earlier_repeats))} repeats, unplanned")
     if result.baseline_stopped_improving is False:
         parts.append(f"{spaced(result.against)} was still improving when its budget ended")
     if result.controls == "failed":
@@ -89,7 +93,7 @@ def _finding(result: Result, metric: str) -> str:
         return "no verdict, since the gain is undefined"
     arm, against = (number(result.arms[which][metric]) for which in (result.arm, result.against))
     return (
-        f"{result.label}, {result.evidence}: gain {interval(result)} in {metric_name(metric)} "
+        f"{result.label}, {evidence_of(result)}: gain {interval(result)} in {metric_name(metric)} "
         f"({arm}; {spaced(result.against)} {against}){_price(result, metric)}"
     )
 
@@ -116,7 +120,7 @@ def leading_table(run: Run) -> Table:
             result.source or "-",
             result.target,
             result.label or "-",
-            result.evidence,
+            evidence_of(result),
             interval(result),
             number(result.p if result.control else result.p_holm, ".2g"),
             number(result.compute.saved, ".0%"),
@@ -132,10 +136,13 @@ def _notes(facts: RunFacts) -> list[Block]:
     explained = {
         "Gain": f"the difference in {metric_name(facts.metric)}: of transfers and controls over the same network, "
         "trained from scratch on the same folds; of adaptations over the unadapted source.",
+        "Estimate": "the expected difference between the two ways of training, over seeds, draws of labelled images "
+        "and divisions into folds, on new groups like these, given this source and this pool of images. Luck that all "
+        "trainings share, such as that of a source made once, is in no interval.",
         "Label": "the sign of the gain.",
-        "Evidence": f"conclusive: not zero at level {facts.alpha}; equivalent: smaller than {facts.margin} either way; "
-        "inconclusive: neither. Questions are adjusted for their number (Holm); controls, and readings marked as "
-        "unadjusted, are judged by their own p.",
+        "Evidence": f"conclusive: not zero at level {facts.alpha}; equivalent: the interval lies within {facts.margin} "
+        f"either way; inconclusive: neither; not worse: the interval ends above -{facts.margin}. Questions are "
+        "adjusted for their number (Holm); controls, and readings marked as unadjusted, are judged by their own p.",
         "Compute saved": "the share of scratch's GFLOPs that the transfer did not spend, pretraining cost excluded.",
         "Forecasts": f"made before the transfer was trained; correct for {checked}." if checked else "",
     }

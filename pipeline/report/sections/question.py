@@ -12,12 +12,14 @@ from pipeline.report.summary import in_order
 from pipeline.report.words import (
     capitalised,
     distrust,
+    evidence_of,
     evidence_words,
+    failed_words,
     forecast_words,
     gain_title,
-    images_needed,
     interval,
     metric_name,
+    needed,
     number,
     spaced,
 )
@@ -50,10 +52,10 @@ def _section(name: str, result: Result, data: ReportData) -> Section:
     details, clocks = details_of(result), data.cost.get(name, {})
     forecast, metric = data.forecasts.get(name), data.run.facts.metric
     epochs = 0 if data.params is None else data.params.scratch.epochs
-    texts = [subject(result), *compute_sentences(result)]
+    texts = [subject(result), design(result), *compute_sentences(result)]
     blocks: list[Block] = [Paragraph(claim(result, metric), "lead"), Paragraph(" ".join(texts))]
     blocks += [Paragraph(text, "warning") for text in warnings(result)]
-    blocks += [arms_table(result), gains_table(result, data.run.facts.alpha), spending_table(result, clocks)]
+    blocks += [arms_table(result), gains_table(result), spending_table(result, clocks)]
     if forecast is not None:
         blocks.append(forecast_table(forecast))
     if result.candidates:
@@ -69,7 +71,14 @@ def claim(result: Result, metric: str) -> str:
     """Label, evidence and gain."""
     if result.label is None:
         return "No verdict: the gain is undefined."
-    return f"{capitalised(result.label)}, {result.evidence}: gain {interval(result)} in {metric_name(metric)}."
+    return f"{capitalised(result.label)}, {evidence_of(result)}: gain {interval(result)} in {metric_name(metric)}."
+
+
+def design(result: Result) -> str:
+    """The number of trainings behind the gain, and the looks taken."""
+    repeats = f" in {result.repeats} repeats" if result.repeats > 1 else ""
+    looks = f"; planned look {result.looks}, at level {result.level:.3g}" if result.looks > 1 else ""
+    return f"{result.trainings} trainings an arm{repeats}{looks}."
 
 
 def subject(result: Result) -> str:
@@ -96,6 +105,17 @@ def warnings(result: Result) -> list[str]:
     """Warnings: failed controls, or a baseline that was still improving."""
     found = [distrust("result")] if result.controls == "failed" else []
     stopped = details_of(result).stopped_improving.get(result.against, [])
+    if failed := failed_words(result):
+        found.append(
+            f"Failed trainings: {failed}. They answer one class for all images, or are no better than shuffled labels; "
+            "a gain over them says little. A larger budget or another learning rate may mend them."
+        )
+    if result.earlier_repeats:
+        before = ", ".join(map(str, result.earlier_repeats))
+        found.append(
+            f"Judged before at {before} repeats: more repeats after a look are a second chance, which this interval "
+            "does not price in. Plan looks in verdict.looks before the first run."
+        )
     if result.baseline_stopped_improving is False:
         found.append(
             f"In {stopped.count(False)} of {len(stopped)} folds {spaced(result.against)} was still improving when its "
@@ -173,7 +193,7 @@ def arms_table(result: Result) -> Table:
     return Table([Column("arm"), *numbers(*(metric_name(name) for name in metrics))], rows)
 
 
-def gains_table(result: Result, alpha: float) -> Table:
+def gains_table(result: Result) -> Table:
     """A row an arm, and one for the judged arm at equal compute."""
     details = details_of(result)
     verdicts = {spaced(arm): verdict for arm, verdict in details.verdicts.items()}
@@ -182,13 +202,12 @@ def gains_table(result: Result, alpha: float) -> Table:
     rows = []
     for arm, verdict in verdicts.items():
         reading = Reading(**reading_fields(verdict))
-        p = [number(value, ".2g") for value in (verdict.p, verdict.p_holm, verdict.p_mcnemar)]
-        needed = images_needed(reading, verdict.images)
+        p = [number(value, ".2g") for value in (verdict.p, verdict.p_holm)]
         detectable = number(reading.smallest_detectable_gain)
-        rows.append([arm, interval(reading), evidence_words(result, reading), *p, detectable, needed])
-    title = gain_title(alpha).replace("gain", f"gain over {spaced(result.against)}", 1)
+        rows.append([arm, interval(reading), evidence_words(result, reading), *p, detectable, needed(reading)])
+    title = gain_title(result.level).replace("gain", f"gain over {spaced(result.against)}", 1)
     columns = [Column("arm"), *numbers(title), Column("evidence")]
-    columns += numbers("p", "p (Holm)", "p (McNemar)", "smallest detectable gain")
+    columns += numbers("p", "p (Holm)", "smallest detectable gain")
     return Table([*columns, Column("needed to show this gain")], rows)
 
 

@@ -7,12 +7,19 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro table test test-slow smoke profile lint format clean
+.PHONY: repro more plan table test test-slow smoke profile lint format clean
 
 repro: $(VENV)/installed  ## run the pipeline; stages without changes are skipped
 	python -m pipeline check
 	python -m pipeline repro
 	python -m pipeline table
+
+more: $(VENV)/installed  ## give open questions the repeats of their next planned look, and run
+	python -m pipeline more
+	$(MAKE) repro
+
+plan: $(VENV)/installed  ## what gain each question could detect with more repeats or groups, and the minutes it takes
+	python -m pipeline plan
 
 table: $(VENV)/installed  ## print the verdicts of the last run
 	python -m pipeline table

@@ -64,6 +64,8 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     commands.add_parser("check", help="check params.yaml, and that the raw data exists")
     commands.add_parser("doctor", help="find damage by a killed run, a merge or a disk; changes nothing")
     commands.add_parser("table", help="print the verdicts of the last run")
+    commands.add_parser("more", help="give open questions the repeats of their next planned look, in params.yaml")
+    commands.add_parser("plan", help="the gain that each question could detect with more repeats, and the minutes")
     store = commands.add_parser("store", help="what is kept of finished trainings, and how large it is")
     store.add_argument("--prune", type=float, metavar="GB", help="delete the least recently used above this size")
     repro = commands.add_parser("repro", help="dvc repro, with independent cells at the same time")
@@ -104,6 +106,14 @@ def run_command(parsed: argparse.Namespace) -> int:
         from pipeline.report.terminal import print_report
 
         print_report()
+    elif parsed.command == "more":
+        from pipeline.commands.more import add_repeats
+
+        print(add_repeats())
+    elif parsed.command == "plan":
+        from pipeline.commands.plan import print_plan
+
+        print_plan()
     elif parsed.command == "store":
         from pipeline.commands.store import describe, prune
 

@@ -8,6 +8,7 @@ share an arm share its trainings. On a CPU a kept training equals a new one to t
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 from pipeline.arms.spec import FoldResult, FoldSpec
 from pipeline.networks.saving import save_model
@@ -18,6 +19,13 @@ from pipeline.training.fingerprint import examples_of_fold, fingerprints
 
 # the folders and files of the package that training imports from
 CODE = ("arms", "networks", "registry/architectures.py", "registry/tuning.py", "store", "training")
+
+
+class Clock(TypedDict):
+    """The cell that trained a fold, STAGE@NAME, and how long it took."""
+
+    cell: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class KeptFold:
         """Whether the result of exactly this spec is stored, complete and undamaged."""
         return self.store.has(self.key)
 
-    def keep(self, result: FoldResult) -> None:
+    def keep(self, result: FoldResult, clock: Clock) -> None:
         """Write the fold's result as one sealed folder, or nothing."""
         with self.store.writing(self.key) as folder:
             written = KeptFoldPaths(folder)
@@ -46,6 +54,7 @@ class KeptFold:
             write_parquet(written.trajectory, result.trajectory)
             write_parquet(written.history, result.history)
             write_json(written.cost, result.cost)
+            write_json(written.clock, clock)
 
 
 def kept_folds(store: Store, specs: list[FoldSpec]) -> list[KeptFold]:

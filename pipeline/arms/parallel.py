@@ -8,6 +8,7 @@ this process one after another.
 """
 
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
@@ -34,16 +35,19 @@ Call = Callable[[FoldSpec], FoldResult]
 
 @dataclass(frozen=True)
 class _Task:
-    """One training: what trains it, the file in which its images are counted, and how many are planned."""
+    """One training: what trains it, the file in which its images are counted, how many are planned, and its cell."""
 
     call: Call
     fold: KeptFold
     count: Path
     planned: int
+    cell: str
 
     def run(self) -> None:
         with one_core(), counting_into(self.count):
-            self.fold.keep(self.call(self.fold.spec))
+            begun = time.perf_counter()
+            result = self.call(self.fold.spec)
+            self.fold.keep(result, {"cell": self.cell, "seconds": round(time.perf_counter() - begun, 3)})
         self.count.write_text(str(self.planned))  # a training that stopped early is done too
 
 
@@ -52,7 +56,7 @@ def train_and_store(folds: list[KeptFold], call: Call, label: str) -> None:
 
     Args:
         call: trains one fold.
-        label: of the bar.
+        label: of the bar: the cell, STAGE@NAME.
 
     Raises:
         InputError: a training's own, or a worker process was killed.
@@ -60,7 +64,7 @@ def train_and_store(folds: list[KeptFold], call: Call, label: str) -> None:
     planned = [planned_images(fold.spec) for fold in folds]
     with tempfile.TemporaryDirectory(prefix="progress-") as folder:
         counts = [Path(folder, str(number)) for number in range(len(folds))]
-        tasks = [_Task(call, *each) for each in zip(folds, counts, planned, strict=True)]
+        tasks = [_Task(call, *each, label) for each in zip(folds, counts, planned, strict=True)]
         with one_bar(counts, sum(planned), label, "image"):
             while tasks:
                 if (workers := workers_for(tasks)) > 1:

@@ -84,6 +84,8 @@ class TrainedPaths(Folder):
 class KeptFoldPaths(Folder):
     """A finished fold of an arm, in the store."""
 
+    clock = File("clock.json")  # the cell that trained it, STAGE@NAME, and the seconds it took; not in the output
+
     model = File("model.keras")
     predictions = File("predictions.parquet")
     trajectory = File("trajectory.parquet")

@@ -26,6 +26,7 @@ from pipeline.store.paths import Paths
 from pipeline.training import compile_cache, fingerprint, folds
 from pipeline.training.tuning import TuningMethod
 
+CLOCK = {"cell": "head@cells", "seconds": 1.0}
 # the second fold of a baseline ends as by `kill -9`
 KILLED = """
 import os, signal, sys
@@ -123,7 +124,7 @@ def test_a_stage_that_was_killed_resumes_to_the_bit(repository, world, world_cop
 def test_an_arm_whose_folds_are_all_kept_trains_none(tmp_path, folder, store, capsys):
     specs = head_specs(folder)
     for fold in keeping.kept_folds(store, specs):
-        fold.keep(train_fold(fold.spec))
+        fold.keep(train_fold(fold.spec), CLOCK)
     trained_arm(specs, TrainedPaths(tmp_path / "out"), store, call=interrupt)
     assert capsys.readouterr().out == "head@cells: 2 of 2 folds are in the store\n"
 
@@ -198,7 +199,7 @@ def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, fol
     specs, trained = head_specs(folder), []
     result = train_fold(specs[0])
     (first, _) = keeping.kept_folds(store, specs)
-    first.keep(result)
+    first.keep(result, CLOCK)
     specs = change(folder, specs, monkeypatch) or specs
     trained_arm(specs, TrainedPaths(tmp_path / "out"), store, call=lambda spec: trained.append(spec.fold) or result)
     assert trained == [0, 1]

@@ -1,0 +1,101 @@
+"""`python -m pipeline plan`: the gain that each question could detect with more repeats or groups, and the minutes.
+
+Variances are those measured in the last run; where there is none, guesses that are said to be such.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.config.loading import load_params
+from pipeline.config.params import Params
+from pipeline.config.schema import Question
+from pipeline.report.spending import steps
+from pipeline.report.words import number
+from pipeline.results.result import details_of, read_result
+from pipeline.runner.workers import worker_count
+from pipeline.store.files import read_json
+from pipeline.store.kept import Store
+from pipeline.store.outs import KeptFoldPaths
+from pipeline.store.paths import Paths
+from pipeline.verdict.crossed import Components
+from pipeline.verdict.planning import smallest_detectable_gain
+
+REPEATS, MORE_GROUPS = (3, 5, 10), 2
+# What a target of 40 groups and two folds had, in squared balanced accuracy: benchmarks/measure_effects.md
+GUESS = Components(
+    groups=40,
+    folds=3,
+    repeats=5,
+    groups_variance=0.00030,
+    groups_degrees=35,
+    training_variance=0.00008,
+    seed_variance=0.0012,
+    redrawn_variance=0.0006,
+    lasting_variance=0.00018,
+)
+
+
+def components_of(params: Params, paths: Paths) -> dict[str, Components]:
+    """Question -> the variances of its gain, of those that were judged over several repeats in the last run."""
+    found = {}
+    for name in params.questions:
+        file = paths.question(name).result
+        if file.is_file():
+            result = read_result(file)
+            components = details_of(result).verdicts[result.arm].components
+            if components is not None:
+                found[name] = components
+    return found
+
+
+def seconds_of_cells(store: Store) -> dict[str, float]:
+    """Cell (STAGE@NAME) -> seconds of one of its trainings, mean over those in the store."""
+    times = defaultdict(list)
+    for entry in store.entries():
+        clock = KeptFoldPaths(entry.folder).clock
+        if clock.is_file():
+            content = read_json(clock)
+            times[content["cell"]].append(content["seconds"])
+    return {cell: sum(seconds) / len(seconds) for cell, seconds in times.items()}
+
+
+def minutes(params: Params, question: Question, seconds: Mapping[str, float], repeats: int) -> float | None:
+    """Minutes of all trainings of a question at so many repeats, on this machine; None where none was timed."""
+    cells = [f"{stage}@{name}" for stage, name in steps(params, question).values()]
+    timed = [seconds[cell] for cell in cells if cell in seconds]
+    trainings = repeats * params.run.folds
+    return sum(timed) * trainings / worker_count(params.run.workers) / 60 if timed else None
+
+
+def print_plan(root: Path = Path(), console: Console | None = None) -> None:
+    """Print a row a question: the smallest detectable gain at several repeats and with more groups, and the minutes."""
+    paths, console = Paths(root), console or Console()
+    params = load_params(paths.params)
+    known, seconds = components_of(params, paths), seconds_of_cells(Store(paths.store))
+    family = max(1, sum(not (question.control or question.part_of) for question in params.questions.values()))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    table.add_column("question", overflow="fold")
+    titles = [f"{repeats} repeats" for repeats in REPEATS]
+    for title in (*titles, f"{REPEATS[-1]}, {MORE_GROUPS}x groups", *(f"min, {repeats}" for repeats in REPEATS)):
+        table.add_column(title, justify="right")
+    for name, question in params.questions.items():
+        parts = known.get(name, GUESS)
+        level = params.verdict.alpha / (1 if question.control or question.part_of else family)
+        gains = [smallest_detectable_gain(parts, level, repeats) for repeats in REPEATS]
+        gains.append(smallest_detectable_gain(parts, level, REPEATS[-1], MORE_GROUPS))
+        took = [minutes(params, question, seconds, repeats) for repeats in REPEATS]
+        mark = "" if name in known else " *"
+        table.add_row(f"{name}{mark}", *(number(gain) for gain in gains), *(number(each, ".1f") for each in took))
+    console.print("Smallest gain found with 80 % power after Holm's adjustment, and minutes of all trainings:")
+    console.print(table)
+    if set(params.questions) - set(known):
+        console.print(
+            "* a guess: this question was not judged over several repeats yet; set run.repeats to 2 or more and run it"
+        )
+    if not seconds:
+        console.print("Minutes are known once a run has put trainings into the store.")

@@ -168,6 +168,7 @@ def _history(fold: int, trial: _Trial, chosen: bool) -> pd.DataFrame:
 def _cost(fold: int, trials: list[_Trial], best: _Trial, parts: Fold) -> dict[str, Any]:
     """Counts of one fold: of the chosen setting, and of the whole sweep."""
     counted = ("images_seen", "gflops", "backward_gflops")
+    kept = best.fit.history[best.fit.kept_epoch]
     whole = {count: sum(trial.fit.history[-1][count] for trial in trials) for count in counted}
     return {
         "fold": fold,
@@ -177,6 +178,7 @@ def _cost(fold: int, trials: list[_Trial], best: _Trial, parts: Fold) -> dict[st
         "epochs": best.fit.epochs,
         "kept_epoch": best.fit.kept_epoch,
         "stopped_improving": best.fit.stopped_improving,
+        "validation": {"loss": best.fit.kept_loss, "balanced_accuracy": kept["val_balanced_accuracy"]},
         "train_images": len(parts.train.positions),
         "images_seen": whole["images_seen"],
         "gflops_chosen": best.fit.history[-1]["gflops"],

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.params import Params
+from pipeline.report.best_baseline import advice
 from pipeline.report.plot_rows import PLOTS
 from pipeline.report.spending import costs
 from pipeline.report.studies import study
@@ -58,9 +59,11 @@ def read_report_data(params: Params, paths: Paths) -> ReportData:
             file = paths.forecast(transfer).forecast
             check_unchanged(file, transfer, details_of(result).folds["head"])
             forecasts[name] = read_json(file)
+    predictions = {name: read_parquet(question.predictions) for name, question in files.items()}
+    found = advice(results, predictions, params)
+    results = {name: result.model_copy(update={"advice": found.get(name)}) for name, result in results.items()}
     run, studies = summarise(results, forecasts, cards, params), {}
-    for name, entry in params.studies.items():
-        predictions = {question: read_parquet(files[question].predictions) for question in entry.questions}
+    for name in params.studies:
         studies[name] = study(name, run.results, predictions, params)
     sheets = {name: question.contact_sheet for name, question in files.items()}
     return ReportData(

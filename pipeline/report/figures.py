@@ -28,6 +28,7 @@ styled = matplotlib.rc_context(STYLE)
 COLOURS = {
     "head": "#e69f00",
     "tuned": "#0072b2",
+    "chosen": "#d55e00",
     "again": "#009e73",
     "rescaled": "#009e73",
     "scratch": "#6b6b6b",

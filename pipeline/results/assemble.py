@@ -76,6 +76,7 @@ def assemble(
         "arms": {name: arm_metrics(tested, values) for name, values in compared.probabilities.items()},
         "compute": compute(compared, kind),
         "trainings": len(np.unique(tested.fold)),
+        "choices": compared.choices,
         "looks": look_of(repeats, settings.looks),
         "level": level,
         "failed": {name: count for name, count in failed.items() if count},

@@ -127,6 +127,15 @@ class Forecast(Model):
     correct: bool | None
 
 
+class Advice(Reading):
+    """The gain over the best baseline of the target (report/best_baseline.py); `baselines`: in how many trainings each
+    was the best on validation.
+    """
+
+    level: float
+    baselines: dict[str, int]
+
+
 class Details(Model):
     """The parts of a result that the report shows and metrics.json leaves out.
 
@@ -157,6 +166,8 @@ class Result(Reading):
         trainings: of each arm. failed: arm -> number of those that failed (verdict/failures.py), where some did.
         looks: planned looks taken at this question so far; 1 where none are planned. level: of its interval and tests,
             alpha where none are planned. earlier_repeats: fewer repeats at which it was judged without such a plan.
+        choices: arm -> in how many trainings validation chose it, where the judged arm is such a choice.
+        advice: the gain over the best of several baselines.
         equal_compute: the verdict at equal compute.
         held: whether a control has its expected outcome. controls: "failed" where controls of the run failed.
         share: of the gain of the question that this one is part of.
@@ -173,6 +184,8 @@ class Result(Reading):
     looks: int = 1
     level: float
     failed: dict[str, int] = {}
+    choices: dict[str, int] | None = None
+    advice: Advice | None = None
     earlier_repeats: list[int] = []
     control: str | None = None
     part_of: str | None = None

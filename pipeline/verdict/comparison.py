@@ -6,6 +6,7 @@ import pandas as pd
 
 from pipeline.config.schema import VerdictParams
 from pipeline.verdict.arms import Tested, aligned, at_budget
+from pipeline.verdict.choice import CHOSEN, Candidate, choose
 from pipeline.verdict.decision import Verdict, decide
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.pairs import pair
@@ -19,8 +20,9 @@ class Comparison:
     """Two sides on one target.
 
     Attributes:
-        arms: of the judged side, in the order of their training; `arm` names the one that is judged.
-        against: the reference arm, by name.
+        arms: of the judged side, in the order of their training. against: the reference arm, by name.
+        arm: the one that is judged; CHOSEN where validation chose among several (choice.py), `chosen` of which has the
+            probabilities (n, k), and `choices` how often each was chosen.
     """
 
     tested: Tested
@@ -28,6 +30,8 @@ class Comparison:
     arms: dict[str, Arm]
     arm: str
     against: dict[str, Arm]
+    chosen: Array | None = None
+    choices: dict[str, int] | None = None
 
     @property
     def other(self) -> str:
@@ -40,16 +44,24 @@ class Comparison:
 
     @property
     def probabilities(self) -> dict[str, Array]:
-        """Of all arms (n, k), in the order of `tested`."""
-        return {name: arm.probabilities for name, arm in self.all_arms.items()}
+        """Of all arms (n, k), in the order of `tested`; the reference arm comes last."""
+        own, reference = ({name: arm.probabilities for name, arm in side.items()} for side in (self.arms, self.against))
+        return own | ({} if self.chosen is None else {CHOSEN: self.chosen}) | reference
 
 
 def compare(
     tested: Tested, examples: pd.DataFrame, arms: dict[str, Arm], against: dict[str, Arm], judged: str
 ) -> Comparison:
-    """Set the arm `judged` of one side against the last arm of the other; an arm of its name becomes AGAIN."""
+    """Set one side against the last arm of the other; an arm of its name becomes AGAIN.
+
+    The arm `judged` is judged or, of several that were trained epoch by epoch, the one that validation chooses.
+    """
     other, reference = list(against.items())[-1]
     named = {AGAIN if name == other else name: arm for name, arm in arms.items()}
+    if len(arms) > 1 and all(arm.history is not None for arm in arms.values()):
+        candidates = {name: Candidate(arm.probabilities, arm.cost["folds"]) for name, arm in arms.items()}
+        chosen, choices = choose(candidates, tested.fold)
+        return Comparison(tested, examples, named, CHOSEN, {other: reference}, chosen, choices)
     return Comparison(tested, examples, named, AGAIN if judged == other else judged, {other: reference})
 
 
@@ -68,8 +80,9 @@ def verdicts(question: Comparison, settings: VerdictParams, level: float | None 
     """The verdict on every arm of the judged side over the reference arm."""
     baseline = question.against[question.other].probabilities
     return {
-        name: judge(question.tested, arm.probabilities, baseline, settings, level)
-        for name, arm in question.arms.items()
+        name: judge(question.tested, probabilities, baseline, settings, level)
+        for name, probabilities in question.probabilities.items()
+        if name != question.other
     }
 
 
@@ -80,7 +93,7 @@ def at_equal_compute(question: Comparison, settings: VerdictParams, level: float
         raise ValueError(f"arm {question.other} has no trajectory")
     within = at_budget(other.trajectory, fold_budgets(question.arms))
     reached = aligned(within, question.examples, question.tested)
-    return judge(question.tested, question.arms[question.arm].probabilities, reached, settings, level)
+    return judge(question.tested, question.probabilities[question.arm], reached, settings, level)
 
 
 def in_words(verdict: Verdict) -> str:

@@ -79,6 +79,8 @@ def answer(name: str, result: Result, metric: str) -> str:
         parts.append(f"{spaced(result.against)} was still improving when its budget ended")
     if result.controls == "failed":
         parts.append("not to be trusted, since controls of this run failed")
+    if result.advice is not None:
+        parts.append(f"over the best baseline {interval(result.advice)}, {evidence_of(result.advice)}")
     return f"{'; '.join(parts)}."
 
 

@@ -26,7 +26,7 @@ from pipeline.report.words import (
 from pipeline.results.result import Candidate, Details, EqualQuality, Reading, Result, details_of, reading_fields
 from pipeline.verdict.controls import RULES
 
-ARMS = ("head", "tuned", "again", "rescaled", "scratch", "source_only", "adapted", "target_supervised")
+ARMS = ("head", "tuned", "chosen", "again", "rescaled", "scratch", "source_only", "adapted", "target_supervised")
 CONVERGENCE = (
     "It counts as converged where the last quarter of its epochs was at most 1% better on validation than the best "
     "epoch before them."
@@ -52,7 +52,7 @@ def _section(name: str, result: Result, data: ReportData) -> Section:
     details, clocks = details_of(result), data.cost.get(name, {})
     forecast, metric = data.forecasts.get(name), data.run.facts.metric
     epochs = 0 if data.params is None else data.params.scratch.epochs
-    texts = [subject(result), design(result), *compute_sentences(result)]
+    texts = [subject(result), design(result), *advised(result, metric), *compute_sentences(result)]
     blocks: list[Block] = [Paragraph(claim(result, metric), "lead"), Paragraph(" ".join(texts))]
     blocks += [Paragraph(text, "warning") for text in warnings(result)]
     blocks += [arms_table(result), gains_table(result), spending_table(result, clocks)]
@@ -74,11 +74,24 @@ def claim(result: Result, metric: str) -> str:
     return f"{capitalised(result.label)}, {evidence_of(result)}: gain {interval(result)} in {metric_name(metric)}."
 
 
+def advised(result: Result, metric: str) -> list[str]:
+    """The gain over the best baseline, and which that was; nothing where the target has a single one."""
+    if result.advice is None:
+        return []
+    best = ", ".join(f"{name} in {count}" for name, count in result.advice.baselines.items() if count)
+    return [
+        f"Over the best baseline of {result.target} (on validation, by trainings: {best}): "
+        f"{evidence_of(result.advice)}, gain {interval(result.advice)} in {metric_name(metric)}."
+    ]
+
+
 def design(result: Result) -> str:
     """The number of trainings behind the gain, and the looks taken."""
     repeats = f" in {result.repeats} repeats" if result.repeats > 1 else ""
     looks = f"; planned look {result.looks}, at level {result.level:.3g}" if result.looks > 1 else ""
-    return f"{result.trainings} trainings an arm{repeats}{looks}."
+    preferred = ", ".join(f"{spaced(arm)} in {count}" for arm, count in (result.choices or {}).items())
+    choice = f" Validation chose {preferred} of them." if preferred else ""
+    return f"{result.trainings} trainings an arm{repeats}{looks}.{choice}"
 
 
 def subject(result: Result) -> str:

@@ -53,29 +53,34 @@ def compare(
     return Comparison(tested, examples, named, AGAIN if judged == other else judged, {other: reference})
 
 
-def judge(tested: Tested, arm: Array, baseline: Array, settings: VerdictParams, seed: int) -> Verdict:
-    """The verdict on one arm over another, probabilities (n, k) in the order of `tested`."""
-    pairs = pair(tested.labels, arm, baseline, tested.fold, tested.group, tested.weights)
-    metric, alpha, margin, resamples = settings.metric, settings.alpha, settings.margin, settings.resamples
-    return decide(pairs, metric, seed=seed, alpha=alpha, margin=margin, resamples=resamples)
+def judge(tested: Tested, arm: Array, baseline: Array, settings: VerdictParams, level: float | None = None) -> Verdict:
+    """The verdict on one arm over another, probabilities (n, k) in the order of `tested`.
+
+    Args:
+        level: of this look (`looks.nominal_level`); the settings' alpha if None.
+    """
+    columns = (tested.fold, tested.group, tested.repeat, tested.weights)
+    pairs = pair(tested.labels, arm, baseline, *columns)
+    return decide(pairs, settings.metric, alpha=settings.alpha, margin=settings.margin, level=level)
 
 
-def verdicts(question: Comparison, settings: VerdictParams, seed: int) -> dict[str, Verdict]:
+def verdicts(question: Comparison, settings: VerdictParams, level: float | None = None) -> dict[str, Verdict]:
     """The verdict on every arm of the judged side over the reference arm."""
     baseline = question.against[question.other].probabilities
     return {
-        name: judge(question.tested, arm.probabilities, baseline, settings, seed) for name, arm in question.arms.items()
+        name: judge(question.tested, arm.probabilities, baseline, settings, level)
+        for name, arm in question.arms.items()
     }
 
 
-def at_equal_compute(question: Comparison, settings: VerdictParams, seed: int) -> Verdict:
+def at_equal_compute(question: Comparison, settings: VerdictParams, level: float | None = None) -> Verdict:
     """The verdict on the judged arm over the reference arm stopped at the same compute."""
     other = question.against[question.other]
     if other.trajectory is None:
         raise ValueError(f"arm {question.other} has no trajectory")
     within = at_budget(other.trajectory, fold_budgets(question.arms))
-    reached = aligned(within, question.examples, question.tested.classes)
-    return judge(question.tested, question.arms[question.arm].probabilities, reached, settings, seed)
+    reached = aligned(within, question.examples, question.tested)
+    return judge(question.tested, question.arms[question.arm].probabilities, reached, settings, level)
 
 
 def in_words(verdict: Verdict) -> str:

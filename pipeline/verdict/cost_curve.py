@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.store.probabilities import normalised
 from pipeline.verdict.arms import Tested
-from pipeline.verdict.metrics import METRICS, Array
+from pipeline.verdict.metrics import METRICS
 from pipeline.verdict.pairs import ROUNDING
 from pipeline.verdict.spending import Arm, before_gflops, fold_budgets
 
@@ -19,16 +19,16 @@ CURVE = ["arm", "gflops", "value", "low", "high"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Predictions of one fold's network at one epoch.
-
-    gflops: spent on the fold by then. positions: (m,) int64, of its test images; probabilities: (m, k) float64 of them.
+    """One training's network at one epoch: `gflops` spent on the training by then, and the metric on its test images
+    (`value`, nan where undefined). `weight` is that of these images, `repeat` the training's repeat.
     """
 
     arm: str
     fold: int
+    repeat: int
     gflops: float
-    positions: Array
-    probabilities: Array
+    value: float
+    weight: float
 
 
 def saving_curve(
@@ -36,35 +36,38 @@ def saving_curve(
 ) -> pd.DataFrame:
     """The out-of-fold quality of the arms for every compute budget.
 
-    Every arm has predictions at each epoch that was the best so far on validation. All folds get the same budget of
-    GFLOPs, which rises from 0. At each budget every fold uses its latest such epoch within it, and the metric is taken
-    over all test images at once, as in the verdict. The transfer's budget goes to its share of the extraction, then to
+    Every arm has predictions at each epoch that was the best so far on validation. All trainings get the same budget of
+    GFLOPs, which rises from 0. At each budget every training uses its latest such epoch within it, and the metric is
+    the mean inside trainings, as in the verdict. The transfer's budget goes to its share of the extraction, then to
     the head, then to tuning. Sweeps are not counted. Nothing is chosen on test images: validation chose the networks.
 
-    The curve is a step function. A row is added whenever a fold's epoch changes, once all folds have one, and every arm
-    has a last row at its total cost. A row belongs to the earlier arm until all folds have reached the next one.
+    The curve is a step function. A row is added whenever a training's epoch changes, once all trainings have one, and
+    every arm has a last row at its total cost. A row belongs to the earlier arm until all trainings have reached the
+    next one.
 
     Args:
-        tested, examples: the target's test images, in the same order.
-        arms: of the transfer, in the order of training. against: the reference arm. metric: a key of METRICS.
+        tested: the tests of the target's examples. arms: of the transfer, in the order of training; their trainings
+            that `tested` lacks are left out. against: the reference arm. metric: a key of METRICS.
 
     Returns:
-        arm; gflops, summed over folds; value, the metric over all test images at once; low and high, of the worst and
-        the best fold, nan where the metric is defined in none. No rows where it is undefined over all images.
+        arm; gflops, summed over trainings; value, the mean of the metric inside trainings; low and high, of the worst
+        and the best training. No rows where it is undefined in every training.
     """
-    position, rows = pd.Series(np.arange(len(examples)), index=examples["image_id"]), []
+    rows = []
     for chain in (arms, against):
-        steps = _checkpoints(chain, position, tested.classes)
+        steps = _checkpoints(chain, tested, examples, metric)
         states = [
             {
                 "arm": next(name for name in chain if any(step.arm == name for step in current)),
                 "gflops": sum(step.gflops for step in current),
                 **quality,
             }
-            for current, probabilities in _over_budgets(steps, tested)
-            if (quality := _quality(tested, probabilities, metric))
+            for current in _over_budgets(steps, np.unique(tested.fold).tolist())
+            if (quality := _quality(current))
         ]
-        rows += _to_the_end(states, sum(fold_budgets(chain).values()))
+        trained = set(np.unique(tested.fold).tolist())
+        total = sum(budget for fold, budget in fold_budgets(chain).items() if fold in trained)
+        rows += _to_the_end(states, total)
     return pd.DataFrame(rows, columns=CURVE)
 
 
@@ -76,11 +79,11 @@ def cost_to_equal_quality(
     Both costs are read from the curve as the first budget of sufficient quality, so an arm against itself has ratio 1.
 
     Args:
-        curve: from `saving_curve`. quality: the reference's metric, higher is better; None: undefined.
+        curve: from `saving_curve`. quality: the reference's (`arms.quality`), higher is better; None: undefined.
         against: the name of the reference arm (`scratch` in what follows).
 
     Returns:
-        `gflops` of the transfer and `scratch_gflops`, summed over folds; `ratio` of the two; `reached`; `reason`.
+        `gflops` of the transfer and `scratch_gflops`, summed over trainings; `ratio` of the two; `reached`; `reason`.
         If the transfer never matched, `reached` is false, `gflops` is all that it spent, and `ratio` is a lower bound.
         `ratio` is None, with a reason, where the untrained scratch network was already as good. All are None, with a
         reason, where the metric is undefined.
@@ -104,15 +107,15 @@ def cost_to_equal_quality(
     }
 
 
-def _quality(tested: Tested, probabilities: Array, metric: str) -> dict[str, float]:
-    """The metric over all images, and in the worst and the best fold; nothing where the first is undefined."""
-    value = METRICS[metric](tested.labels, probabilities, tested.weights)
-    if value is None:
+def _quality(current: Sequence[Checkpoint]) -> dict[str, float]:
+    """The mean over trainings, by their shares of the tested weight in their repeat; the worst and the best of them."""
+    known = [step for step in current if not np.isnan(step.value)]
+    if not known:
         return {}
-    parts = [tested.fold == fold for fold in np.unique(tested.fold)]
-    within = [METRICS[metric](tested.labels[p], probabilities[p], tested.weights[p]) for p in parts]
-    known = [quality for quality in within if quality is not None] or [np.nan]
-    return {"value": value, "low": min(known), "high": max(known)}
+    values = np.array([step.value for step in known])
+    weight, repeat = np.array([step.weight for step in known]), np.array([step.repeat for step in known])
+    shares = weight / np.bincount(repeat, weight)[repeat] / len(np.unique(repeat))
+    return {"value": float(shares @ values), "low": float(values.min()), "high": float(values.max())}
 
 
 def _to_the_end(states: list[dict[str, Any]], end: float) -> list[dict[str, Any]]:
@@ -125,35 +128,35 @@ def _to_the_end(states: list[dict[str, Any]], end: float) -> list[dict[str, Any]
     return rows
 
 
-def _over_budgets(steps: Sequence[Checkpoint], tested: Tested) -> Iterator[tuple[list[Checkpoint], Array]]:
-    """Raise the budget of all folds from 0 and yield at each change, once every fold has a checkpoint within it.
-
-    Yields:
-        The latest checkpoint of every fold, and the probabilities of all test images (n, k), which change later.
+def _over_budgets(steps: Sequence[Checkpoint], folds: Sequence[int]) -> Iterator[list[Checkpoint]]:
+    """Raise the budget of all trainings from 0 and yield the latest checkpoint of each, at every change once all have
+    one within it.
     """
-    folds = set(np.unique(tested.fold).tolist())
     current: dict[int, Checkpoint] = {}
-    probabilities = np.zeros((len(tested.labels), len(tested.classes)))
     for _, reached in groupby(sorted(steps, key=lambda step: step.gflops), key=lambda step: step.gflops):
-        for step in reached:
-            current[step.fold] = step
-            probabilities[step.positions] = step.probabilities
-        if set(current) == folds:
-            yield list(current.values()), probabilities
+        current |= {step.fold: step for step in reached}
+        if set(current) == set(folds):
+            yield [current[fold] for fold in folds]
 
 
-def _checkpoints(arms: Mapping[str, Arm], position: "pd.Series[int]", classes: Sequence[str]) -> list[Checkpoint]:
+def _checkpoints(arms: Mapping[str, Arm], tested: Tested, examples: pd.DataFrame, metric: str) -> list[Checkpoint]:
     """The checkpoints of successive arms; the compute of each adds to that of the arms before."""
-    columns, found = [f"p_{name}" for name in classes], []
-    before = dict.fromkeys((fold["fold"] for arm in arms.values() for fold in arm.cost["folds"]), 0.0)
-    before = {fold: before_gflops(arms) / len(before) for fold in before}
+    found, place = [], pd.Series(np.arange(len(examples)), index=examples["image_id"])
+    columns, trained = [f"p_{name}" for name in tested.classes], np.unique(tested.fold)
+    labels, weights = (np.zeros(len(examples), values.dtype) for values in (tested.labels, tested.weights))
+    labels[tested.position], weights[tested.position] = tested.labels, tested.weights
+    repeats = dict(zip(tested.fold.tolist(), tested.repeat.tolist(), strict=True))
+    folds = {fold["fold"] for arm in arms.values() for fold in arm.cost["folds"]}
+    before = dict.fromkeys(folds, before_gflops(arms) / len(folds)) if folds else {}
     for name, arm in arms.items():
         if arm.trajectory is None:
             raise ValueError(f"arm {name} has no trajectory")
-        for _, table in arm.trajectory.groupby(["fold", "epoch"], sort=True):
-            fold = int(table["fold"].iloc[0])
-            probabilities = normalised(table[columns].to_numpy("float64"))
+        within = arm.trajectory[arm.trajectory["fold"].isin(trained)]
+        for _, table in within.groupby(["fold", "epoch"], sort=True):
+            fold, rows = int(table["fold"].iloc[0]), place[table["image_id"]].to_numpy()
+            value = METRICS[metric](labels[rows], normalised(table[columns].to_numpy("float64")), weights[rows])
             gflops = before[fold] + float(table["gflops"].iloc[0])
-            found.append(Checkpoint(name, fold, gflops, position[table["image_id"]].to_numpy(), probabilities))
+            value, weight = np.nan if value is None else value, float(weights[rows].sum())
+            found.append(Checkpoint(name, fold, repeats[fold], gflops, value, weight))
         before = {fold["fold"]: before[fold["fold"]] + fold["gflops_chosen"] for fold in arm.cost["folds"]}
     return found

@@ -1,22 +1,21 @@
-"""The verdict on two arms: the sign of the gain and the evidence for it.
+"""The verdict on two arms: the sign of the gain and the evidence for it, all read from one interval.
 
 `decide` judges one question from its own data; `with_holm` then adjusts all verdicts of a run for their number.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from pipeline.verdict import significance
-from pipeline.verdict.metrics import METRICS
-from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, fold_gains, point_gain
-from pipeline.verdict.power import MOST_FOLDS, Precision, folds_needed, smallest_detectable_gain
-from pipeline.verdict.resampling import GainDistribution, bootstrap_gain
+from pipeline.verdict import planning, significance
+from pipeline.verdict.crossed import Components, Estimate, estimate
+from pipeline.verdict.metrics import METRICS, Array
+from pipeline.verdict.pairs import ROUNDING, PairedPredictions, UndefinedGain
+from pipeline.verdict.trainings import Trainings, defined, gains
 
-DETECTABLE, NEEDED = "smallest_detectable_gain", "images_needed"  # fields that reasons begin with
+DETECTABLE, REPEATS, GROUPS = "smallest_detectable_gain", "repeats_needed", "groups_needed"  # reasons begin with them
 Label = Literal["positive", "negative"]
 Evidence = Literal["conclusive", "equivalent", "inconclusive"]
 
@@ -26,43 +25,47 @@ class Verdict:
     """A label and its evidence. Numbers are finite or None; `reasons` says why a number is None, and gives caveats.
 
     Attributes:
-        metric, alpha, margin: the settings. images, folds, groups: the size of the test set.
+        metric, alpha, margin: the settings. level: of this look, alpha where no looks are planned (looks.py).
+        images, groups, folds, repeats: the size of the test; folds are those of one repeat.
         label: `positive` iff gain > 0, else `negative`; None only where the gain itself is undefined.
-        evidence: `conclusive` where p (p_holm once known) < alpha; else `equivalent` where p_equivalence < alpha; else
-            `inconclusive`. A small gain may be conclusive: its interval shows that it is small.
-        gain, ci_low, ci_high: in units of the metric, more is better; level 1 - alpha, not adjusted by Holm.
-        p: bootstrap, two-sided. p_mcnemar: takes images as independent. p_equivalence: of the TOST.
-        probability_positive: share of the resampled gains above 0. probability_of_improvement: share of such folds.
-        family: number of verdicts that p_holm is adjusted for, else 1. precision: input of the power analysis.
-        smallest_detectable_gain: at 80 % power and level alpha / family, the strictest of Holm's levels; it may exceed
-            the range of the metric. detectable_alone: the same at level alpha.
-        images_needed, folds_needed: to show the observed gain at that level; only where inconclusive.
+        evidence: `conclusive` where p (p_holm once known) < level; else `equivalent` where the interval lies inside
+            +-margin; else `inconclusive`. A small gain may be conclusive: its interval shows that it is small.
+        not_worse: whether the interval ends above -margin.
+        gain, ci_low, ci_high: in units of the metric, more is better; of level 1 - level, not adjusted by Holm.
+        standard_error, degrees: of the gain, and of freedom of its t. p: of the two-sided t-test of no gain.
+        family: number of verdicts that p_holm is adjusted for, else 1.
+        probability_of_improvement: share of trainings with a gain, ties half.
+        components: of the variance; None from one repeat.
+        smallest_detectable_gain: at 80 % power and level / family, the strictest of Holm's levels; it may exceed the
+            range of the metric. detectable_alone: the same at `level`.
+        repeats_needed, groups_needed: each alone to show the observed gain at that level; only where inconclusive.
     """
 
     metric: str
     alpha: float
+    level: float
     margin: float
     images: int
-    folds: int
     groups: int
+    folds: int
+    repeats: int
     label: Label | None = None
     evidence: Evidence = "inconclusive"
+    not_worse: bool | None = None
     gain: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     standard_error: float | None = None
+    degrees: float | None = None
     p: float | None = None
     p_holm: float | None = None
-    p_mcnemar: float | None = None
-    p_equivalence: float | None = None
-    probability_positive: float | None = None
-    probability_of_improvement: float | None = None
     family: int = 1
-    precision: Precision | None = None
+    probability_of_improvement: float | None = None
+    components: Components | None = None
     smallest_detectable_gain: float | None = None
     detectable_alone: float | None = None
-    images_needed: int | None = None
-    folds_needed: int | None = None
+    repeats_needed: int | None = None
+    groups_needed: int | None = None
     reasons: tuple[str, ...] = ()
 
 
@@ -70,38 +73,37 @@ def decide(
     pairs: PairedPredictions,
     metric: str = "balanced_accuracy",
     *,
-    seed: int,
     alpha: float = 0.05,
-    margin: float = 0.01,
-    resamples: int = 10_000,
+    margin: float = 0.03,
+    level: float | None = None,
 ) -> Verdict:
     """Judge one question by its own data; `p_holm` is None until `with_holm`.
 
     Degenerate inputs give None and a reason. With one fold, or fewer than two groups, the gain and its label remain and
     everything that needs a variance is None. With a single tested class the gain is None too. Arms that never differ
     have gain 0 and the label `negative`. They are inconclusive, not equivalent: n groups without a difference still
-    allow one in 3 / n of them (Hanley & Lippman-Hand 1983), far more than a margin of a point.
+    allow one in 3 / n of them (Hanley & Lippman-Hand 1983).
 
     Args:
-        pairs: from `pairs.pair`. metric: a name in `METRICS`. seed: of the resampling.
+        pairs: from `pairs.pair`. metric: a name in `METRICS`.
+        level: of the interval and the test, from `looks.nominal_level` where looks are planned; alpha if None.
 
     Raises:
         KeyError: an unknown metric.
     """
-    folds, groups = (len(np.unique(codes)) for codes in (pairs.fold, pairs.group))
-    blank = Verdict(metric, alpha, margin, len(pairs.labels), folds, groups)
+    blank = _blank(pairs, metric, alpha, alpha if level is None else level, margin)
     if len(np.unique(pairs.labels)) < 2:
-        found = "no image was tested" if not len(pairs.labels) else "all tested images are of one class"
-        return replace(blank, reasons=(f"gain: {found}",))
-    gain = point_gain(pairs, metric)
-    if gain is None:
+        fault = "no image was tested" if not len(pairs.labels) else "all tested images are of one class"
+        return replace(blank, reasons=(f"gain: {fault}",))
+    trainings = gains(pairs, metric)
+    if np.isnan(trainings.values).all():
         return replace(blank, reasons=(f"gain: {metric} is undefined on the tested images",))
-    verdict = replace(_observed(blank, pairs, metric), gain=gain, label="positive" if gain > 0 else "negative")
+    verdict = _observed(blank, trainings)
     try:
-        distribution = bootstrap_gain(pairs, metric, seed=seed, resamples=resamples, alpha=alpha)
+        found = estimate(trainings)
     except UndefinedGain as why:
-        return replace(verdict, reasons=(*verdict.reasons, f"interval and p: {why.reason}"))
-    return _evidence(_measured(verdict, distribution))
+        return replace(verdict, reasons=(f"interval and p: {why.reason}",))
+    return _evidence(_measured(verdict, found))
 
 
 def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
@@ -113,65 +115,87 @@ def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     }
 
 
-def _observed(verdict: Verdict, pairs: PairedPredictions, metric: str) -> Verdict:
-    """Add the fields that need no resampling."""
-    right_transfer, right_baseline = (arm.argmax(1) == pairs.labels for arm in pairs.arms())
-    p_mcnemar = significance.mcnemar(right_transfer, right_baseline)
-    reasons = () if p_mcnemar is not None else ("p_mcnemar: both arms are right on the same images",)
-    improvement = significance.probability_of_improvement(fold_gains(pairs, metric))
-    if improvement is None:
-        reasons = (*reasons, f"probability_of_improvement: {metric} is undefined in every fold")
-    return replace(verdict, p_mcnemar=p_mcnemar, probability_of_improvement=improvement, reasons=reasons)
+def _blank(pairs: PairedPredictions, metric: str, alpha: float, level: float, margin: float) -> Verdict:
+    """A verdict that holds the settings and the size of the test alone."""
+    trainings, repeats = (len(np.unique(codes)) for codes in (pairs.fold, pairs.repeat))
+    images = len(pairs.labels) // max(1, repeats)
+    folds = round(trainings / max(1, repeats))
+    return Verdict(metric, alpha, level, margin, images, len(np.unique(pairs.group)), folds, repeats)
 
 
-def _measured(verdict: Verdict, distribution: GainDistribution) -> Verdict:
-    """Add the fields that come from the bootstrap distribution."""
-    spread = distribution.spread
+def _observed(verdict: Verdict, trainings: Trainings) -> Verdict:
+    """Add the fields that need no variance."""
+    gain = defined(trainings).mean()
+    gain = gain if abs(gain) > ROUNDING else 0.0
+    improvement = significance.probability_of_improvement(_known(trainings.values))
+    label: Label = "positive" if gain > 0 else "negative"
+    return replace(verdict, gain=gain, label=label, probability_of_improvement=improvement)
+
+
+def _known(values: Array) -> list[float | None]:
+    """Gains, those that differ from 0 by rounding as 0, undefined ones as None."""
+    return [None if np.isnan(value) else 0.0 if abs(value) <= ROUNDING else float(value) for value in values]
+
+
+def _measured(verdict: Verdict, found: Estimate) -> Verdict:
+    """Add the fields that come from the standard error."""
+    low, high = found.interval(verdict.level)
     return replace(
         verdict,
-        ci_low=distribution.ci_low,
-        ci_high=distribution.ci_high,
-        standard_error=distribution.standard_error,
-        p=significance.p_two_sided(distribution.samples),
-        p_equivalence=significance.p_equivalence(distribution.samples, verdict.margin),
-        probability_positive=distribution.probability_positive,
-        precision=None if spread is None else Precision(distribution.groups_variance, spread),
-        reasons=(*verdict.reasons, *distribution.notes),
+        not_worse=low > -verdict.margin,
+        ci_low=low,
+        ci_high=high,
+        standard_error=found.standard_error,
+        degrees=found.degrees,
+        p=found.p,
+        components=found.components,
+        reasons=(*verdict.reasons, *found.notes),
     )
 
 
 def _evidence(verdict: Verdict) -> Verdict:
-    """Set the evidence from the p-values, and add the power analysis."""
+    """Set the evidence, and add the plan of a run that would show more."""
     p = verdict.p if verdict.p_holm is None else verdict.p_holm
-    if p is not None and p < verdict.alpha:
-        evidence: Evidence = "conclusive"
-    elif verdict.p_equivalence is not None and verdict.p_equivalence < verdict.alpha:
-        evidence = "equivalent"
-    else:
-        evidence = "inconclusive"
-    return _with_power(replace(verdict, evidence=evidence))
+    evidence: Evidence = "inconclusive"
+    if p is not None and p < verdict.level:
+        evidence = "conclusive"
+    elif verdict.ci_low is not None and verdict.ci_high is not None:
+        inside = -verdict.margin < verdict.ci_low and verdict.ci_high < verdict.margin
+        evidence = "equivalent" if inside else "inconclusive"
+    return _with_plan(_with_detectable(replace(verdict, evidence=evidence)))
 
 
-def _with_power(verdict: Verdict) -> Verdict:
-    """Set the smallest detectable gain, and the images and folds that the observed gain needs."""
-    level = verdict.alpha / verdict.family
-    detectable = images = folds = None
-    reasons = [reason for reason in verdict.reasons if not reason.startswith((DETECTABLE, NEEDED))]
-    if verdict.precision is not None:
-        detectable = smallest_detectable_gain(verdict.precision, level)
-        if detectable > METRICS[verdict.metric].span:
-            reasons.append(f"{DETECTABLE}: more than {verdict.metric} can gain, so that nothing could have been shown")
-    if verdict.precision is not None and verdict.gain is not None and verdict.evidence == "inconclusive":
-        folds = folds_needed(verdict.gain, verdict.precision, level)
-        images = None if folds is None else math.ceil(verdict.images * folds / verdict.folds)
-        if folds is None:
-            size = f"{abs(verdict.gain):.2g}"
-            reasons.append(f"{NEEDED}: a difference of {size} would not be shown by {MOST_FOLDS:,} folds either")
-    return replace(
-        verdict,
-        smallest_detectable_gain=detectable,
-        detectable_alone=detectable if verdict.family == 1 else verdict.detectable_alone,
-        images_needed=images,
-        folds_needed=folds,
-        reasons=tuple(reasons),
-    )
+def _with_detectable(verdict: Verdict) -> Verdict:
+    """Set the smallest detectable gains."""
+    if verdict.standard_error is None or verdict.degrees is None:
+        return verdict
+    error, degrees = verdict.standard_error, verdict.degrees
+    if verdict.components is not None:
+        error, degrees = planning.planned(verdict.components, verdict.components.repeats)
+    alone, strictest = (planning.smallest_detectable(error, degrees, verdict.level / n) for n in (1, verdict.family))
+    reasons = [reason for reason in verdict.reasons if not reason.startswith(DETECTABLE)]
+    if strictest > METRICS[verdict.metric].span:
+        reasons.append(f"{DETECTABLE}: more than {verdict.metric} can gain, so that nothing could have been shown")
+    return replace(verdict, detectable_alone=alone, smallest_detectable_gain=strictest, reasons=tuple(reasons))
+
+
+def _with_plan(verdict: Verdict) -> Verdict:
+    """Set the repeats and the groups that would show the observed gain, or say why there are none."""
+    reasons = tuple(reason for reason in verdict.reasons if not reason.startswith((REPEATS, GROUPS)))
+    verdict = replace(verdict, repeats_needed=None, groups_needed=None, reasons=reasons)
+    if verdict.evidence != "inconclusive" or verdict.gain is None or verdict.standard_error is None:
+        return verdict
+    if verdict.components is None:
+        why = f"{REPEATS}: one repeat cannot tell seed variance from differences between groups; train two or more"
+        return replace(verdict, reasons=(*reasons, why))
+    gain, level = verdict.gain, verdict.level / verdict.family
+    repeats = planning.repeats_needed(gain, verdict.components, level)
+    groups = planning.groups_needed(gain, verdict.components, level)
+    size, most = f"a gain of {abs(gain):.2g}", f"more than {planning.MOST} times"
+    if repeats is None and groups is None:
+        reasons += (f"{REPEATS}: {size} is not practically detectable ({most} the repeats or groups)",)
+    elif repeats is None:
+        reasons += (f"{REPEATS}: {size} needs more groups, not more repeats ({most} the repeats would not show it)",)
+    elif groups is None:
+        reasons += (f"{GROUPS}: {size} needs more repeats, not more groups ({most} the groups would not show it)",)
+    return replace(verdict, repeats_needed=repeats, groups_needed=groups, reasons=reasons)

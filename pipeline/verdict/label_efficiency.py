@@ -4,6 +4,9 @@ The learning curve of scratch (quality against the share of the labels) is made 
 interpolated linearly over the logarithm of the share, where power laws (Hestness et al. 2017) are closest to straight.
 If scratch matches at share s what the transfer reached at share f, scratch needs s / f times the labels. Outside the
 measured shares only a bound is known: more than the largest share / f, or less than the smallest / f.
+
+Intervals of the ratio have no closed form. They are quantiles over joint draws of all qualities from their t
+distribution: groups move all of them together, seed variance each by itself (crossed.py). No image is resampled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.verdict.arms import Tested
+from pipeline.verdict.arms import Tested, quality, within_trainings
+from pipeline.verdict.crossed import Estimate, estimate
 from pipeline.verdict.metrics import METRICS, Array
-from pipeline.verdict.pairs import ROUNDING, PairedPredictions, UndefinedGain
-from pipeline.verdict.resampling import Resampler, defined_rows, over_units, resample, units_of
-from pipeline.verdict.seed_variance import draw_seed_effects, fold_spread
+from pipeline.verdict.pairs import ROUNDING, UndefinedGain
+from pipeline.verdict.trainings import defined
 
+DRAWS = 10_000
 INSIDE, ABOVE, BELOW = "inside", "above", "below"
 
 
@@ -70,62 +74,46 @@ def bounded(ratio: float, fraction: float, fractions: Array) -> dict[str, Any]:
     return {"value": float(ratio), "side": INSIDE}
 
 
-def resample_trainings(
-    tested: Tested, trainings: Sequence[Array], metric: str, *, resamples: int, seed: int
-) -> tuple[Array, Array]:
-    """The metric of several trainings on the same test images, and its joint bootstrap samples.
-
-    The draws are those of resampling.py: groups inside folds, the same for all trainings, then seed effects of each.
+def estimates(tested: Tested, trainings: Sequence[Array], metric: str) -> list[Estimate]:
+    """The quality of several arms on the same test images, each with its uncertainty.
 
     Args:
         trainings: t arrays (n, k) of probabilities, in the order of `tested`.
 
-    Returns:
-        values (t,), samples (2 * resamples, t).
-
     Raises:
-        UndefinedGain: too few groups or folds, or a metric that is undefined in more than 5 % of the resamples.
+        UndefinedGain: too few groups or trainings. An arm whose quality never varies has a standard error of 0.
     """
-    used = tested.weights > 0
-    fold, group = (np.unique(names[used], return_inverse=True)[1] for names in (tested.fold, tested.group))
-    arms = [probabilities[used] for probabilities in trainings]
-    pairs = PairedPredictions(tested.labels[used], arms[0], arms[0], fold, group, tested.weights[used])
-    if len(np.unique(pairs.fold)) < 2 or len(np.unique(pairs.group)) < 2:
-        raise UndefinedGain("fewer than 2 folds or groups: nothing tells how the metric varies")
-    unit, strata, _ = units_of(pairs, ignore_groups=False)
-
-    def resampler(rows: Array) -> Resampler:
-        labels, weights = pairs.labels[rows], pairs.weights[rows]
-        each = [over_units(METRICS[metric], labels, arm[rows], weights, unit[rows], len(strata)) for arm in arms]
-        return lambda counts: np.column_stack([value(counts) for value in each])
-
-    whole = resampler(np.ones(len(unit), bool))
-    inside = [resampler(pairs.fold == fold) for fold in np.unique(pairs.fold)]
-    rng, once = np.random.default_rng(seed), np.ones((1, len(strata)))
-    drawn, in_folds = resample(whole, inside, strata, len(unit), resamples, rng)
-    shift = _seed_effects(np.concatenate([part(once) for part in inside]), in_folds, pairs, resamples, rng)
-    samples = np.concatenate([drawn + shift, drawn - shift]).clip(0, METRICS[metric].span)
-    return whole(once)[0], defined_rows(samples)[0]
+    found = []
+    for probabilities in trainings:
+        measured = within_trainings(tested, probabilities, metric)
+        try:
+            found.append(estimate(measured))
+        except UndefinedGain:
+            kept = defined(measured)
+            if len(kept.values) < 2 or kept.influences.shape[1] < 2 or np.ptp(kept.values) > ROUNDING:
+                raise
+            units = len(kept.values) if kept.repeats == 1 else kept.influences.shape[1]
+            found.append(Estimate(kept.mean(), 0.0, len(kept.values) - 1.0, None, (), np.zeros(units)))
+    return found
 
 
-def _seed_effects(
-    observed: Array, resampled: Array, pairs: PairedPredictions, count: int, rng: np.random.Generator
-) -> Array:
-    """Draw the seed effects on each training's metric (count, t); a fold's mean over trainings is its difficulty.
+def joint_draws(found: Sequence[Estimate], span: float, draws: int, rng: np.random.Generator) -> Array:
+    """Draw qualities (draws, t) from the joint t distribution of t estimates on the same images.
+
+    Every group (of one repeat: every fold) gets a normal factor that all t share, so that what makes images hard moves
+    all arms together. Seed variance is drawn for each by itself. All is divided by one root of a chi-square over the
+    fewest degrees of freedom (a multivariate t, Kotz and Nadarajah 2004).
 
     Args:
-        observed: (folds, t) the metric inside each fold. resampled: (r, folds, t) in resamples of groups.
+        span: qualities are cut to 0..span.
     """
-    share = np.bincount(pairs.fold, pairs.weights)
-    observed, resampled = (x - x.mean(-1, keepdims=True) for x in (observed, resampled))
-    shifts = []
-    for training in range(observed.shape[1]):
-        try:
-            spread = fold_spread(observed[:, training], resampled[:, :, training], share / share.sum())
-            shifts.append(draw_seed_effects(spread, count, rng))
-        except UndefinedGain:  # its groups do not differ, so that seed variance cannot be estimated
-            shifts.append(np.zeros(count))
-    return np.column_stack(shifts)
+    degrees = min(each.degrees for each in found)
+    shared = np.column_stack([each.scores for each in found])  # (units, t)
+    own = np.sqrt([0.0 if each.components is None else each.components.training_variance for each in found])
+    moved = rng.standard_normal((draws, len(shared))) @ shared + rng.standard_normal((draws, len(found))) * own
+    scale = np.sqrt(rng.chisquare(degrees, (draws, 1)) / degrees)
+    values: Array = np.clip(np.array([each.value for each in found]) + moved / scale, 0, span)
+    return values
 
 
 def efficiency(
@@ -136,8 +124,8 @@ def efficiency(
     *,
     metric: str,
     alpha: float,
-    resamples: int,
     seed: int,
+    draws: int = DRAWS,
 ) -> dict[str, Any]:
     """Learning curve of every arm over shares of the labels, and how many times the labels `against` needs.
 
@@ -146,16 +134,18 @@ def efficiency(
 
     Returns:
         `curves`: arm -> a row a share: value, ci_low, ci_high. `times`: the other arms -> a row a share: value, ci_low,
-        ci_high, each as `bounded` gives it. Intervals are None, with a `reason`, where resampling is undefined.
+        ci_high, each as `bounded` gives it. Intervals are None, with a `reason`, where nothing tells how
+        a quality varies.
     """
     shares = np.asarray(fractions, np.float64)
     trainings = [probabilities for by_share in arms.values() for probabilities in by_share]
     reason, samples = None, None
     try:
-        values, samples = resample_trainings(tested, trainings, metric, resamples=resamples, seed=seed)
+        found = estimates(tested, trainings, metric)
+        samples = joint_draws(found, METRICS[metric].span, draws, np.random.default_rng(seed))
     except UndefinedGain as error:
         reason = error.reason
-        values = np.array([METRICS[metric](tested.labels, arm, tested.weights) for arm in trainings], np.float64)
+    values = np.array([quality(tested, arm, metric) for arm in trainings], np.float64)
     place = {arm: slice(i * len(shares), (i + 1) * len(shares)) for i, arm in enumerate(arms)}
     levels, sign = [alpha / 2, 1 - alpha / 2], 1 if METRICS[metric].higher_is_better else -1
 

@@ -14,31 +14,35 @@ from pipeline.config.loading import load_params
 from pipeline.results.result import read_result
 from pipeline.store.files import read_parquet
 from pipeline.store.paths import Paths
-from pipeline.verdict import arms as tables
+from pipeline.verdict.crossed import estimate
 from pipeline.verdict.metrics import Array
-from pipeline.verdict.pairs import PairedPredictions, pair
-from pipeline.verdict.resampling import bootstrap_gain
+from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, pair
+from pipeline.verdict.trainings import gains
 
 METRIC = "balanced_accuracy"
-RESAMPLES = 2_000
 HEAD = """# How much groups and seed variance move the gain
 
 Written by `python -m benchmarks.measure_effects` from the predictions of the last run: every arm against its baseline,
 every baseline against its repeat. `discordant`: images that one arm alone is right about. `ICC`: intraclass correlation
 within groups (one-way analysis of variance) of being right, mean of both arms, and of the difference between the arms.
-`folds`: the gain in balanced accuracy inside each fold. `spread of folds`: its standard deviation; `by groups`: how
-much of that resampling the groups explains. `ratio`: of the two variances, S2 / W in
-pipeline/verdict/seed_variance.py; about 1 without seed variance.
+`repeats`: the gain in balanced accuracy of each repeat. Then its standard error, and square roots of the components of
+its variance (pipeline/verdict/crossed.py): `seed` of one training (0 where negative), `redrawn` of one repeat, and
+`lasting`. One repeat has no components.
 """
 
 
 def read_pairs(paths: Paths, question: str, arm: str, against: str) -> PairedPredictions:
-    """Two arms of a question on the target's tested images."""
+    """Two arms of a question on the target's tested images; trainings are numbered through, repeat after repeat."""
     table = read_parquet(paths.question(question).predictions)
-    one, other = (table[table["arm"] == name] for name in (arm, against))
-    tested = tables.tested_images(one)
-    probabilities = (side[[f"p_{name}" for name in tested.classes]].to_numpy() for side in (one, other))
-    return pair(tested.labels, *probabilities, tested.fold, tested.group, tested.weights)
+    one, other = (
+        table[table["arm"] == name].sort_values(["fold", "image_id"], ignore_index=True) for name in (arm, against)
+    )
+    classes = sorted(one["label"].unique())
+    labels = pd.Categorical(one["label"], categories=classes).codes.astype("int64")
+    chances = [side[[f"p_{name}" for name in classes]].to_numpy() for side in (one, other)]
+    repeat = one.groupby("image_id").cumcount().to_numpy()
+    columns = (one[name].to_numpy() for name in ("fold", "group"))
+    return pair(labels, *chances, *columns, repeat, one["weight"].to_numpy())
 
 
 def comparisons() -> list[tuple[str, PairedPredictions]]:
@@ -66,25 +70,32 @@ def intraclass_correlation(values: Array, group: Array) -> float:
 def row(name: str, pairs: PairedPredictions) -> list[str]:
     """The row of one comparison, as cells."""
     right = [(arm.argmax(1) == pairs.labels).astype(float) for arm in pairs.arms()]
-    found = bootstrap_gain(pairs, METRIC, seed=0, resamples=RESAMPLES)
-    return [
+    trainings = gains(pairs, METRIC)
+    by_repeat = np.bincount(trainings.repeat, trainings.shares * trainings.values)
+    cells = [
         name,
-        f"{len(pairs.labels):,}",
+        f"{len(np.unique(pairs.repeat))} x {len(np.unique(pairs.fold)) // len(np.unique(pairs.repeat))}",
+        f"{len(pairs.labels) // len(np.unique(pairs.repeat)):,}",
         str(len(np.unique(pairs.group))),
         f"{np.mean(right[0] != right[1]):.0%}",
         f"{intraclass_correlation((right[0] + right[1]) / 2, pairs.group):.2f}",
         f"{intraclass_correlation(right[0] - right[1], pairs.group):.2f}",
-        " ".join(f"{gain:+.3f}" for gain in found.fold_gains if gain is not None),
-        f"{found.spread.between**0.5:.3f}",
-        f"{found.spread.within**0.5:.3f}",
-        f"{found.spread.ratio:.2f}",
+        " ".join(f"{gain:+.3f}" for gain in by_repeat),
     ]
+    try:
+        found = estimate(trainings)
+    except UndefinedGain:
+        return [*cells, "", "", "", ""]
+    parts = found.components
+    variances = [parts.seed_variance, parts.redrawn_variance, parts.lasting_variance] if parts else []
+    roots = [f"{max(0.0, variance) ** 0.5:.3f}" for variance in variances] or ["", "", ""]
+    return [*cells, f"{found.standard_error:.3f}", *roots]
 
 
 def main() -> None:
     """Write measure_effects.md beside this file."""
-    heads = ["comparison", "images", "groups", "discordant", "ICC right", "ICC difference", "folds"]
-    heads += ["spread of folds", "by groups", "ratio"]
+    heads = ["comparison", "R x K", "images", "groups", "discordant", "ICC right", "ICC difference", "repeats"]
+    heads += ["s.e.", "seed", "redrawn", "lasting"]
     rows = [row(*comparison) for comparison in comparisons()]
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]
     text = "\n".join([HEAD, *lines]) + "\n"

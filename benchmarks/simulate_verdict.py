@@ -1,314 +1,270 @@
-"""Does the verdict's interval hold what it promises? Simulated predictions with a gain that is known exactly.
+"""Does the verdict's interval hold what it promises? Simulated predictions with a gain that is known.
 
-    python -m benchmarks.simulate_verdict            # about 10 minutes on one core; rewrites the .md and its figure
-    python -m benchmarks.simulate_verdict --power    # the last part alone, about 1 minute: the rows and the figure
-    python -m benchmarks.simulate_verdict --runs 200 # a look, within about 40 s; writes nothing
+    python -m benchmarks.simulate_verdict            # about 20 minutes on one core; rewrites the .md
+    python -m benchmarks.simulate_verdict --runs 20  # a look, within 2 minutes; prints, writes nothing
 
-Model: an arm is right about image i (group g, class y, fold f) where
-`mean + shared[g, y] + own[g, y] + run[f] + shared[i] + noise > 0`, all terms normal and independent. Both arms share
-the `shared` terms, which is what makes their predictions correlated; `run` is the seed effect of an arm on a fold.
-So the true accuracy, and balanced accuracy, of an arm is Phi(mean / total s.d.), and the true gain is exact.
+Model: in training j of repeat r an arm is right about image i (group g, class y) where
+
+    mean + shared[g, y] + image[i] + both[j] + own[g, y] + redrawn[g, y, r] + seed[j] + side(y) threshold[j] + noise > 0
+
+All terms are normal and independent. Both arms share `shared`, `image` and `both`, which makes their predictions alike;
+the others are drawn for each arm. So the expected recall of a class, hence balanced accuracy, of an arm is
+Phi(mean / total s.d.) and its gain is exact. Of ROC AUC the null gain is exact, the other the mean of runs of its own.
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from scipy.stats import binomtest, norm, t
+from scipy.stats import norm
 
+from pipeline.verdict.crossed import Components, estimate
 from pipeline.verdict.metrics import Array
-from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, pair
-from pipeline.verdict.power import Precision, smallest_detectable_gain
-from pipeline.verdict.resampling import bootstrap_gain
-from pipeline.verdict.significance import p_two_sided
+from pipeline.verdict.pairs import PairedPredictions, UndefinedGain
+from pipeline.verdict.planning import smallest_detectable_gain
+from pipeline.verdict.trainings import Trainings, gains
 
-METRIC = "balanced_accuracy"
-GROUPS, IMAGES = 44, 2_624
-RESAMPLES = 1_000  # a run of the pipeline takes 10,000; the mean over runs needs fewer
-
-# Measured on ELPV in November 2026: 44 blocks, 3 folds, two small networks on block means and edge energy of the
-# images, six seeds. 16-19 % of images right under one arm only; intraclass correlation in blocks .17-.23 for being
-# right, .03-.07 (within a class .0-.17) for the difference of the arms; balanced gain of one fold: s.d. .017-.021
-# between seeds, .018-.028 between resamples of groups; prevalence of defects per block .27 with s.d. .28.
-ELPV = {"group_shared": 0.8, "group_own": 0.18, "run": 0.047, "image_shared": 0.75, "noise": 0.4}
-ELPV_PREVALENCE = (0.41, 1.1)  # Beta
+DESIGNS = ((3, 1), (3, 3), (2, 5), (3, 5), (3, 10))  # folds, repeats
+GAIN, LEVEL, FAMILY, BASELINE = 0.08, 0.05, 4, 0.68
+ORDINARY = (0.93, 0.97)  # coverage outside of it is named in the .md
 
 
 @dataclass(frozen=True)
 class World:
-    """What is simulated: the true gain, the number of folds, and standard deviations of the model's terms."""
+    """What is simulated: sizes, and standard deviations of the model's terms.
+
+    The defaults give the variances of the gain that real repeats on 20 groups of ELPV with 50 labels a class have
+    (docs/statistics.md): of a repeat about .0018, of which .0005 is seed variance, and .0001 that no repeat reduces.
+    """
 
     name: str
-    gain: float
-    folds: int = 3
-    group_shared: float = ELPV["group_shared"]
-    group_own: float = ELPV["group_own"]
-    run: float = ELPV["run"]
-    image_shared: float = ELPV["image_shared"]
-    noise: float = ELPV["noise"]
-    baseline: float = 0.68
-    groups: int = GROUPS
-    images: int = IMAGES
+    groups: int = 20
+    images: int = 1_310
+    shared: float = 0.8
+    image: float = 0.75
+    both: float = 0.0
+    own: float = 0.1
+    redrawn: float = 0.4
+    seed: float = 0.09
+    threshold: float = 0.15
+    noise: float = 0.4
+    source: float = 0.0
+    prevalence: tuple[float, float] = (0.41, 1.1)  # Beta, of class 1 in a group: mean .27, s.d. .28
+    classes: int = 2
+    failing: float = 0.0
+    uneven: bool = False
+    split: bool = False
+    metric: str = "balanced_accuracy"
 
     def total(self) -> float:
-        """Give the standard deviation of an arm's score."""
-        parts = (self.group_shared, self.group_own, self.run, self.image_shared, self.noise)
+        """The standard deviation of an arm's score; that of a source is not part of it."""
+        parts = (self.shared, self.image, self.both, self.own, self.redrawn, self.seed, self.threshold, self.noise)
         return float(np.sqrt(np.square(parts).sum()))
 
 
-def draw(world: World, rng: np.random.Generator) -> PairedPredictions:
-    """Draw the tested predictions of two arms on a target of ELPV's shape."""
-    groups, images = world.groups, world.images
-    group = np.sort(rng.integers(groups, size=images))
-    fold = rng.permutation(np.arange(groups) % world.folds)[group]
-    labels = (rng.uniform(size=images) < rng.beta(*ELPV_PREVALENCE, size=groups)[group]).astype(np.int64)
-    common = world.group_shared * rng.standard_normal((groups, 2))[group, labels]
-    common += world.image_shared * rng.standard_normal(images)
-    arms = []
-    for accuracy in (world.baseline + world.gain, world.baseline):
-        own = world.group_own * rng.standard_normal((groups, 2))[group, labels]
-        own += world.run * rng.standard_normal(world.folds)[fold] + world.noise * rng.standard_normal(images)
-        right = norm.cdf(norm.ppf(accuracy) * world.total() + common + own)
-        arms.append(np.column_stack([np.where(labels == c, right, 1 - right) for c in (0, 1)]))
-    return pair(labels, arms[0], arms[1], fold, group)
+WORLDS = (
+    World("20 groups, as ELPV's pools"),
+    World("40 groups, as all of ELPV", groups=40, images=2_624),
+    World("ten classes", classes=10),
+    World("8 % positives", prevalence=(0.41, 4.7)),
+    World("lasting effect of an arm on groups", own=0.35),
+    World("large seed variance", seed=0.3),
+    World("no seed variance", seed=0.0, threshold=0.0),
+    World("15 % of baselines fail", failing=0.15),
+    World("effects of a training on both arms", both=0.3),
+    World("effect of one source, outside of the estimand", source=0.06),
+    World("images are their own groups", groups=1_310, shared=0.0, own=0.0, redrawn=0.0, image=1.1),
+    World("groups split between folds", split=True),
+    World("groups of very unequal size", uneven=True),
+    World("ROC AUC", metric="roc_auc"),
+    World("12 groups", groups=12, images=800),
+)
 
 
-def hierarchical(pairs: PairedPredictions, seed: int) -> Array:
-    """The pipeline's interval: low, high, p, smallest detectable gain."""
-    found = bootstrap_gain(pairs, METRIC, seed=seed, resamples=RESAMPLES)
-    if found.spread is None:
-        raise UndefinedGain("the folds' spread is undefined")
-    detectable = smallest_detectable_gain(Precision(found.groups_variance, found.spread), alpha=0.05)
-    return np.array([found.ci_low, found.ci_high, p_two_sided(found.samples), detectable])
-
-
-def groups_only(pairs: PairedPredictions, seed: int) -> Array:
-    """Groups, but no seed variance."""
-    found = bootstrap_gain(pairs, METRIC, seed=seed, resamples=RESAMPLES, ignore_folds=True)
-    return np.array([found.ci_low, found.ci_high, p_two_sided(found.samples), np.nan])
-
-
-def images_only(pairs: PairedPredictions, seed: int) -> Array:
-    """The usual bootstrap of test images, which ignores groups and folds."""
-    found = bootstrap_gain(pairs, METRIC, seed=seed, resamples=300, ignore_groups=True, ignore_folds=True)
-    return np.array([found.ci_low, found.ci_high, p_two_sided(found.samples), np.nan])
-
-
-def images_and_folds(pairs: PairedPredictions, seed: int) -> Array:
-    """The pipeline's interval with every image as its own group."""
-    found = bootstrap_gain(pairs, METRIC, seed=seed, resamples=300, ignore_groups=True)
-    return np.array([found.ci_low, found.ci_high, p_two_sided(found.samples), np.nan])
-
-
-def student(pairs: PairedPredictions, seed: int) -> Array:
-    """Student's t over the folds' gains, the yardstick that assumes nothing about their spread."""
-    found = bootstrap_gain(pairs, METRIC, seed=seed, resamples=10, ignore_folds=True)  # only for its fold gains
-    gains = np.array([gain for gain in found.fold_gains if gain is not None])
-    error = gains.std(ddof=1) / np.sqrt(len(gains))
-    half = t.ppf(0.975, len(gains) - 1) * error
-    p = 2 * t.sf(abs(gains.mean()) / error, len(gains) - 1)
-    return np.array([gains.mean() - half, gains.mean() + half, p, np.nan])
-
-
-HEAD = """# What the verdict's interval holds
-
-Written by `python -m benchmarks.simulate_verdict`, which also says what is simulated. 95 % intervals of the gain in
-balanced accuracy, 2,624 images in 44 groups. A row of 2,000 runs is uncertain by 1.0 points (95 %), of 1,000 by
-1.4, of 400 by 2.2. `wrong sign` counts conclusive verdicts against a true gain that is not zero.
-
-- `hierarchical`: the interval of the verdict. `groups_only`: without seed variance. `images_only`: the usual
-  bootstrap of test images. `images_and_folds`: as the verdict's, with every image its own group.
-- `student`: t over the folds' gains, which assumes nothing about the spread of folds and pays for it in width.
-"""
-OTHERS = """
-## Other worlds
-
-What if targets are not like ELPV? Two or three folds cannot tell whether there is seed variance. The verdict's prior
-allows both: where there is none the interval is too wide, so that fewer than 5 % of nulls are conclusive; where it is
-several times the variance of groups, the interval is about as wide as Student's, and coverage approaches its nominal
-level from below. More folds bring both nearer to it. The last two are of the size of a pool of ELPV, as most
-comparisons of the default run: with seven groups a fold the interval is wider than it need be. By measure_effects.md,
-groups matter more to these than in the world above and seed variance less: they are judged with too much care rather
-than too little.
-"""
-POWER = """
-## Power
-
-The same ELPV-like world with other gains: how often the verdict is conclusive. `smallest detectable gain` is what
-a verdict claims to find with 80 % power: the open points of the figure (median, and the middle half of the runs), which
-should lie on the curves. A run cannot know its seed variance from three or five folds, so claims differ from run
-to run; what they should be right about is their promise, on average. Bars are 95 % intervals of the share (Wilson).
-
-![Share of conclusive verdicts against the true gain](simulate_verdict_power.svg)
-"""
-
-INTERVALS = {f.__name__: f for f in (hierarchical, groups_only, images_only, images_and_folds, student)}
-SLOW = {"images_only", "images_and_folds"}  # every image is drawn: a fifth of the runs
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a cell came to: shares of its runs, the median width, and the smallest detectable gain of every run."""
-
-    world: World
-    interval: str
-    runs: int
-    covered: float
-    conclusive: float
-    wrong_sign: float
-    width: float
-    detectable: Array
-
-    def cells(self) -> list[str]:
-        """Give the cells of the table."""
-        shares = [f"{share:.1%}" for share in (self.covered, self.conclusive, self.wrong_sign)]
-        claim = "" if np.isnan(self.detectable).all() else f"{np.nanmedian(self.detectable):.3f}"
-        return [
-            self.world.name,
-            f"{self.world.folds}",
-            self.interval,
-            f"{self.runs}",
-            *shares,
-            f"{self.width:.3f}",
-            claim,
-        ]
-
-
-def simulate(world: World, interval: str, runs: int) -> Row:
-    """Run one cell."""
-    rows = []
-    for run in range(runs):
-        pairs = draw(world, np.random.default_rng([run, world.folds]))
-        try:
-            rows.append(INTERVALS[interval](pairs, run))
-        except UndefinedGain:
-            rows.append(np.array([-np.inf, np.inf, 1.0, np.nan]))  # no interval, so no claim
-    low, high, p, detectable = np.array(rows).T
-    return Row(
-        world,
-        interval,
-        runs,
-        covered=float(np.mean((low <= world.gain) & (world.gain <= high))),
-        conclusive=float(np.mean(p < 0.05)),
-        wrong_sign=float(np.mean((p < 0.05) & ((low + high) / 2 * world.gain < 0))),
-        width=float(np.median(high - low)),
-        detectable=detectable,
+def draw(world: World, gain: float, folds: int, repeats: int, rng: np.random.Generator) -> PairedPredictions:
+    """Draw the tested predictions of two arms in all trainings."""
+    group, labels, side = _images(world, rng)
+    n, g, k, j = world.images, world.groups, world.classes, folds * repeats
+    unit = np.arange(n) if world.split else group
+    fold = np.concatenate([_dealt(unit, folds, rng) + folds * r for r in range(repeats)])
+    repeat, labels, group, side = (
+        np.repeat(np.arange(repeats), n),
+        *(np.tile(x, repeats) for x in (labels, group, side)),
     )
+    common = world.shared * rng.standard_normal((g, k))[group, labels]
+    common += np.tile(world.image * rng.standard_normal(n), repeats) + world.both * rng.standard_normal(j)[fold]
+    failing = rng.uniform(size=j) < world.failing
+    expected = (1 - world.failing) * BASELINE + world.failing / k
+    arms = []
+    for accuracy, fails in ((expected + gain, np.zeros(j, bool)), (BASELINE, failing)):
+        score = norm.ppf(accuracy) * world.total() + common + world.own * rng.standard_normal((g, k))[group, labels]
+        score += world.redrawn * rng.standard_normal((repeats, g, k))[repeat, group, labels]
+        score += (world.seed * rng.standard_normal(j) + world.source * rng.standard_normal())[fold]
+        score += side * world.threshold * rng.standard_normal(j)[fold] + world.noise * rng.standard_normal(len(fold))
+        arms.append(_answers(score, labels, fails[fold], k, rng))
+    order = np.argsort(fold, kind="stable")
+    return PairedPredictions(*(x[order] for x in (labels, *arms, fold, group, repeat, np.ones(len(fold)))))
 
 
-def worlds() -> tuple[list[tuple[World, str]], ...]:
-    """Give (main cells, other worlds, power cells) as (world, interval)."""
-    null = World("ELPV-like, null", gain=0.0)
-    planted = World("ELPV-like, gain .05", gain=0.05)
-    cells = [(world, interval) for world in (null, planted) for interval in INTERVALS]
-    variants = [
-        replace(null, name="ELPV-like, null, 5 folds", folds=5),
-        replace(planted, name="ELPV-like, gain .05, 5 folds", folds=5),
-        replace(null, name="half the fold effect", run=null.run / 2),
-        replace(null, name="twice the fold effect", run=null.run * 2),
-        replace(null, name="four times the fold effect", run=null.run * 4),
-        replace(null, name="ten times the fold effect", run=null.run * 10),
-        replace(null, name="ten times the fold effect, 5 folds", run=null.run * 10, folds=5),
-        replace(null, name="no fold effect", run=0.0),
-        replace(null, name="twice the group effect of an arm", group_own=null.group_own * 2),
-        replace(null, name="no group effect of an arm", group_own=0.0),
-        replace(null, name="20 groups, 1,310 images", groups=20, images=1_310),
-        replace(null, name="the same, twice the group effect of an arm", groups=20, images=1_310, group_own=0.36),
-    ]
-    others = [(world, interval) for world in variants for interval in ("hierarchical", "student")]
-    gains = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1)
-    power = [(World(f"{g:.2f}", gain=g, folds=k), "hierarchical") for k in (3, 5) for g in gains]
-    return cells, others, power
+def _images(world: World, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """The group and the label of every image, and on which side of a threshold its class is."""
+    n, g, k = world.images, world.groups, world.classes
+    if g == n:
+        group = np.arange(n)
+    else:
+        size = rng.gamma(0.7, size=g) + 0.05 if world.uneven else np.ones(g)
+        group = np.r_[np.arange(g), rng.choice(g, size=n - g, p=size / size.sum())]
+    if k > 2:
+        labels = np.array([rng.choice(k, p=p) for p in rng.dirichlet(np.ones(k), size=g)[group]])
+        return group, labels, rng.choice([-1.0, 1.0], size=k)[labels]
+    labels = (rng.uniform(size=n) < rng.beta(*world.prevalence, size=g)[group]).astype(np.int64)
+    return group, labels, 2.0 * labels - 1
 
 
-def run(cells: list[tuple[World, str]], runs: int) -> list[Row]:
-    """Simulate the worlds, printing each row as it is done."""
-    rows = []
-    for world, interval in cells:
-        rows.append(simulate(world, interval, max(1, runs // 5) if interval in SLOW else runs))
-        print(" | ".join(rows[-1].cells()), flush=True)
-    return rows
+def _dealt(unit: Array, folds: int, rng: np.random.Generator) -> Array:
+    """Deal units (n,) to folds, as many to each, at random."""
+    fold: Array = (rng.permutation(int(unit.max()) + 1) % folds)[unit]
+    return fold
 
 
-def table(rows: list[Row]) -> list[str]:
-    """Give the Markdown lines."""
-    heads = ["world", "folds", "interval", "runs", "covers the truth", "conclusive", "conclusive, wrong sign"]
-    heads += ["median width", "smallest detectable gain"]
-    return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *(row.cells() for row in rows))]
+def _answers(score: Array, labels: Array, failed: Array, k: int, rng: np.random.Generator) -> Array:
+    """Probabilities (n, k): the true class has the highest where the score is positive; failed trainings answer 0."""
+    true = norm.cdf(score)
+    wrong = (labels + 1 + rng.integers(k - 1, size=len(labels))) % k
+    answers, rows = np.zeros((len(labels), k)), np.arange(len(labels))
+    answers[rows, labels], answers[rows, wrong] = true, 1 - true
+    answers[failed] = np.eye(k)[0]
+    return answers
 
 
-def of_folds(rows: list[Row], folds: int) -> tuple[Array, Array, Array]:
-    """Give the rows with so many folds: true gains, shares of conclusive verdicts, and what all runs claimed."""
-    of = [row for row in rows if row.world.folds == folds]
-    gains, shares = (np.array(values) for values in zip(*((r.world.gain, r.conclusive) for r in of), strict=True))
-    return gains, shares, np.concatenate([row.detectable for row in of])
+def first(trainings: Trainings, repeats: int) -> Trainings:
+    """Only the first so many repeats."""
+    kept = trainings.repeat < repeats
+    return Trainings(*(getattr(trainings, field.name)[kept] for field in fields(trainings)))
 
 
-def kept_promises(rows: list[Row]) -> list[str]:
-    """Say, for three and five folds, in how many runs a gain as large as a run claims is found, on average."""
+def simulate(world: World, gain: float, runs: int) -> dict[tuple[int, int], Array]:
+    """Runs of all designs: design -> (runs, 4) of gain, standard error, half of the 95 % interval, p.
+
+    Designs with as many folds share their draws. A run without an interval covers, and concludes nothing.
+    """
+    found: dict[tuple[int, int], list[Array]] = {design: [] for design in DESIGNS}
+    for run in range(runs):
+        for folds in {folds for folds, _ in DESIGNS}:
+            repeats = [r for k, r in DESIGNS if k == folds]
+            pairs = draw(world, gain, folds, max(repeats), np.random.default_rng([run, folds, round(1000 * gain)]))
+            trainings = gains(pairs, world.metric)
+            for r in repeats:
+                found[folds, r].append(_read(first(trainings, r)))
+    return {design: np.array(rows) for design, rows in found.items()}
+
+
+def _read(trainings: Trainings) -> Array:
+    try:
+        result = estimate(trainings)
+    except UndefinedGain:
+        return np.array([np.nan, np.nan, np.inf, 1.0])
+    return np.array([result.value, result.standard_error, result.value - result.interval(LEVEL)[0], result.p])
+
+
+def truth(world: World, gain: float) -> float:
+    """The true gain, of ROC AUC the mean of 1,000 other runs."""
+    if world.metric == "balanced_accuracy" or gain == 0:
+        return gain
+    return float(
+        np.mean([gains(draw(world, gain, 3, 1, np.random.default_rng([9, run])), world.metric).mean()
+                 for run in range(1_000)])
+    )  # fmt: skip
+
+
+def rows_of(world: World, runs: int) -> list[list[str]]:
+    """The table's lines of one world, as cells."""
+    null, planted = (simulate(world, gain, runs) for gain in (0.0, GAIN))
+    true = truth(world, GAIN)
     lines = []
-    for folds in (3, 5):
-        gains, shares, claims = of_folds(rows, folds)
-        low, high = np.nanquantile(claims, (0.25, 0.75))
-        lines.append(
-            f"With {folds} folds, the gain that a run claims to find in 80 % is found in "
-            f"{np.nanmean(np.interp(claims, gains, shares)):.0%}, on average over runs; half of the claims are between "
-            f"{low:.3f} and {high:.3f}, and {np.interp(0.8, shares, gains):.3f} would be right in this world.\n"
-        )
+    for k, r in DESIGNS:
+        value, _, half, p = null[k, r].T
+        covers = np.mean(~(np.abs(value) > half))
+        strict = np.mean(p < LEVEL / FAMILY)
+        value, error, half, q = planted[k, r].T
+        shares = [covers, np.mean(~(np.abs(value - true) > half)), np.mean(p < LEVEL), 1 - (1 - strict) ** FAMILY]
+        shares += [np.mean(q < LEVEL), np.mean(q < LEVEL / FAMILY)]
+        ratio = np.nanmedian(error) / np.nanstd(value)
+        lines.append([world.name, f"{k} x {r}", *(f"{share:.1%}" for share in shares), f"{np.nanstd(value):.3f}"])
+        lines[-1].append(f"{ratio:.2f}")
+        print(" | ".join(lines[-1]), flush=True)
     return lines
 
 
-def power_figure(rows: list[Row]) -> Figure:
-    """Draw the share of conclusive verdicts, with its 95 % interval (Wilson), and where runs claim 80 %."""
-    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
-    axes = figure.subplots()
-    for folds, colour in ((3, "#0072b2"), (5, "#e69f00")):
-        gains, shares, claims = of_folds(rows, folds)
-        runs = [row.runs for row in rows if row.world.folds == folds]
-        hits = [round(share * n) for share, n in zip(shares, runs, strict=True)]
-        found = [binomtest(k, n).proportion_ci(method="wilson") for k, n in zip(hits, runs, strict=True)]
-        low, high = np.array([(interval.low, interval.high) for interval in found]).T
-        axes.errorbar(gains, shares, (shares - low, high - shares), color=colour, label=f"{folds} folds")
-        quarter, median, three = np.nanquantile(claims, (0.25, 0.5, 0.75))
-        middle = [[median - quarter], [three - median]]
-        style = {"color": colour, "markerfacecolor": "white", "label": f"claimed, {folds} folds"}
-        axes.errorbar([median], [0.8], xerr=middle, fmt="o", linewidth=0.8, zorder=3, **style)
-    for level in (0.05, 0.8):
-        axes.axhline(level, color="black", linewidth=0.6, linestyle=":")
-    axes.set_yticks([0, 0.05, 0.2, 0.4, 0.6, 0.8, 1], ["0", "5%", "20%", "40%", "60%", "80%", "100%"])
-    axes.set_xlabel("true gain in balanced accuracy")
-    axes.set_ylabel("conclusive verdicts")
-    axes.legend(frameon=False)
-    return figure
+def promised(world: World, runs: int) -> str:
+    """How often a run of 3 x 5 detects the gain that the components of such runs promise at 80 % power."""
+    claims = []
+    for run in range(runs):
+        pairs = draw(world, 0.0, 3, 5, np.random.default_rng([7, run]))
+        parts = estimate(gains(pairs, world.metric)).components
+        assert isinstance(parts, Components)
+        claims.append(smallest_detectable_gain(parts, LEVEL))
+    claim = float(np.median(claims))
+    hits = []
+    for run in range(runs):
+        pairs = draw(world, round(claim, 3), 3, 5, np.random.default_rng([8, run]))
+        hits.append(estimate(gains(pairs, world.metric)).p < LEVEL)
+    low, high = np.quantile(claims, [0.25, 0.75])
+    return (
+        f"{world.name}: runs of 3 x 5 promise to detect {claim:.3f} (median; middle half {low:.3f} to {high:.3f}) with "
+        f"80 % power, and a true gain of that size is detected by {np.mean(hits):.0%}."
+    )
+
+
+HEAD = f"""# What the verdict's interval holds
+
+Written by `python -m benchmarks.simulate_verdict`, which also says what is simulated. 95 % intervals of the gain by K
+folds x R repeats. A share of {{runs}} runs is uncertain by {{error:.1f}} points (95 %) where it is near 95 % or 5 %.
+
+- `covers 0`, `covers .08`: the interval holds the true gain, of 0 and of {GAIN}.
+- `false`: conclusive at a true gain of 0; `false, {FAMILY}`: at least one of {FAMILY} such verdicts is, after Holm.
+- `finds .08`: conclusive at a true gain of {GAIN}, alone; `finds .08, {FAMILY}`: as the first of {FAMILY} by Holm.
+- `s.d.`: of the gain between runs. `s.e.`: the median standard error over it; 1 is right.
+
+"""
+COLUMNS = ("world", "K x R", "covers 0", "covers .08", "false", f"false, {FAMILY}", "finds .08",
+           f"finds .08, {FAMILY}", "s.d.", "s.e.")  # fmt: skip
+
+
+def short(lines: list[list[str]]) -> list[str]:
+    """Name the rows of two or more repeats whose coverage is outside of the ordinary range."""
+    outside = []
+    for line in lines:
+        covers = [float(cell.rstrip("%")) / 100 for cell in line[2:4]]
+        if not line[1].endswith(" 1") and not all(ORDINARY[0] <= share <= ORDINARY[1] for share in covers):
+            outside.append(f"- {line[0]}, {line[1]}: {line[2]} at a gain of 0, {line[3]} at {GAIN}")
+    return outside or ["- none"]
 
 
 def main() -> None:
-    """Simulate all worlds and write simulate_verdict.md, with its figure, beside this file."""
+    """Simulate all worlds and write simulate_verdict.md beside this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=None, help="simulated data sets a row; nothing is written if given")
-    parser.add_argument(
-        "--power", action="store_true", help="the last part alone; the others stay as they were written"
-    )
+    parser.add_argument("--runs", type=int, default=None, help="simulated runs a row; nothing is written if given")
+    parser.add_argument("--world", default="", help="only worlds whose name holds this")
     options = parser.parse_args()
-    runs, file = options.runs, Path(__file__).with_suffix(".md")
-    cells, others, power = worlds()
-    if options.power:
-        begun = file.read_text(encoding="utf-8").partition("\n## Power")[0].rstrip("\n")
-    else:
-        parts = [HEAD, *table(run(cells, runs or 2_000)), OTHERS, *table(run(others, runs or 1_000))]
-        begun = "\n".join(parts)
-    rows = run(power, runs or 400)
-    text = "\n".join([begun, POWER, *kept_promises(rows), *table(rows)]) + "\n"
-    if runs is not None:
+    runs = options.runs or 500
+    worlds = [world for world in WORLDS if options.world in world.name]
+    lines = [line for world in worlds for line in rows_of(world, runs)]
+    table = [f"| {' | '.join(cells)} |" for cells in (COLUMNS, ["---"] * 2 + ["---:"] * 8, *lines)]
+    head = HEAD.format(runs=runs, error=196 * (0.95 * 0.05 / runs) ** 0.5)
+    outside = [
+        "",
+        f"## Coverage outside {ORDINARY[0]:.0%} to {ORDINARY[1]:.0%} with two repeats or more",
+        "",
+        *short(lines),
+    ]
+    promises = ["", "## Smallest detectable gain", "", *(promised(world, runs) + "\n" for world in worlds[:2])]
+    text = head + "\n".join([*table, *outside, *promises]).rstrip() + "\n"
+    if options.runs is not None or options.world:
         print(text)
         return
-    file.write_text(text, encoding="utf-8")
-    with rc_context({"svg.hashsalt": "transfer-verdict", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        picture = file.with_name("simulate_verdict_power.svg")
-        power_figure(rows).savefig(picture, metadata={"Date": None, "Creator": None})
+    Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

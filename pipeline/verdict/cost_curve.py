@@ -20,12 +20,15 @@ CURVE = ["arm", "gflops", "value", "low", "high"]
 @dataclass(frozen=True)
 class Checkpoint:
     """One training's network at one epoch: `gflops` spent on the training by then, and the metric on its test images
-    (`value`, nan where undefined)."""
+    (`value`, nan where undefined). `weight` is that of these images, `repeat` the training's repeat.
+    """
 
     arm: str
     fold: int
+    repeat: int
     gflops: float
     value: float
+    weight: float
 
 
 def saving_curve(
@@ -60,7 +63,7 @@ def saving_curve(
                 **quality,
             }
             for current in _over_budgets(steps, np.unique(tested.fold).tolist())
-            if (quality := _quality(current, tested))
+            if (quality := _quality(current))
         ]
         trained = set(np.unique(tested.fold).tolist())
         total = sum(budget for fold, budget in fold_budgets(chain).items() if fold in trained)
@@ -104,14 +107,13 @@ def cost_to_equal_quality(
     }
 
 
-def _quality(current: Sequence[Checkpoint], tested: Tested) -> dict[str, float]:
+def _quality(current: Sequence[Checkpoint]) -> dict[str, float]:
     """The mean over trainings, by their shares of the tested weight in their repeat; the worst and the best of them."""
     known = [step for step in current if not np.isnan(step.value)]
     if not known:
         return {}
     values = np.array([step.value for step in known])
-    weight = np.bincount(tested.fold, tested.weights)[[step.fold for step in known]]
-    repeat = np.array([tested.repeat[tested.fold == step.fold][0] for step in known])
+    weight, repeat = np.array([step.weight for step in known]), np.array([step.repeat for step in known])
     shares = weight / np.bincount(repeat, weight)[repeat] / len(np.unique(repeat))
     return {"value": float(shares @ values), "low": float(values.min()), "high": float(values.max())}
 
@@ -143,6 +145,7 @@ def _checkpoints(arms: Mapping[str, Arm], tested: Tested, examples: pd.DataFrame
     columns, trained = [f"p_{name}" for name in tested.classes], np.unique(tested.fold)
     labels, weights = (np.zeros(len(examples), values.dtype) for values in (tested.labels, tested.weights))
     labels[tested.position], weights[tested.position] = tested.labels, tested.weights
+    repeats = dict(zip(tested.fold.tolist(), tested.repeat.tolist(), strict=True))
     folds = {fold["fold"] for arm in arms.values() for fold in arm.cost["folds"]}
     before = dict.fromkeys(folds, before_gflops(arms) / len(folds)) if folds else {}
     for name, arm in arms.items():
@@ -153,6 +156,7 @@ def _checkpoints(arms: Mapping[str, Arm], tested: Tested, examples: pd.DataFrame
             fold, rows = int(table["fold"].iloc[0]), place[table["image_id"]].to_numpy()
             value = METRICS[metric](labels[rows], normalised(table[columns].to_numpy("float64")), weights[rows])
             gflops = before[fold] + float(table["gflops"].iloc[0])
-            found.append(Checkpoint(name, fold, gflops, np.nan if value is None else value))
+            value, weight = np.nan if value is None else value, float(weights[rows].sum())
+            found.append(Checkpoint(name, fold, repeats[fold], gflops, value, weight))
         before = {fold["fold"]: before[fold["fold"]] + fold["gflops_chosen"] for fold in arm.cost["folds"]}
     return found

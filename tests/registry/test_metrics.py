@@ -47,7 +47,7 @@ def test_a_verdict_is_decided_by_it():
     strong[:, 1] += 0.1 * np.where(np.arange(200) % 8 == 1, -1, labels * 2 - 1)  # misses a quarter of class 1
     weak[:, 0] += 0.1  # always class 0
     data = pair(labels, strong, weak, fold=np.arange(200) // 50, group=np.arange(200) // 2)
-    verdict = decide(data, "recall", seed=1, resamples=200)
+    verdict = decide(data, "recall")
     assert (verdict.metric, verdict.gain, verdict.label) == ("recall", 0.75, "positive")
 
 

@@ -10,7 +10,9 @@ from pipeline.verdict.decision import Verdict
 
 
 def verdict(**fields):
-    return Verdict("accuracy", 0.05, 0.01, 100, 3, 100, **({"gain": 0.1, "label": "positive", "p": 0.5} | fields))
+    return Verdict(
+        "accuracy", 0.05, 0.05, 0.03, 100, 100, 3, 1, **({"gain": 0.1, "label": "positive", "p": 0.5} | fields)
+    )
 
 
 NEGATIVE = {"gain": -0.1, "label": "negative"}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,8 +10,9 @@ from pipeline.verdict import arms
 from pipeline.verdict.disagreements import disagreements, true_probabilities
 
 
-def images_of(labels):
-    return arms.tested_images(pd.DataFrame({"label": labels, "fold": 0, "group": "g", "weight": 1.0}))
+def images_of(labels, repeats=1):
+    roles = {f"role_{r}": "test" for r in range(repeats)}
+    return arms.tested_images(pd.DataFrame({"label": labels, "group": "g", "weight": 1.0, **roles}))
 
 
 def test_both_ways_and_the_surest_first():
@@ -21,6 +23,15 @@ def test_both_ways_and_the_surest_first():
     world.classes.append("b")
     found = disagreements(world, *both)
     assert found.gained.tolist() == [1, 0] and found.lost.tolist() == [2]
+
+
+def test_repeats_of_an_image_are_averaged_first():
+    world = images_of(list("ab"), repeats=2)
+    arm = np.array([[0.4, 0.6], [0.5, 0.5], [0.9, 0.1], [0.1, 0.9]])  # image 0 wrong, then surely right
+    other = np.array([[0.9, 0.1], [0.1, 0.9], [0.0, 1.0], [0.1, 0.9]])  # image 0 right, then surely wrong
+    found = disagreements(world, arm, other)
+    assert (found.gained.tolist(), found.lost.tolist()) == ([0], [])
+    assert true_probabilities(world, arm) == pytest.approx([0.65, 0.7])
 
 
 @given(seed=st.integers(0, 10_000), classes=st.integers(2, 4))

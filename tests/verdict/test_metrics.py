@@ -1,11 +1,19 @@
-"""Every metric against scikit-learn or its definition; the fast forms against the single values."""
+"""Every metric against scikit-learn or its definition; influences against numerical derivatives and deletion."""
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from pipeline.verdict.metrics import METRICS, Metric, confusion, reliability_rows, roc_rows
-from pipeline.verdict.resampling import over_units
+from pipeline.verdict.metrics import (
+    METRICS,
+    Metric,
+    class_shares,
+    confusion,
+    group_influence,
+    jackknife,
+    reliability_rows,
+    roc_rows,
+)
 
 
 def sample(n=200, k=3, seed=0):
@@ -61,24 +69,50 @@ def test_calibration_error_follows_its_definition():
 
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("k", [2, 3])
-def test_fast_form_equals_value_under_any_counts(name, k):
+def test_influence_is_the_derivative_by_each_weight_times_the_weight(name, k):
+    labels, probabilities, weights = sample(n=80, k=k)
+    metric, step = METRICS[name], 1e-6
+    influence = metric.influence(labels, probabilities, weights)
+    assert influence.sum() == pytest.approx(0, abs=1e-12)
+    for i in range(0, 80, 7):
+        more, less = (metric(labels, probabilities, weights + sign * step * (np.arange(80) == i)) for sign in (1, -1))
+        assert influence[i] == pytest.approx((more - less) / (2 * step) * weights[i], abs=1e-7)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("k", [2, 3])
+def test_group_influence_equals_the_jackknife_of_a_metric_without_one(name, k):
     labels, probabilities, weights = sample(k=k)
-    rng = np.random.default_rng(1)
-    unit = rng.integers(9, size=len(labels))
-    counts = rng.integers(0, 4, size=(20, 9)).astype(float)
-    fast = over_units(METRICS[name], labels, probabilities, weights, unit, 9)(counts)
-    slow = [METRICS[name](labels, probabilities, weights * row[unit]) for row in counts]
-    np.testing.assert_allclose(fast, slow, atol=1e-12)
+    group = np.random.default_rng(1).integers(9, size=len(labels))
+    given = group_influence(METRICS[name], labels, probabilities, weights, group)
+    found = group_influence(Metric(METRICS[name].value, True), labels, probabilities, weights, group)
+    np.testing.assert_allclose(given, found, atol=1e-8)
+    assert found.sum() == pytest.approx(0, abs=1e-8) and np.abs(found).max() > 1e-4
 
 
-def test_metric_without_fast_form_is_called_once_a_resample():
+@pytest.mark.parametrize("name", METRICS)
+def test_its_variance_is_that_of_deleting_one_group_after_another(name):
+    """Of many groups, the delete-a-group jackknife (Tukey 1958) has the same variance, to second order."""
+    labels, probabilities, weights = sample(n=2_000)
+    group = np.arange(2_000) % 50
+    deleted = [METRICS[name](labels, probabilities, weights * (group != g)) for g in range(50)]
+    by_influence = 50 / 49 * (group_influence(METRICS[name], labels, probabilities, weights, group) ** 2).sum()
+    assert by_influence == pytest.approx(49 * np.var(deleted), rel=0.05)
+
+
+def test_the_jackknife_of_a_group_with_the_only_images_of_a_class_is_defined():
+    labels, probabilities, weights = sample(n=60, k=2)
+    found = jackknife(METRICS["roc_auc"], labels, probabilities, weights, labels)
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy"])
+def test_shares_say_how_much_an_image_counts(name):
     labels, probabilities, weights = sample()
-    metric = Metric(METRICS["accuracy"].value, True)
-    counts = np.array([[1.0, 0.0], [0.0, 0.0]])
-    unit = np.arange(len(labels)) % 2
-    values = over_units(metric, labels, probabilities, weights, unit, 2)(counts)
-    assert values[0] == METRICS["accuracy"](labels, probabilities, weights * (unit == 0))
-    assert np.isnan(values[1])
+    shares = class_shares(METRICS[name], labels, weights)
+    right = probabilities.argmax(1) == labels
+    assert shares.sum() == pytest.approx(1)
+    assert shares @ right == pytest.approx(METRICS[name](labels, probabilities, weights))
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -33,10 +33,11 @@ FORECAST = {
 
 
 def verdict(gain=0.05, p=0.01, **fields):
-    """A verdict on 100 images."""
+    """A verdict on 100 images of 10 groups, in 2 repeats of 2 folds."""
     label = None if gain is None else "positive" if gain > 0 else "negative"
     fields = {"label": label, "gain": gain, "ci_low": 0.01, "ci_high": 0.09, "p": p, "evidence": "conclusive"} | fields
-    return Verdict("accuracy", 0.05, 0.01, 100, 2, 10, **fields)
+    size = {"images": 100, "groups": 10, "folds": 2, "repeats": 2}
+    return Verdict("accuracy", alpha=0.05, level=0.05, margin=0.01, **size | fields)
 
 
 def qualities(value):
@@ -66,6 +67,8 @@ def details(verdicts, equal=None, classes=("bad", "good"), **fields):
         },
     )
 
+
+TRAINED = {"trainings": 4, "level": 0.05}  # of every result
 
 COMPUTE = Compute(
     arms={
@@ -100,7 +103,7 @@ def transfer(judged=None, equal=None, **fields):
         ),
         "details": details({"head": verdict(0.01, 0.5, evidence="inconclusive"), "tuned": judged}, equal),
     }
-    return Result(**{**own, **reading_fields(judged), **fields})
+    return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 
 
 def adaptation(judged=None, **fields):
@@ -125,14 +128,14 @@ def adaptation(judged=None, **fields):
         "ceiling": Ceiling(arm="target_supervised", gain=0.15, ci_low=0.1, ci_high=0.2, reached=1 / 3),
         "details": details({"adapted": judged, "target_supervised": verdict(0.15)}),
     }
-    return Result(**{**own, **reading_fields(judged), **fields})
+    return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 
 
-def repeat(judged=None, **fields):
-    """The null control: a baseline against its repeat."""
+def again(judged=None, **fields):
+    """The null control: a baseline against the same once again."""
     judged = judged or verdict(-0.01, 0.6, evidence="inconclusive")
     own = {
-        "kind": "repeat",
+        "kind": "again",
         "target": "defect",
         "baseline": "defect-tiny",
         "again": "defect-again",
@@ -144,7 +147,7 @@ def repeat(judged=None, **fields):
         "compute": Compute(arms={"again": spent(2000.0), "scratch": spent(2000.0)}, saved_reason="the same budget"),
         "details": details({"again": judged}),
     }
-    return Result(**{**own, **reading_fields(judged), **fields})
+    return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 
 
 def rescaled(judged=None, **fields):
@@ -161,7 +164,7 @@ def rescaled(judged=None, **fields):
         "compute": Compute(arms={"rescaled": spent(2000.0), "scratch": spent(2000.0)}, saved_reason="the same budget"),
         "details": details({"rescaled": judged}),
     }
-    return Result(**{**own, **reading_fields(judged), **fields})
+    return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 
 
 def pretraining(gflops=60.0, share=30.0, shared_by=2, reason=None):
@@ -191,6 +194,7 @@ def run_of(results, controls=None, forecasts=((0, 0), (0, 0)), studies=None, met
         margin=0.01,
         protocol="grouped",
         folds=2,
+        repeats=2,
         image_size=32,
         controls=controls,
         failed_controls=[],

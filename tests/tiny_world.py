@@ -17,7 +17,15 @@ from ruamel.yaml import YAML
 from pipeline.config.loading import check_params
 from pipeline.config.params import Params
 from pipeline.runner import stage
-from pipeline.store.files import replacing_folder, sha256_file, write_csv, write_json, write_npy, write_parquet
+from pipeline.store.files import (
+    read_parquet,
+    replacing_folder,
+    sha256_file,
+    write_csv,
+    write_json,
+    write_npy,
+    write_parquet,
+)
 from pipeline.store.outs import DatasetPaths
 from pipeline.store.paths import Paths
 
@@ -193,6 +201,14 @@ def make(root: Path) -> dict[str, Any]:
             entry |= {"architecture": str(root / "backbone.keras"), "sha256": sha256}
     write_params(root, raw)
     return raw
+
+
+def tests_of(examples: Path) -> pd.DataFrame:
+    """Which image each fold of examples.parquet tests: row, image_id, fold, label; by fold, then as in the file."""
+    table = read_parquet(examples)
+    folds = [name.removeprefix("role_") for name in table if name.startswith("role_")]
+    parts = [table[table[f"role_{fold}"] == "test"].assign(fold=int(fold)) for fold in folds]
+    return pd.concat(parts, ignore_index=True)[["row", "image_id", "fold", "label"]]
 
 
 def make_without_keras(root: Path) -> None:

@@ -33,10 +33,11 @@ FORECAST = {
 
 
 def verdict(gain=0.05, p=0.01, **fields):
-    """A verdict on 100 images."""
+    """A verdict on 100 images of 10 groups, in 2 repeats of 2 folds."""
     label = None if gain is None else "positive" if gain > 0 else "negative"
     fields = {"label": label, "gain": gain, "ci_low": 0.01, "ci_high": 0.09, "p": p, "evidence": "conclusive"} | fields
-    return Verdict("accuracy", 0.05, 0.05, 0.03, images=100, groups=10, folds=2, repeats=2, **fields)
+    size = {"images": 100, "groups": 10, "folds": 2, "repeats": 2}
+    return Verdict("accuracy", alpha=0.05, level=0.05, margin=0.01, **size | fields)
 
 
 def qualities(value):
@@ -66,6 +67,8 @@ def details(verdicts, equal=None, classes=("bad", "good"), **fields):
         },
     )
 
+
+TRAINED = {"trainings": 4, "level": 0.05}  # of every result
 
 COMPUTE = Compute(
     arms={
@@ -98,11 +101,9 @@ def transfer(judged=None, equal=None, **fields):
         "cost_to_equal_quality": EqualQuality(
             gflops=300.0, scratch_gflops=1000.0, ratio=0.3, reached=True, reason=None
         ),
-        "trainings": 4,
-        "level": 0.05,
         "details": details({"head": verdict(0.01, 0.5, evidence="inconclusive"), "tuned": judged}, equal),
     }
-    return Result(**{**own, **reading_fields(judged), **fields})
+    return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 
 
 def adaptation(judged=None, **fields):
@@ -125,15 +126,13 @@ def adaptation(judged=None, **fields):
             )
         ],
         "ceiling": Ceiling(arm="target_supervised", gain=0.15, ci_low=0.1, ci_high=0.2, reached=1 / 3),
-        "trainings": 4,
-        "level": 0.05,
         "details": details({"adapted": judged, "target_supervised": verdict(0.15)}),
     }
-    return Result(**{**own, **reading_fields(judged), **fields})
+    return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 
 
 def again(judged=None, **fields):
-    """The null control: a baseline against itself, trained once again."""
+    """The null control: a baseline against the same once again."""
     judged = judged or verdict(-0.01, 0.6, evidence="inconclusive")
     own = {
         "kind": "again",
@@ -146,11 +145,9 @@ def again(judged=None, **fields):
         "against": "scratch",
         "arms": {"again": qualities(0.74), "scratch": qualities(0.75)},
         "compute": Compute(arms={"again": spent(2000.0), "scratch": spent(2000.0)}, saved_reason="the same budget"),
-        "trainings": 4,
-        "level": 0.05,
         "details": details({"again": judged}),
     }
-    return Result(**{**own, **reading_fields(judged), **fields})
+    return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 
 
 def rescaled(judged=None, **fields):
@@ -165,11 +162,9 @@ def rescaled(judged=None, **fields):
         "against": "scratch",
         "arms": {"rescaled": qualities(0.77), "scratch": qualities(0.75)},
         "compute": Compute(arms={"rescaled": spent(2000.0), "scratch": spent(2000.0)}, saved_reason="the same budget"),
-        "trainings": 4,
-        "level": 0.05,
         "details": details({"rescaled": judged}),
     }
-    return Result(**{**own, **reading_fields(judged), **fields})
+    return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 
 
 def pretraining(gflops=60.0, share=30.0, shared_by=2, reason=None):
@@ -196,7 +191,7 @@ def run_of(results, controls=None, forecasts=((0, 0), (0, 0)), studies=None, met
     facts = RunFacts(
         metric=metric,
         alpha=0.05,
-        margin=0.03,
+        margin=0.01,
         protocol="grouped",
         folds=2,
         repeats=2,

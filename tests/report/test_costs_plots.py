@@ -56,7 +56,7 @@ def test_costs_have_every_clock_and_flag_controls():
 
 
 RESULTS = {
-    "n": builders.repeat(),
+    "n": builders.again(),
     "b": builders.adaptation(),
     "a": builders.transfer(),
     "part": builders.rescaled(part_of="a"),

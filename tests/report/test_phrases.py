@@ -1,20 +1,27 @@
 """Numbers and readings in words: what is undefined is a dash, what is a bound is one."""
 
+from dataclasses import replace
+
 import builders
+import numpy as np
 import pytest
 
 from pipeline.report.words import (
     IMPRACTICAL,
     equal_quality,
+    evidence_of,
     evidence_words,
+    failed_words,
     forecast_words,
-    images_needed,
     interval,
+    needed,
     number,
     saving,
     share_reached,
 )
 from pipeline.results.result import EqualQuality, Reading, reading_fields
+from pipeline.verdict.decision import decide, with_holm
+from pipeline.verdict.pairs import pair
 
 
 @pytest.mark.parametrize(
@@ -60,13 +67,46 @@ def test_only_readings_that_are_neither_adjusted_nor_of_controls_are_marked():
     adjusted = reading.model_copy(update={"p_holm": 0.03})
     assert evidence_words(builders.transfer(), reading) == "conclusive (unadjusted)"
     assert evidence_words(builders.transfer(), adjusted) == "conclusive"
-    assert evidence_words(builders.repeat(), reading) == "conclusive"
+    assert evidence_words(builders.again(), reading) == "conclusive"
 
 
 @pytest.mark.parametrize(
-    ("images", "folds", "shown"),
-    [(1_000, 20, "1,000 images in 20 folds"), (1_001, 21, IMPRACTICAL), (None, None, "-")],
+    ("evidence", "not_worse", "shown"),
+    [
+        ("inconclusive", True, "inconclusive (not worse)"),
+        ("inconclusive", False, "inconclusive"),
+        ("inconclusive", None, "inconclusive"),
+        ("equivalent", True, "equivalent"),  # which says it already
+        ("conclusive", True, "conclusive"),
+    ],
 )
-def test_what_nobody_would_collect_is_called_impractical(images, folds, shown):
-    reading = Reading(**reading_fields(builders.verdict(images_needed=images, folds_needed=folds)))
-    assert images_needed(reading, 100) == shown
+def test_not_worse_is_said_where_nothing_stronger_is(evidence, not_worse, shown):
+    reading = Reading(**reading_fields(builders.verdict(evidence=evidence, not_worse=not_worse)))
+    assert evidence_of(reading) == evidence_words(builders.again(), reading) == shown
+    assert evidence_words(builders.transfer(), reading) == f"{shown} (unadjusted)"
+
+
+@pytest.mark.parametrize(
+    ("repeats", "groups", "shown"),
+    [(4, 1_200, "4 repeats or 1,200 groups"), (4, None, "4 repeats"), (None, 55, "55 groups"), (None, None, "-")],
+)
+def test_what_would_show_a_gain_is_more_repeats_or_more_groups(repeats, groups, shown):
+    assert needed(Reading(**reading_fields(builders.verdict(repeats_needed=repeats, groups_needed=groups)))) == shown
+
+
+def test_what_nobody_would_collect_is_called_impractical():
+    """By the reason that the verdict itself gives: 20 images of 10 groups, a gain far below what they show."""
+    rng = np.random.default_rng(1)
+    labels, group, fold = np.tile([0, 1], 20), np.tile(np.repeat(np.arange(10), 2), 2), np.repeat([0, 1, 2, 3], 10)
+    arm, other = (np.column_stack([1 - p, p]) for p in rng.uniform(size=(2, 40)))
+    judged = decide(pair(labels, arm, other, fold, group, fold // 2), "accuracy")
+    tiny = replace(judged, gain=1e-4, p_holm=None, evidence="inconclusive")
+    found = with_holm({"a": tiny})["a"]
+    assert (found.repeats_needed, found.groups_needed) == (None, None)
+    assert needed(Reading(**reading_fields(found))) == IMPRACTICAL
+
+
+def test_trainings_that_failed_are_counted_by_arm():
+    assert failed_words(builders.transfer()) == ""
+    failed = {"scratch": 2, "source_only": 1}
+    assert failed_words(builders.transfer(failed=failed)) == "2 of 4 of scratch, 1 of 4 of source only"

@@ -37,6 +37,18 @@ def test_the_answer_warns():
     improving = answer("a", builders.transfer(baseline_stopped_improving=False), "accuracy")
     assert improving.endswith("; scratch was still improving when its budget ended.")
     assert "not to be trusted" in answer("a", builders.transfer(controls="failed"), "accuracy")
+    failed = answer("a", builders.transfer(failed={"tuned": 1, "scratch": 4}), "accuracy")
+    assert "; trainings that failed: 1 of 4 of tuned, 4 of 4 of scratch." in failed
+    second = answer("a", builders.transfer(earlier_repeats=[1, 2]), "accuracy")
+    assert second.endswith("; judged before at 1, 2 repeats, unplanned.")
+
+
+def test_an_inconclusive_answer_rules_a_loss_out_where_its_interval_does():
+    weak = builders.transfer(builders.verdict(evidence="inconclusive", not_worse=True))
+    assert answer("a", weak, "accuracy").startswith("a: positive, inconclusive (not worse): gain +0.050 ")
+    assert question.claim(weak, "accuracy").startswith("Positive, inconclusive (not worse): gain +0.050 ")
+    (row,) = overview.leading_table(builders.run_of({"a": weak})).rows
+    assert "inconclusive (not worse)" in row
 
 
 @pytest.mark.parametrize(("held", "state"), [(True, "held"), (False, "failed"), (None, "undefined")])
@@ -52,7 +64,7 @@ def test_the_lead_says_what_is_conclusive_and_what_could_be_detected():
     assert evidence_line({"a": weak, "b": weak}) == f"No label is conclusive.{power}a gain of 0.15."
     assert evidence_line({"a": weak, "b": sure}) == f"Conclusive: b (1 of 2 labels).{power}gains of 0.04 to 0.15."
     assert evidence_line({"a": weak.model_copy(update={"smallest_detectable_gain": None})}) == "No label is conclusive."
-    assert evidence_line({"c": builders.repeat()}) == ""
+    assert evidence_line({"c": builders.again()}) == ""
 
 
 def test_the_first_line_names_the_controls_or_what_their_failure_means():
@@ -76,7 +88,7 @@ def test_a_control_that_held_by_its_sign_alone_is_weak_evidence():
 
 def test_the_leading_table_has_adjusted_p_and_of_controls_their_own():
     results = {
-        "n": builders.repeat(p_holm=None),
+        "n": builders.again(p_holm=None),
         "a": builders.transfer(p_holm=0.5),
         "p": builders.rescaled(part_of="a"),
     }
@@ -98,6 +110,14 @@ def test_the_score_of_forecasts_leaves_out_what_cannot_be_checked(scores, words)
     assert [text.partition("correct for ")[2] for text in found] == ([words] if words else [])
 
 
+def test_the_overview_says_what_is_estimated_and_what_each_word_of_evidence_means():
+    section = overview.sections(ReportData(builders.run_of({"a": builders.transfer()})))[0]
+    terms = {block.term: block.text for block in section.blocks if isinstance(block, Paragraph) and block.term}
+    assert "given this source and this pool of images" in terms["Estimate"]
+    for word in ("conclusive: not zero at level 0.05", "within 0.01 either way", "ends above -0.01"):
+        assert word in terms["Evidence"]
+
+
 # ---- the other tables ------------------------------------------------------------------------------------------------
 
 
@@ -114,7 +134,7 @@ def test_transfers_have_their_other_readings():
 
 def test_controls_say_what_was_compared_and_expected():
     planted = builders.transfer(control="planted_positive", held=True)
-    rows = controls.table({"a": planted, "n": builders.repeat(held=None)}).rows
+    rows = controls.table({"a": planted, "n": builders.again(held=None)}).rows
     assert rows[0] == ["a", "tiny to defect", "positive", "positive, conclusive", "yes"]
     assert rows[1][1:3] == ["defect-again with defect-tiny", "nothing conclusive"] and rows[1][-1] == "undefined"
 
@@ -288,16 +308,38 @@ def test_a_forecast_comes_with_its_outcome_its_reason_and_its_sha256():
 
 
 def test_every_gain_is_in_the_table_with_what_it_would_need():
-    needed = builders.verdict(evidence="inconclusive", images_needed=500, folds_needed=19, p_holm=0.08)
-    table = question.gains_table(builders.transfer(needed, needed), 0.05)
+    needed = builders.verdict(evidence="inconclusive", repeats_needed=5, groups_needed=19, p_holm=0.08)
+    table = question.gains_table(builders.transfer(needed, needed))
     assert [column.title for column in table.columns][:2] == ["arm", "gain over scratch [95% interval]"]
     assert [(row[0], row[2], row[-1]) for row in table.rows] == [
         ("head", "inconclusive (unadjusted)", "-"),
-        ("tuned", "inconclusive", "500 images in 19 folds"),
-        ("tuned, at equal compute", "inconclusive", "500 images in 19 folds"),
+        ("tuned", "inconclusive", "5 repeats or 19 groups"),
+        ("tuned, at equal compute", "inconclusive", "5 repeats or 19 groups"),
     ]
-    control = question.gains_table(builders.transfer(builders.verdict(), control="planted_negative"), 0.05)
+    assert len({len(row) for row in table.rows} | {len(table.columns)}) == 1
+    control = question.gains_table(builders.transfer(builders.verdict(), control="planted_negative"))
     assert [row[2] for row in control.rows] == ["inconclusive", "conclusive", "conclusive"]
+
+
+def test_the_interval_of_a_planned_look_is_named_by_its_level():
+    table = question.gains_table(builders.transfer(looks=2, level=0.0294))
+    assert table.columns[1].title == "gain over scratch [97% interval]"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"repeats": 1, "trainings": 3}, "3 trainings an arm."),
+        ({}, "4 trainings an arm in 2 repeats."),
+        ({"looks": 1, "level": 0.02}, "4 trainings an arm in 2 repeats."),
+        ({"looks": 2, "level": 0.02939}, "4 trainings an arm in 2 repeats; planned look 2, at level 0.0294."),
+    ],
+)
+def test_the_design_is_told_beside_the_gain(fields, words):
+    result = builders.transfer(**fields)
+    assert question.design(result) == words
+    section = next(each for each in question.sections(builders.report_data({"a": result})) if each.title == "a")
+    assert any(words in block.text for block in section.blocks if isinstance(block, Paragraph))
 
 
 def test_a_candidate_is_named_by_its_method_and_strength():
@@ -322,6 +364,24 @@ def test_a_baseline_that_was_still_improving_is_warned_of():
     assert question.warnings(builders.adaptation()) == []
 
 
+def test_failed_trainings_are_warned_of():
+    (warning,) = question.warnings(builders.transfer(failed={"scratch": 1}))
+    assert warning.startswith("Failed trainings: 1 of 4 of scratch. They answer one class for all images")
+
+
+def test_more_repeats_after_an_unplanned_look_are_warned_of():
+    (warning,) = question.warnings(builders.transfer(earlier_repeats=[1, 3]))
+    assert warning.startswith("Judged before at 1, 3 repeats: more repeats after a look are a second chance")
+    assert "verdict.looks" in warning
+
+
+def test_warnings_stand_in_the_section_of_their_question():
+    result = builders.transfer(failed={"scratch": 1}, earlier_repeats=[1], controls="failed")
+    section = next(each for each in question.sections(builders.report_data({"a": result})) if each.title == "a")
+    shown = [block.text for block in section.blocks if isinstance(block, Paragraph) and block.role == "warning"]
+    assert shown == question.warnings(result) and len(shown) == 3
+
+
 def test_figures_are_drawn_of_the_rows_that_there_are():
     result = builders.transfer()
     captions = [figure.caption for figure in question.drawings("a", result, builders.report_data({"a": result}))]
@@ -341,7 +401,7 @@ def everything():
     results = {
         "a": builders.transfer(forecast=builders.forecast()),
         "b": builders.adaptation(),
-        "n": builders.repeat(held=True),
+        "n": builders.again(held=True),
         "scaling": builders.rescaled(part_of="a", share=0.4),
     }
     run = builders.run_of(results, controls="held", studies={"s": study()})

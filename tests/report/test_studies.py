@@ -31,7 +31,7 @@ def params():
             for share in ("all", "half")
         },
         studies={"labels": Study(questions=["q-all", "q-half"])},
-        verdict=VerdictParams(metric="accuracy", alpha=0.05, margin=0.01, resamples=100),
+        verdict=VerdictParams(metric="accuracy", alpha=0.05, margin=0.01),
     )
 
 
@@ -41,6 +41,7 @@ def predictions(right, images=60, seed=0):
         {
             "image_id": [f"id{index}" for index in range(images)],
             "label": np.where(np.arange(images) % 2, "b", "a"),
+            "repeat": 0,
             "fold": np.arange(images) % 3,
             "group": [f"g{index // 2}" for index in range(images)],
             "weight": 1.0,
@@ -77,7 +78,7 @@ def test_a_study_is_the_label_efficiency_of_the_arms_that_all_questions_have(tab
     found = study("labels", results, tables, params())
     tested, arms = shared_arms([tables["q-half"], tables["q-all"]])
     assert list(arms) == ["tuned", "scratch"]
-    settings = {"metric": "accuracy", "alpha": 0.05, "resamples": 100, "seed": seed_for(7, "bootstrap", "labels")}
+    settings = {"metric": "accuracy", "alpha": 0.05, "seed": seed_for(7, "bootstrap", "labels")}
     expected = efficiency(tested, [0.5, 1.0], arms, "scratch", **settings)
     content = found.model_dump()
     assert {key: content[key] for key in expected} == expected

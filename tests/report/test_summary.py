@@ -82,7 +82,7 @@ def test_a_question_is_shown_in_one_place(result, group):
 
 
 def test_controls_that_hold_leave_the_others_alone():
-    found, failed = with_controls({"a": builders.transfer(), "null": builders.repeat()})
+    found, failed = with_controls({"a": builders.transfer(), "null": builders.again()})
     assert failed == [] and found["null"].held is True
     assert found["a"].held is None and {result.controls for result in found.values()} == {None}
 
@@ -130,7 +130,7 @@ def test_a_forecast_is_held_against_the_label(label, gain, correct):
 def test_the_score_leaves_out_forecasts_that_cannot_be_checked():
     outcomes = [True, False, None, True]
     found = score(
-        [builders.transfer(forecast=builders.forecast(correct=each)) for each in outcomes] + [builders.repeat()]
+        [builders.transfer(forecast=builders.forecast(correct=each)) for each in outcomes] + [builders.again()]
     )
     assert (found.correct, found.of) == (2, 3)
 
@@ -217,7 +217,7 @@ def test_a_run_has_its_results_with_all_that_is_known_of_them():
         "to-defect": builders.transfer(),
         "to-kind": builders.transfer(builders.verdict(-0.02, 0.5)),
         "round-to-square": builders.adaptation(source="round-defect"),
-        "defect-null": builders.repeat(),
+        "defect-null": builders.again(),
     }
     forecasts = dict.fromkeys(("to-defect", "to-kind"), builders.FORECAST)
     found = summarise(results, forecasts, {**cards(tiny=40.0), **cards(**{"round-defect": 5.0})}, check_params(raw))

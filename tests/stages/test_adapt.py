@@ -1,5 +1,7 @@
 """adapt: three arms on the same test images, and no label of the target in two of them."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,12 +88,13 @@ ARMS = ["source_only", "adapted", "target_supervised"]
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_every_image_is_predicted_once_in_its_fold(root, arm):
+def test_every_image_is_predicted_once_in_its_fold_of_each_repeat(root, arm):
     table = predictions(root, arm)
     classes = [f"p_{name}" for name in sorted({tiny_world.BAD, tiny_world.GOOD})]
     assert list(table) == ["row", "image_id", "fold", "label", *classes]
-    expected = read_parquet(Paths(root).target("defect").examples).set_index("row")[["image_id", "fold", "label"]]
-    pd.testing.assert_frame_equal(table.set_index("row").sort_index()[list(expected)], expected.sort_index())
+    pd.testing.assert_frame_equal(
+        table[["row", "image_id", "fold", "label"]], tiny_world.tests_of(Paths(root).target("defect").examples)
+    )
     np.testing.assert_allclose(table[classes].sum(axis=1), 1, atol=1e-6)
 
 
@@ -101,8 +104,8 @@ def test_candidates_and_cost_agree(root):
     candidates, cost = pd.read_csv(files.candidates), read_json(files.arm("adapted").cost)
     columns = ["fold", "method", "strength", "criterion", "chosen", "accuracy", "balanced_accuracy"]
     assert list(candidates) == columns
-    assert candidates["method"].tolist() == ["source_only", "adabn", "coral", "mmd"] * 2
-    assert candidates["strength"].notna().tolist() == [False, False, False, True] * 2
+    assert candidates["method"].tolist() == ["source_only", "adabn", "coral", "mmd"] * 4
+    assert candidates["strength"].notna().tolist() == [False, False, False, True] * 4
     for fold, rows in candidates.groupby("fold"):
         best = rows.loc[rows["criterion"].idxmax()]
         assert best["chosen"] and rows["chosen"].sum() == 1
@@ -113,7 +116,7 @@ def test_candidates_and_cost_agree(root):
             right = pd.Series(answers == pd.Categorical(table["label"]).codes, table.index)
             assert row["accuracy"] == pytest.approx(right.mean())
             assert row["balanced_accuracy"] == pytest.approx(right.groupby(table["label"]).mean().mean())
-    assert cost["images"] == 2 * tiny_world.IMAGES
+    assert cost["images"] == 2 * 2 * tiny_world.IMAGES  # of source and target, once a repeat
     assert cost["gflops"] > sum(fold["gflops"] for fold in cost["folds"]) > 0
     assert cost["backward_gflops"] == sum(fold["backward_gflops"] for fold in cost["folds"])
     for fold in cost["folds"]:  # mmd trains; adabn and coral, which are in gflops too, do not
@@ -145,14 +148,46 @@ def test_the_targets_labels_reach_the_ceiling_and_nothing_else(root):
 
 
 def test_a_second_run_leaves_the_same_bytes(root):
-    """Also back from permuted labels."""
+    """Also back from permuted labels, and whether its folds are in the store or not."""
     digests = []
-    for _ in range(2):
+    for again in range(3):
+        if again == 2:
+            shutil.rmtree(Paths(root).store)
         tiny_world.run_cell(root, "adapt", NAME)
         folders = (Paths(root).trained(kind, NAME).folder for kind in ("adaptations", "unadapted"))
         files = (file for folder in folders for file in folder.rglob("*") if file.is_file())
         digests.append({file.relative_to(root): sha256_file(file) for file in files})
-    assert digests[0] == digests[1]
+    assert digests[0] == digests[1] == digests[2]
+
+
+def test_a_fold_in_the_store_is_not_adapted_again_and_counts_only_while_nothing_has_changed(root, monkeypatch):
+    from pipeline.config.loading import load_params
+    from pipeline.stages import adapt
+
+    paths, params = Paths(root), load_params(Paths(root).params)
+    examples, entry = read_parquet(paths.target("defect").examples), params.adaptations[NAME]
+    seeds = list(range(4))
+
+    def keys(params=params, examples=examples, seeds=seeds):
+        return adapt.fold_keys(paths, entry, params, examples, seeds)
+
+    known = keys()
+    assert keys() == known and len(set(known)) == 4
+    more = examples.assign(role_4=examples["role_0"], role_5=examples["role_1"])
+    assert keys(examples=more, seeds=[*seeds, 4, 5])[:4] == known  # as when run.repeats is raised
+    other = examples.assign(role_1=examples["role_0"])
+    assert [one == two for one, two in zip(keys(examples=other), known, strict=True)] == [True, False, True, True]
+    assert [one == two for one, two in zip(keys(seeds=[0, 9, 2, 3]), known, strict=True)] == [True, False, True, True]
+    settings = params.adapt.model_copy(update={"bottleneck": params.adapt.bottleneck + 1})
+    assert not set(keys(params=params.model_copy(update={"adapt": settings}))) & set(known)
+
+    tiny_world.run_cell(root, "adapt", NAME)
+    folds, choose = [], adapt.choose
+    monkeypatch.setattr(
+        adapt, "choose", lambda source, given, *rest: folds.append(len(given)) or choose(source, given, *rest)
+    )
+    tiny_world.run_cell(root, "adapt", NAME)
+    assert folds == [0]
 
 
 def test_test_images_change_nothing_but_their_own_answers(root):

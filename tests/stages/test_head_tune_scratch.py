@@ -17,17 +17,12 @@ from pipeline.store.paths import Paths
 from pipeline.training.fit import fit
 
 ARMS = {"head": "to-defect", "tune": "to-defect", "scratch": "defect-tiny"}
-FOLDS = range(2)
+FOLDS = range(4)  # of both repeats
 
 
 @pytest.fixture(scope="module")
 def paths(world):
     return Paths(world.root)
-
-
-@pytest.fixture(scope="module")
-def examples(paths):
-    return read_parquet(paths.target("defect").examples)
 
 
 def arm(paths, stage):
@@ -39,12 +34,13 @@ def arm(paths, stage):
 
 
 @pytest.mark.parametrize("stage", ARMS)
-def test_every_image_is_predicted_once_in_its_fold(paths, examples, stage):
+def test_every_image_is_predicted_once_in_its_fold_of_each_repeat(paths, stage):
     table = read_parquet(arm(paths, stage).predictions)
     classes = [f"p_{name}" for name in sorted({tiny_world.BAD, tiny_world.GOOD})]
     assert list(table) == ["row", "image_id", "fold", "label", *classes]
-    expected = examples.set_index("row")[["image_id", "fold", "label"]].sort_index()
-    pd.testing.assert_frame_equal(table.set_index("row")[["image_id", "fold", "label"]].sort_index(), expected)
+    pd.testing.assert_frame_equal(
+        table[["row", "image_id", "fold", "label"]], tiny_world.tests_of(paths.target("defect").examples)
+    )
     assert table[classes].dtypes.eq("float32").all() and table[classes].min().min() >= 0
     np.testing.assert_allclose(table[classes].sum(axis=1), 1, atol=1e-6)
 
@@ -98,7 +94,7 @@ def test_a_head_is_not_trained_without_a_forecast(world_copy):
 
 def test_arms_that_are_compared_try_the_same_number_of_settings(paths):
     tried = [[fold["settings_tried"] for fold in read_json(arm(paths, stage).cost)["folds"]] for stage in ARMS]
-    assert tried[0] == tried[1] == tried[2] == [1, 1]
+    assert tried[0] == tried[1] == tried[2] == [1, 1, 1, 1]
 
 
 def test_arms_that_are_compared_learn_from_the_same_images(paths):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import tiny_world
 
-from pipeline.report.words import equal_quality, forecast_words, interval, number
+from pipeline.report.words import equal_quality, evidence_of, forecast_words, interval, number
 from pipeline.results.result import read_result
 from pipeline.results.run import Run
 from pipeline.store.errors import InputError
@@ -41,7 +41,14 @@ def results(metrics):
 
 def test_metrics_have_one_object_a_question_and_the_run(metrics):
     assert set(metrics) == {NULL, ADAPTATION, *TRANSFERS, "run"}
-    run = {"metric": "balanced_accuracy", "protocol": "grouped", "folds": 2, "image_size": 32, "alpha": 0.05}
+    run = {
+        "metric": "balanced_accuracy",
+        "protocol": "grouped",
+        "folds": 2,
+        "repeats": 2,
+        "image_size": 32,
+        "alpha": 0.05,
+    }
     assert {key: metrics["run"][key] for key in run} == run
 
 
@@ -64,7 +71,8 @@ def test_an_entry_has_the_schema_that_others_rely_on(paths, metrics, transfer):
     assert entry["compute"]["pretraining"]["gflops"] is None and entry["compute"]["pretraining"]["reason"]  # of a file
     assert entry["compute"]["saved_amortised"] is None
     judged = read_result(paths.question(transfer).result)
-    unadjusted = ("gain", "p", "p_equivalence", "probability_of_improvement", "cost_to_equal_quality")
+    unadjusted = {"gain", "p", "not_worse", "repeats", "trainings", "level"}
+    unadjusted |= {"probability_of_improvement", "cost_to_equal_quality"}
     assert {key: entry[key] for key in unadjusted} == {key: judged.model_dump(mode="json")[key] for key in unadjusted}
     assert entry["ci_low"] <= entry["gain"] <= entry["ci_high"]
 
@@ -119,14 +127,14 @@ def pages(paths):
     return [file.read_text(encoding="utf-8") for file in (paths.report_markdown, paths.report_html)]
 
 
-def test_pages_have_every_questions_label_and_numbers(paths, metrics):
+def test_pages_have_every_questions_label_and_numbers(paths, metrics, results):
     for page in pages(paths):
         for name in TRANSFERS:
-            assert f"{name}: {metrics[name]['label']}, {metrics[name]['evidence']}" in page
+            assert f"{name}: {metrics[name]['label']}, {evidence_of(results[name])}" in page
             assert f"{metrics[name]['gain']:+.3f}" in page
         assert "CC0-1.0" in page  # the data's licence
         assert "scratch was still improving" in page  # two epochs are no baseline
-        assert "In 2 of 2 folds scratch ran to the end of its budget of 2 epochs" in page
+        assert "In 4 of 4 folds scratch ran to the end of its budget of 2 epochs" in page
         assert "By the clock" in page and "extract, head and tune took" in page
 
 
@@ -170,7 +178,7 @@ def test_one_table_leads_with_every_question(paths, results):
         assert (row["setting"], row["source"], row["target"]) == (
             result.setting or "-", result.source or "-", result.target,
         )  # fmt: skip
-        assert (row["evidence"], row["gain [95% interval]"]) == (result.evidence, interval(result))
+        assert (row["evidence"], row["gain [95% interval]"]) == (evidence_of(result), interval(result))
         assert row["p"] == number(result.p if result.control else result.p_holm, ".2g")
         assert row["compute saved"] == number(result.compute.saved, ".0%")
 

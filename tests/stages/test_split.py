@@ -1,4 +1,6 @@
-"""Folds: every image tested once, nothing that belongs together divided, classes spread evenly, refusals in words."""
+"""Folds: every image tested once in each repeat, nothing that belongs together divided, classes spread evenly, refusals
+in words.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from pipeline.stages.split import limited
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, read_json, read_parquet, sha256_file
 from pipeline.store.paths import Paths
+from pipeline.training.folds import fold_count, repeat_count
 
 few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -34,6 +37,16 @@ TARGET = Target(dataset="toy", label="defect")
 def split(table, target, params, name):
     """The stage's split of a table whose groups and clusters a test has changed."""
     return stage.split(table.assign(unit=units(table["group"], table["cluster"])), target, params, name)
+
+
+def fold_of(examples, repeat=0, folds=2):
+    """The fold of a repeat in which each image is tested, counted from 0 in every repeat."""
+    columns = [f"role_{repeat * folds + part}" for part in range(folds)]
+    return pd.Series((examples[columns] == "test").to_numpy().argmax(1), name="fold")
+
+
+def role_columns(examples):
+    return [name for name in examples if name.startswith("role_")]
 
 
 def select(table, target):
@@ -63,14 +76,20 @@ def tried(table, **run):
 
 
 @few
-@given(table=manifests(), protocol=st.sampled_from(["grouped", "random"]), folds=st.integers(2, 4))
-def test_every_image_is_tested_once_and_has_one_role_a_fold(table, protocol, folds):
-    examples = tried(table, protocol=protocol, folds=folds)
+@given(
+    table=manifests(),
+    protocol=st.sampled_from(["grouped", "random"]),
+    folds=st.integers(2, 4),
+    repeats=st.integers(1, 3),
+)
+def test_every_image_is_tested_once_in_each_repeat_and_has_one_role_a_fold(table, protocol, folds, repeats):
+    examples = tried(table, protocol=protocol, folds=folds, repeats=repeats)
     assert examples["row"].tolist() == table["row"].tolist()
-    roles = examples[[f"role_{fold}" for fold in range(folds)]].to_numpy()
+    assert role_columns(examples) == [f"role_{fold}" for fold in range(repeats * folds)]
+    roles = examples[role_columns(examples)].to_numpy()
     assert set(roles.ravel()) == {"train", "validation", "test"}
-    assert (roles == "test").sum(1).tolist() == [1] * len(table)
-    assert np.array_equal((roles == "test").argmax(1), examples["fold"])
+    assert ((roles == "test").reshape(len(table), repeats, folds).sum(2) == 1).all()
+    assert (fold_count(examples), repeat_count(examples)) == (repeats * folds, repeats)
 
 
 @few
@@ -79,16 +98,16 @@ def test_what_belongs_together_has_one_role(table, protocol):
     examples = tried(table, protocol=protocol)
     together = [table["cluster"]] + ([table["group"], examples["group"]] if protocol == "grouped" else [])
     for names in together:
-        for fold in range(2):
-            assert (examples[f"role_{fold}"].groupby(names.to_numpy()).nunique() == 1).all()
+        for column in role_columns(examples):
+            assert (examples[column].groupby(names.to_numpy()).nunique() == 1).all()
 
 
 @few
 @given(table=manifests())
 def test_every_part_of_every_fold_has_every_class(table):
     examples = tried(table)
-    for fold in range(2):
-        counts = pd.crosstab(examples[f"role_{fold}"], examples["label"])
+    for column in role_columns(examples):
+        counts = pd.crosstab(examples[column], examples["label"])
         assert counts.shape == (3, table["defect"].nunique()) and (counts > 0).all().all()
 
 
@@ -99,10 +118,11 @@ def test_classes_are_spread_evenly_where_groups_allow(seed, share):
     table["group"] = table["image_id"]
     table["defect"] = np.where(np.random.default_rng(seed).permutation(200) < 200 * share, "a", "b")
     examples = split(table, TARGET, params(folds=4, seed=seed), "defect")
-    counts = pd.crosstab(examples["fold"], examples["label"])
-    assert (counts.max() - counts.min() <= 1).all()
-    for fold in range(4):
-        training = examples[examples["fold"] != fold]
+    for repeat in range(2):
+        counts = pd.crosstab(fold_of(examples, repeat, folds=4), examples["label"])
+        assert (counts.max() - counts.min() <= 1).all()
+    for fold in range(8):
+        training = examples[examples[f"role_{fold}"] != "test"]
         validation = pd.crosstab(training[f"role_{fold}"], training["label"]).loc["validation"]
         assert (abs(validation - 0.25 * training["label"].value_counts()) <= 1).all()
 
@@ -111,7 +131,45 @@ def test_a_split_repeats_and_another_seed_gives_another():
     table = tiny_world.manifest()
     first, again, other = (split(table, TARGET, params(seed=seed), "defect") for seed in (7, 7, 8))
     pd.testing.assert_frame_equal(first, again)
-    assert not first["fold"].equals(other["fold"])
+    assert not fold_of(first).equals(fold_of(other))
+
+
+# ---- repeats ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_repeat_is_another_division_and_more_of_them_leave_the_earlier_as_they_are():
+    table = tiny_world.manifest()
+    one, two, three = (split(table, TARGET, params(repeats=repeats), "defect") for repeats in (1, 2, 3))
+    pd.testing.assert_frame_equal(one, two[list(one)])
+    pd.testing.assert_frame_equal(two, three[list(two)])
+    first, second, third = (fold_of(three, repeat) for repeat in range(3))
+    for one, other in ((first, second), (first, third), (second, third)):
+        assert not one.equals(other) and not one.equals(1 - other)
+
+
+@pytest.mark.parametrize(
+    ("asked", "repeats"),  # by the two questions about target defect; the run has 2
+    [((None, None), 2), ((1, 1), 1), ((None, 1), 2), ((3, 1), 3), ((1, 4), 4)],
+)
+def test_a_target_is_divided_as_often_as_any_question_about_it_asks(asked, repeats):
+    raw = params().model_dump(mode="json", exclude_none=True)
+    for name, count in zip(("to-defect", "defect-null"), asked, strict=True):
+        raw["questions"][name]["repeats"] = count
+    raw["questions"]["to-kind"]["repeats"] = 5
+    assert stage.repeats_of(check_params(raw), "defect") == repeats
+    examples = split(tiny_world.manifest(), TARGET, check_params(raw), "defect")
+    assert repeat_count(examples) == repeats
+
+
+def test_a_target_that_no_question_is_about_is_divided_once():
+    assert stage.repeats_of(params(), "unasked") == 1
+
+
+def test_the_line_of_the_stage_tells_the_repeats(tmp_path, capsys):
+    tiny_world.make_without_keras(tmp_path)
+    tiny_world.run_cell(tmp_path, "split", "defect")
+    assert "2 grouped folds in 2 repeats" in capsys.readouterr().out
+    assert "fold" not in read_parquet(Paths(tmp_path).target("defect").examples)
 
 
 def test_a_split_does_not_depend_on_other_targets(tmp_path):
@@ -192,14 +250,14 @@ def test_a_class_in_one_group_is_refused():
         split(table, TARGET, params(), "defect")
 
 
-def test_under_the_random_protocol_the_bootstrap_still_knows_the_groups():
+def test_under_the_random_protocol_the_interval_still_knows_the_groups():
     table = tiny_world.manifest(40)
     table["group"] = [f"g{image // 10}" for image in range(40)]
     table["cluster"] = range(40)
     table["defect"] = ["a", "b"] * 20
     found = split(table, TARGET, params(protocol="random"), "defect")
     assert found["group"].nunique() == 4
-    assert (found.groupby("group")["fold"].nunique() > 1).all()
+    assert (fold_of(found).groupby(found["group"]).nunique() > 1).all()
 
 
 # ---- few labels ------------------------------------------------------------------------------------------------------
@@ -214,12 +272,12 @@ def test_few_labels_limit_training_and_leave_the_test_folds_whole(table, limit, 
         found = split(table, target, params(protocol=protocol), "defect")
     except InputError:
         assume(False)
-    assert found["fold"].equals(whole["fold"])
-    for fold in range(2):
+    assert role_columns(found) == role_columns(whole)
+    for fold in range(4):
         role = found[f"role_{fold}"]
         assert (role == "test").equals(whole[f"role_{fold}"] == "test")
         labelled = found[role.isin(["train", "validation"])]
-        available = found[found["fold"] != fold]["label"].value_counts()
+        available = found[role != "test"]["label"].value_counts()
         assert labelled["label"].value_counts().sort_index().equals(available.clip(upper=limit).sort_index())
         counts = pd.crosstab(labelled[f"role_{fold}"], labelled["label"])
         assert counts.shape == (2, table["defect"].nunique()) and (counts > 0).all().all()
@@ -257,12 +315,12 @@ def test_a_share_limits_every_class_alike_and_a_larger_one_keeps_the_images_of_a
         except InputError:
             assume(False)
     small, large = found
-    assert small["fold"].equals(large["fold"])  # although the targets' names differ
+    assert fold_of(small).equals(fold_of(large))  # although the targets' names differ
     for fold in range(2):
         assert labelled(small, fold) <= labelled(large, fold)
-        assert (small[f"role_{fold}"] == "test").equals(small["fold"] == fold)
+        assert (small[f"role_{fold}"] == "test").equals(large[f"role_{fold}"] == "test")
         for share, examples in zip(sorted(shares), found, strict=True):
-            available = examples[examples["fold"] != fold]["label"].value_counts()
+            available = examples[examples[f"role_{fold}"] != "test"]["label"].value_counts()
             kept = examples[examples["row"].isin(labelled(examples, fold))]["label"].value_counts()
             expected = {name: max(2, round(share * count)) for name, count in available.items()}
             assert kept.to_dict() == expected
@@ -272,4 +330,4 @@ def test_a_share_limits_every_class_alike_and_a_larger_one_keeps_the_images_of_a
 
 def test_all_of_the_labels_is_no_limit():
     examples = split(tiny_world.manifest(), TARGET.model_copy(update={"train_fraction": 1.0}), params(), "defect")
-    assert not (examples[["role_0", "role_1"]] == "unused").any().any()
+    assert not (examples[role_columns(examples)] == "unused").any().any()

@@ -134,7 +134,7 @@ def torch_lite0(top_blocks: int | None) -> Any:
 
 
 def torch_resnet8() -> Any:
-    """ResNet-8 as networks/cifar_resnet.py builds it."""
+    """ResNet-8 as networks/small_resnets.py builds it."""
     from torch import nn
 
     def convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:

@@ -34,8 +34,8 @@ class ArchitectureEntry(NamedTuple):
     imagenet: ImageNetWeights | None = None
 
 
-CIFAR_PIXELS = "RGB pixels 0..255, scaled to 0..1, minus ImageNet's mean, divided by its deviation, channel by channel"
-CIFAR_RESNET = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016 (section 4.2)"
+RESNET_PIXELS = "RGB pixels 0..255, scaled to 0..1, minus ImageNet's mean, divided by its deviation, channel by channel"
+RESNET = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016"
 
 ARCHITECTURES: dict[str, ArchitectureEntry] = {
     "efficientnet_lite0": ArchitectureEntry(
@@ -44,8 +44,17 @@ ARCHITECTURES: dict[str, ArchitectureEntry] = {
         "Tan and Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019 (Lite variant, 2020)",
         ImageNetWeights("pipeline.networks.lite0_weights:load_lite0", "Apache-2.0"),
     ),
-    "cifar_resnet8": ArchitectureEntry("pipeline.networks.cifar_resnet:cifar_resnet8", CIFAR_PIXELS, CIFAR_RESNET),
-    "cifar_resnet14": ArchitectureEntry("pipeline.networks.cifar_resnet:cifar_resnet14", CIFAR_PIXELS, CIFAR_RESNET),
+    "cifar_resnet8": ArchitectureEntry(
+        "pipeline.networks.small_resnets:cifar_resnet8", RESNET_PIXELS, f"{RESNET} (section 4.2)"
+    ),
+    "cifar_resnet14": ArchitectureEntry(
+        "pipeline.networks.small_resnets:cifar_resnet14", RESNET_PIXELS, f"{RESNET} (section 4.2)"
+    ),
+    "resnet10_small": ArchitectureEntry(
+        "pipeline.networks.small_resnets:resnet10_small",
+        RESNET_PIXELS,
+        f"{RESNET} (section 4.1, with one block a stage and fewer filters)",
+    ),
 }
 
 # Every model of keras.applications (Keras 3.15); a test compares this list with the installed Keras.

@@ -15,7 +15,7 @@ from pipeline.networks.applications import (
     preprocessing_of,
 )
 from pipeline.networks.architectures import build_backbone
-from pipeline.networks.freezing import blocks
+from pipeline.networks.freezing import blocks, cut_layer, split_at
 from pipeline.registry.architectures import APPLICATIONS, known_architecture
 from pipeline.store.errors import InputError
 
@@ -40,6 +40,7 @@ def test_names_are_what_keras_offers():
     [
         ("efficientnet_lite0", True),
         ("cifar_resnet8", True),
+        ("resnet10_small", True),
         ("VGG16", True),
         ("models/own.keras", True),
         ("vgg16", False),
@@ -148,6 +149,34 @@ def test_the_small_residual_networks_are_the_papers(name, blocks_a_stage, parame
     assert sum(math.prod(weight.shape) for weight in backbone.trainable_weights) == pytest.approx(parameters, rel=0.02)
     names = ["stem", *(f"block{stage}{letter}" for stage in (1, 2, 3) for letter in "ab"[:blocks_a_stage])]
     assert [block.name for block in blocks(backbone)] == names
+
+
+def test_resnet10_small_has_the_papers_layout_at_fewer_filters():
+    """One stem, then one block in each of four stages: nine 3x3 convolutions and the classifier; a size of 1/32."""
+    backbone = build_backbone("resnet10_small", 96, seed=0)
+    convolutions = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)]
+    main = [layer for layer in convolutions if layer.kernel_size == (3, 3)]
+    assert [layer.filters for layer in main] == [32, *(width for width in (32, 64, 128, 128) for _ in range(2))]
+    assert len(main) + 1 == 10
+    assert sum(math.prod(layer.kernel.shape) for layer in convolutions) == 617_312
+    assert backbone.output_shape == (None, 3, 3, 128)
+    assert backbone.get_layer("block1a_1_conv").input.shape == (None, 24, 24, 32)  # after the stem and its pooling
+    assert [block.name for block in blocks(backbone)] == ["stem", *(f"block{stage}a" for stage in (1, 2, 3, 4))]
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "cut", "size"), [(1, "block3a_relu", 6), (4, "stem_pool", 24), (0, "block4a_relu", 3)]
+)
+def test_resnet10_small_is_cut_between_its_blocks(unfreeze, cut, size):
+    backbone = build_backbone("resnet10_small", 96, seed=0)
+    assert cut_layer(backbone, unfreeze) == cut
+    trunk, _ = split_at(backbone, cut)
+    assert trunk.output_shape[1] == size
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet8", "resnet10_small"])
+def test_small_residual_networks_see_pixels_as_imagenet_networks_do(name):
+    backbone = build_backbone(name, 32, seed=0)
     scaled = keras.Model(backbone.input, backbone.get_layer("preprocess").output)
     grey = np.full((1, 32, 32, 3), 0.449 * 255, "float32")
     np.testing.assert_allclose(

@@ -60,6 +60,18 @@ def test_lite0_has_the_published_size_and_the_cost_that_pytorch_counts():
     assert forward_flops(model) / 2 == pytest.approx(407e6, rel=0.06)  # the published figure
 
 
+def test_resnet10_small_costs_what_its_convolutions_do():
+    """By hand at 160 pixels: 80 after the stem, 40 after the pooling, then 20, 10 and 5."""
+    stem, first = 27 * 32 * 80**2, 2 * 9 * 32 * 32 * 40**2
+    rest = sum(
+        (9 * below * width + 9 * width * width + below * width) * size**2
+        for below, width, size in ((32, 64, 20), (64, 128, 10), (128, 128, 5))
+    )
+    parts = per_layer(build_backbone("resnet10_small", 160, seed=0))
+    assert sum(flops for name, flops in parts.items() if name.endswith("_conv")) == 2 * (stem + first + rest)
+    assert parts["stem_pool"] == 9 * 40 * 40 * 32
+
+
 def test_training_costs_what_is_trained(tiny):
     parts, total = per_layer(tiny), forward_flops(tiny)
     assert (

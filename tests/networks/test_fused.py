@@ -116,17 +116,18 @@ def test_what_fused_layers_do_not_compute_stays_keras(layer):
 
 
 def networks():
-    """A network trained whole, and the top of one whose batch normalization is frozen."""
+    """A network trained whole, one with pooling, and the top of one whose batch normalization is frozen."""
     keras.utils.set_random_seed(5)
     whole = build_backbone("efficientnet_lite0", 64, 5, None)
     frozen = build_backbone("efficientnet_lite0", 64, 5, None)
     cut = cut_layer(frozen, 4)
     set_trainable(frozen, cut, "frozen")
     _, top = split_at(frozen, cut)
-    return {name: with_head(body, build_head(1280, 3, 0.2, 1e-3)) for name, body in (("whole", whole), ("top", top))}
+    bodies = {"whole": whole, "pooling": build_backbone("resnet10_small", 64, 5, None), "top": top}
+    return {name: with_head(body, build_head(body.output_shape[-1], 3, 0.2, 1e-3)) for name, body in bodies.items()}
 
 
-@pytest.mark.parametrize("name", ["whole", "top"])
+@pytest.mark.parametrize("name", ["whole", "pooling", "top"])
 def test_a_twin_has_the_variables_and_flags_of_its_network(name):
     model = networks()[name]
     twin = training_twin(model, "fused")
@@ -134,9 +135,9 @@ def test_a_twin_has_the_variables_and_flags_of_its_network(name):
         own, copied = ([tuple(v.shape) for v in getattr(m, kind)] for m in (model, twin))
         assert own == copied, kind
     assert [v.name for v in model.trainable_variables] == [v.name for v in twin.trainable_variables]
-    assert any(isinstance(layer, FusedDepthwiseConv2D) for layer in flat_layers(twin))
-    fused = [layer for layer in flat_layers(twin) if isinstance(layer, FusedBatchNormalization)]
-    assert bool(fused) == (name == "whole")  # those of the top are frozen
+    fused = {type(layer) for layer in flat_layers(twin)}
+    assert (FusedDepthwiseConv2D in fused) == (name != "pooling")  # it has no depthwise convolution
+    assert (FusedBatchNormalization in fused) == (name != "top")  # those of the top are frozen
 
 
 @pytest.mark.parametrize("kernels", ["fused", "keras"])
@@ -153,13 +154,13 @@ def test_a_twin_computes_what_its_network_does_with_its_input_statistics_too(ker
     np.testing.assert_allclose(twin(images), model(images), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["whole", "top"])
+@pytest.mark.parametrize("name", ["whole", "pooling", "top"])
 def test_fifty_steps_give_the_weights_that_keras_gives_but_for_rounding(name):
     """The yardstick of rounding is Keras itself on inputs that are changed in their last bits."""
     model = networks()[name]
     rng = np.random.default_rng(2)
     shape = model.input_shape[1:]
-    inputs = rng.uniform(0, 255 if name == "whole" else 2, (50, 8, *shape)).astype("float32")
+    inputs = rng.uniform(0, 2 if name == "top" else 255, (50, 8, *shape)).astype("float32")
     labels = rng.integers(3, size=(50, 8))
 
     def trained(kernels: str, inputs: np.ndarray) -> np.ndarray:

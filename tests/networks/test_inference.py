@@ -27,7 +27,7 @@ def pixels(images, size):
     return np.random.default_rng(0).uniform(0, 255, (images, size, size, 3)).astype("float32")
 
 
-@pytest.mark.parametrize("architecture", ["efficientnet_lite0", "cifar_resnet8"])
+@pytest.mark.parametrize("architecture", ["efficientnet_lite0", "cifar_resnet8", "resnet10_small"])
 def test_outputs_are_those_of_predict(architecture):
     network = pooling(build_backbone(architecture, 64, 1, None))
     rng = np.random.default_rng(1)

@@ -132,7 +132,7 @@ def test_weights_must_fit_the_architecture(architecture, weights):
         load_published(architecture, weights, 64)
 
 
-@pytest.mark.parametrize("architecture", ["cifar_resnet8", "efficientnet_lite0", "MobileNetV2"])
+@pytest.mark.parametrize("architecture", ["cifar_resnet8", "resnet10_small", "efficientnet_lite0", "MobileNetV2"])
 def test_random_weights_follow_the_seed_and_say_so(architecture):
     first, again, other = (load_published(architecture, "random", 32, seed=seed) for seed in (5, 5, 6))
     assert set(first[1]) == CARD and first[1] == other[1] and first[1]["cost"] == FREE

@@ -43,7 +43,7 @@ def test_the_refusal_of_another_lists_it():
     raw["sources"]["own"] = {"architecture": "onelayer", "weights": "random"}
     fault = refusal(raw)
     assert fault.startswith("sources.own.architecture: unknown architecture 'onelayer' (did you mean 'one_layer'?)")
-    assert "cifar_resnet14, one_layer, a model of keras.applications (ConvNeXtTiny" in fault
+    assert "resnet10_small, one_layer, a model of keras.applications (ConvNeXtTiny" in fault
     with pytest.raises(InputError, match=r"^Unknown architecture 'onelayer' \(did you mean 'one_layer'\?\); allowed"):
         build_backbone("onelayer", 32, seed=0)
 

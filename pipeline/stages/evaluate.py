@@ -24,7 +24,7 @@ from pipeline.store.files import (
 from pipeline.store.outs import QuestionPaths
 from pipeline.store.paths import Paths
 from pipeline.training.folds import images_of
-from pipeline.verdict.arms import plot_tables, tested_images
+from pipeline.verdict.arms import image_labels, plot_tables, tested_images
 from pipeline.verdict.comparison import Comparison, compare, in_words
 from pipeline.verdict.cost_curve import saving_curve
 from pipeline.verdict.disagreements import disagreements, true_probabilities
@@ -65,13 +65,14 @@ def contact(compared: Comparison, images: np.ndarray) -> bytes | None:
         images: uint8 (N, h, w, c), of which the examples' rows are the tested ones.
     """
     tested, rows = compared.tested, compared.examples["row"].to_numpy()
+    labels = image_labels(tested)
     probabilities = {name: compared.probabilities[name] for name in (compared.arm, compared.other)}
     found = disagreements(tested, *probabilities.values())
     true = {name: true_probabilities(tested, values) for name, values in probabilities.items()}
 
     def picture(at: int) -> Picture:
         lines = (f"{name} {values[at]:.2f}" for name, values in true.items())
-        return Picture(images[rows[at]], (tested.classes[tested.labels[at]], *lines))
+        return Picture(images[rows[at]], (tested.classes[labels[at]], *lines))
 
     sides = [(compared.arm, compared.other, found.gained), (compared.other, compared.arm, found.lost)]
     parts = [

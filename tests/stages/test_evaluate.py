@@ -11,6 +11,7 @@ import tiny_world
 from sklearn.metrics import balanced_accuracy_score
 
 from pipeline.arms import train
+from pipeline.arms.reading import cost_of_folds
 from pipeline.results.assemble import candidates_over_folds, chosen_methods
 from pipeline.results.result import read_result
 from pipeline.stages import adapt, extract

@@ -51,6 +51,11 @@ class Chosen:
         """Probabilities (n, k) of the test part by the chosen candidate."""
         return self.tested[int(np.argmax(self.candidates["chosen"]))]
 
+    def by(self, method: str) -> np.ndarray | None:
+        """Probabilities (n, k) of the test part by a method, at its first strength; None if it was not tried."""
+        places = np.flatnonzero(self.candidates["method"] == method)
+        return self.tested[places[0]] if len(places) else None
+
 
 def strengths(name: str, settings: Adapt) -> list[float]:
     """The strengths to try of a method; nan alone where it has none."""

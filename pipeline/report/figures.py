@@ -34,6 +34,7 @@ COLOURS = {
     "scratch": "#6b6b6b",
     "source_only": "#6b6b6b",
     "adapted": "#0072b2",
+    "coral": "#cc79a7",
     "target_supervised": "#009e73",
 }
 READINGS = {CONVERGED: "#0072b2", EQUAL_COMPUTE: "#e69f00", UNADAPTED: "#009e73"}

@@ -171,7 +171,7 @@ def ceiling(compared: Comparison, judged: dict[str, Verdict]) -> Ceiling:
 
     The share is None where the probe gained nothing or a gain is undefined. It may exceed 1: probes are no upper bound.
     """
-    name = next(name for name in compared.arms if name != compared.arm)
+    name = list(compared.arms)[-1]  # the linear probe
     gain, probe = judged[compared.arm].gain, judged[name]
     reached = None if gain is None or probe.gain is None or probe.gain <= 0 else gain / probe.gain
     return Ceiling(arm=name, gain=probe.gain, ci_low=probe.ci_low, ci_high=probe.ci_high, reached=reached)

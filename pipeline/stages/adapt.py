@@ -40,6 +40,7 @@ from pipeline.training.folds import Part, class_names, fold_count, fold_parts, i
 from pipeline.training.pooled import pooled_features, pooling
 
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
+FIXED = "coral"  # the method that stands beside the chosen one as a fixed rule, if it is among those tried
 NOTHING: dict[str, Any] = {"folds": [], "gflops": 0.0, "backward_gflops": 0.0}  # the cost of an arm that is not counted
 QUALITIES = {"accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score}  # measured after the choice
 
@@ -135,7 +136,7 @@ def fold_keys(
 def tables(
     examples: pd.DataFrame, features: np.ndarray, chosen: list[Chosen], class_weight: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Predictions of the three arms, a row a tested image and arm; and the candidates, a row a fold and candidate.
+    """Predictions of the arms, a row a tested image and arm; and the candidates, a row a fold and candidate.
 
     A candidate's quality on test images is measured after the choice and took no part in it.
     """
@@ -143,7 +144,10 @@ def tables(
     for fold, result in enumerate(chosen):
         tested = np.flatnonzero(examples[role_column(fold)] == "test")
         supervised = ceiling(features, examples, fold, class_weight)
-        for arm, predicted in ((SOURCE_ONLY, result.source_only), (ADAPTED, result.adapted), (CEILING, supervised)):
+        arms = {SOURCE_ONLY: result.source_only, ADAPTED: result.adapted, CEILING: supervised}
+        if (fixed := result.by(FIXED)) is not None:
+            arms[FIXED] = fixed
+        for arm, predicted in arms.items():
             table = predictions_table(examples, fold, tested, predicted)
             table.insert(0, "arm", arm)
             predictions.append(table)
@@ -185,7 +189,7 @@ def write_arms(
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read source and target, write the predictions of the three arms, the candidates and the cost."""
+    """Read source and target, write the predictions of the arms, the candidates and the cost."""
     adaptation = params.adaptations[name]
     settings: Adapt = params.adapt
     keras.config.set_dtype_policy(params.run.precision)
@@ -218,7 +222,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     cost = cost_of(chosen, seen, forward_flops(source.network) / GIGA)
     facts = {"setting": "transductive", "source": adaptation.source, "target": adaptation.target}
     write_arms(paths.trained("unadapted", name), facts, {SOURCE_ONLY: NOTHING}, predictions)
-    costs = {ADAPTED: cost, CEILING: NOTHING}
+    costs = {ADAPTED: cost, **({FIXED: NOTHING} if FIXED in settings.methods else {}), CEILING: NOTHING}
     write_arms(paths.trained("adaptations", name), facts, costs, predictions, candidates)
     methods = ", ".join(result.cost["method"] for result in chosen)
     return f"{len(folds)} folds, {len(candidates)} candidates, chosen by {settings.criterion}: {methods}"

@@ -26,7 +26,18 @@ from pipeline.report.words import (
 from pipeline.results.result import Candidate, Details, EqualQuality, Reading, Result, details_of, reading_fields
 from pipeline.verdict.controls import RULES
 
-ARMS = ("head", "tuned", "chosen", "again", "rescaled", "scratch", "source_only", "adapted", "target_supervised")
+ARMS = (
+    "head",
+    "tuned",
+    "chosen",
+    "again",
+    "rescaled",
+    "scratch",
+    "source_only",
+    "adapted",
+    "coral",
+    "target_supervised",
+)
 CONVERGENCE = (
     "It counts as converged where the last quarter of its epochs was at most 1% better on validation than the best "
     "epoch before them."

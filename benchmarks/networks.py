@@ -1,6 +1,6 @@
 """Which network, image size and budget should training from scratch have on ELPV? Measured on pool `source` alone.
 
-    python -m benchmarks.networks WORKSPACE --rows CSV    # about 40 minutes on one core; rewrites the .md
+    python -m benchmarks.networks WORKSPACE --rows CSV    # about 20 minutes on one core; rewrites the .md
 
 WORKSPACE is a folder with the dataset and the source `imagenet` of a run of the default params. See
 benchmarks/source_pool.py for how trainings are made and judged. A row of the CSV is one training on one fold.

@@ -8,6 +8,8 @@ import sys
 import pytest
 import tiny_world
 
+from pipeline.store.files import write_text
+from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
 
 
@@ -57,6 +59,18 @@ def test_a_folder_without_dvc_yaml_exits_2_and_help_is_given_all_the_same(cli, t
 def test_help_lists_the_stages_of_dvc_yaml(cli, toy):
     result = cli("--help")
     assert result.returncode == 0 and "stage, one cell an entry of `pretrained`" in result.stdout
+
+
+def test_the_store_is_described_and_made_smaller(cli, toy):
+    with Store(Paths(toy).store).writing("c" * 64) as folder:
+        write_text(folder / "content", "kept")
+    told = cli("store")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("store: 1 results, 0.00 GB of at most 10 (run.store_gb)")
+    pruned = cli("store", "--prune", "0")
+    assert (pruned.returncode, pruned.stdout) == (0, "store: 1 results (0.00 GB) deleted, 0 (0.00 GB) left\n")
+    assert cli("store").stdout == "store: empty\n"
+    refused(cli("store", "--prune", "much"), "--prune", "invalid float", "much")
 
 
 def test_faults_of_params_exit_2_all_at_once(cli, toy):

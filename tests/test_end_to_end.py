@@ -110,6 +110,25 @@ def test_a_second_run_does_nothing_and_leaves_what_is_committed_as_it_was(worksp
     assert committed(workspace) == before
 
 
+def test_questions_of_fewer_repeats_take_their_trainings_from_the_store(workspace):
+    """The folds of one target are fewer then; those of the first repeat are what they were."""
+    asked = ("mono-to-poly", "mono-to-poly-unlabelled")
+    before = metrics(workspace)
+    with modify_yaml(str(workspace / "params.yaml")) as params:
+        for name in asked:
+            params["questions"][name]["repeats"] = 1
+    done = run(workspace, "pipeline", "repro")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    for cell in ("head@mono-to-poly", "tune@mono-to-poly", "scratch@poly-defect-resnet8"):
+        assert f"{cell}: 2 of 2 folds are in the store" in done.stdout
+    after = metrics(workspace)
+    assert [before[name]["repeats"] for name in asked] == [2, 2]
+    assert [after[name]["repeats"] for name in asked] == [1, 1]
+    kept = ("gain", "p", "arms", "compute", "repeats")
+    for name in ("type-to-defect", "planted-positive"):
+        assert {field: after[name][field] for field in kept} == {field: before[name][field] for field in kept}
+
+
 def test_a_head_param_reruns_head_and_what_follows_and_nothing_before(workspace):
     with modify_yaml(str(workspace / "params.yaml")) as params:
         params["head"]["learning_rate"] = [0.02]

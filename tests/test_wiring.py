@@ -126,6 +126,21 @@ def test_no_stage_depends_on_the_number_of_workers():
     assert [cell for cell in CELLS if {"run", "run.workers"} & set(cell.params)] == []
 
 
+def test_no_stage_depends_on_what_the_store_keeps():
+    assert [
+        cell for cell in CELLS if "run.store_gb" in cell.params or P.store in map(Path, (*cell.deps, *cell.outs))
+    ] == []
+
+
+def test_what_is_trained_depends_on_the_number_of_repeats_through_its_split_alone():
+    """So that a target whose folds stay as they are makes nothing stale."""
+    whole = {"run.folds", "run.repeats", "questions"}
+    assert {cell.stage for cell in CELLS if "run.repeats" in cell.params} == {"split", "evaluate", "report"}
+    assert {cell.stage for cell in CELLS if whole & set(cell.params)} - {"validate", "forecast"} == {
+        "split", "evaluate", "report",
+    }  # fmt: skip
+
+
 def test_every_stage_says_what_it_does():
     assert [address for address, stage in dvc_stages().items() if not stage.desc] == []
 

@@ -134,7 +134,23 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         lambda raw: raw["pretrained"].update(imagenet=raw["pretrained"]["cell-type"]),
         ("pretrained.imagenet: sources has an entry of this name",),
     ),
-    "a repeat of one seed": (
+    "no repeat": (put("run.repeats", 0), ("run.repeats", "greater than or equal to 1", "0")),
+    "no repeat of a question": (
+        put("questions.mono-to-poly.repeats", 0),
+        ("questions.mono-to-poly.repeats", "greater than or equal to 1"),
+    ),
+    "too many repeats": (
+        put("questions.cells-to-defect.repeats", 101),
+        ("questions.cells-to-defect.repeats", "less than or equal to 100", "101"),
+    ),
+    "looks that fall": (put("verdict.looks", [3, 1]), ("verdict.looks", "must ascend", "[3, 1]")),
+    "a store of less than nothing": (put("run.store_gb", -1), ("run.store_gb", "greater than or equal to 0")),
+    "resamples of a bootstrap that is gone": (put("verdict.resamples", 500), ("verdict.resamples: unknown key",)),
+    "the former name of `again`": (
+        put("baselines.few-labels-resnet8.repeat", 1),
+        ("baselines.few-labels-resnet8.repeat: unknown key",),
+    ),
+    "both baselines of one seed": (
         put("baselines.few-labels-resnet8-again.again", 0),
         ("questions.scratch-again.against", "give one another `again`"),
     ),
@@ -202,6 +218,19 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
 
 def test_params_without_a_fault_are_taken(raw):
     check_params(raw)
+
+
+@pytest.mark.parametrize(("looks", "words"), [([1, 1], "must ascend"), ([0, 2], "looks.0"), ([2.5], "looks.0")])
+def test_looks_are_numbers_of_repeats_each_more_than_the_last(raw, looks, words):
+    raw["verdict"]["looks"] = looks
+    (fault,) = faults_of(raw)
+    assert "verdict.looks" in fault and words in fault
+
+
+def test_looks_that_ascend_are_taken_and_none_are_planned_by_default(raw):
+    assert check_params(raw).verdict.looks == []
+    raw["verdict"]["looks"] = [1, 3, 9]
+    assert check_params(raw).verdict.looks == [1, 3, 9]
 
 
 def test_every_section_of_entries_is_filled_here(raw):

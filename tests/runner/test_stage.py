@@ -11,8 +11,10 @@ import tiny_world
 from pipeline.runner.declaration import Cell
 from pipeline.runner.stage import check_deps, locked
 from pipeline.store.errors import InputError
-from pipeline.store.files import seal
+from pipeline.store.files import seal, write_text
+from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
+from pipeline.store.yaml import read_yaml
 
 HOLD = """
 import sys, time
@@ -53,6 +55,19 @@ def test_a_lock_is_free_after_an_error(tmp_path):
         raise RuntimeError
     with locked(tmp_path / "a.lock"):
         pass
+
+
+@pytest.mark.parametrize(("limit", "left"), [(0, 0), (1, 2)])
+def test_a_cell_ends_with_a_store_of_at_most_the_size_that_params_allow(toy, limit, left):
+    raw = read_yaml(toy / "params.yaml")
+    raw["run"]["store_gb"] = limit
+    tiny_world.write_params(toy, raw)
+    store = Store(Paths(toy).store)
+    for key in ("aa" + "0" * 62, "bb" + "0" * 62):
+        with store.writing(key) as folder:
+            write_text(folder / "content", "kept")
+    tiny_world.run_cell(toy, "split", "defect")
+    assert len(store.entries()) == left
 
 
 def test_locks_of_other_cells_do_not_matter(tmp_path):

@@ -423,6 +423,21 @@ def test_an_adaptation_is_judged_against_its_source_as_it_is(paths):
         assert set(pd.read_csv(paths.question(ADAPTED).plot(plot))["arm"]) == set(arms)
 
 
+def test_an_adaptation_of_one_repeat_is_judged_as_a_run_of_one_repeat_does(world_copy):
+    copied = world_copy()
+    one = asking(copied, ADAPTED, repeats=1)
+    assert (one.repeats, one.trainings) == (1, 2)
+    del copied.raw["questions"][ADAPTED]["repeats"]
+    copied.raw["run"]["repeats"] = 1
+    tiny_world.write_params(copied.root, copied.raw)
+    for stage, cell in (("split", "square-defect"), ("adapt", ADAPTED), ("evaluate", ADAPTED)):
+        tiny_world.run_cell(copied.root, stage, cell)
+    whole = read_result(Paths(copied.root).question(ADAPTED).result)
+    spent = ("compute", "details")
+    assert one.model_dump(exclude=set(spent)) == whole.model_dump(exclude=set(spent))
+    assert one.compute == whole.compute and one.details == whole.details
+
+
 CANDIDATES = pd.DataFrame(
     {
         "fold": [0, 0, 1, 1],
@@ -500,14 +515,13 @@ def test_an_arm_that_was_not_trained_epoch_by_epoch_has_no_sweep():
 
 
 def test_some_folds_of_an_arm_cost_what_they_took_themselves_and_their_share_of_what_came_before():
-    whole = ARMS["head"].cost
-    assert cost_of_folds(whole, {0, 1}, 2) is whole
-    half = cost_of_folds(whole, {1}, 2)
-    assert [fold["fold"] for fold in half["folds"]] == [1] and half["before_gflops"] == 4.0
-    assert half["gflops"] == 6 and "forward_gflops" in half
-    # an adaptation counts its folds' own alone
-    bare = {"folds": [{"fold": 0}, {"fold": 1}], "gflops": 5.0, "before_gflops": 0.0}
-    assert whole["before_gflops"] == 8.0 and bare["gflops"] == 5.0
+    folds = [
+        {"fold": fold, "gflops": 6.0 + fold, "forward_gflops": 2.0, "backward_gflops": 4.0 + fold} for fold in range(4)
+    ]
+    whole = {"folds": folds, "gflops": 30.0, "forward_gflops": 8.0, "backward_gflops": 22.0, "before_gflops": 8.0}
+    assert cost_of_folds(whole, {0, 1, 2, 3}, 4) == whole
+    half = {"folds": folds[:2], "gflops": 13.0, "forward_gflops": 4.0, "backward_gflops": 9.0, "before_gflops": 4.0}
+    assert cost_of_folds(whole, {0, 1}, 4) == half
 
 
 def test_learning_curves_of_a_transfer_begin_where_what_came_before_ended():

@@ -1,5 +1,7 @@
 """extract: what the frozen layers say, computed once, equals what the whole backbone says."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ import tiny_world
 
 from pipeline.arms.networks import TunedNetwork
 from pipeline.networks.freezing import split_at
+from pipeline.stages import extract
 from pipeline.store.errors import InputError
-from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, seal, write_parquet
+from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, seal, sha256_file, write_parquet
+from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
 from pipeline.training.augmentation import view
 
@@ -85,6 +89,45 @@ def test_a_transfer_may_unfreeze_less_than_others(world_copy, world):
     assert read_json(paths.trained("transfers", "to-defect").facts)["arms"] == ["head"]
     extracted = read_json(paths.features("to-defect").cost)
     assert extracted["forward_gflops"] == extracted["gflops"] > extracted["backward_gflops"] == 0
+
+
+def test_features_are_kept_and_are_to_the_byte_what_computing_them_gives(world, world_copy, monkeypatch):
+    """The folds have no part in them; whatever else changes makes others."""
+    copy, calls, write_features = world_copy(run={"repeats": 1}), [], extract.write_features
+    monkeypatch.setattr(extract, "write_features", lambda *given: calls.append(given) or write_features(*given))
+    paths = Paths(copy.root)
+    before = digests(Paths(world.root).features("to-defect").folder)
+    tiny_world.run_cell(copy.root, "split", "defect")
+    tiny_world.run_cell(copy.root, "extract", "to-defect")
+    assert calls == [] and digests(paths.features("to-defect").folder) == before
+    shutil.rmtree(paths.store)
+    tiny_world.run_cell(copy.root, "extract", "to-defect")
+    assert len(calls) == 1 and digests(paths.features("to-defect").folder) == before
+    copy.raw["run"]["augmentation"] = "none"
+    tiny_world.write_params(copy.root, copy.raw)
+    tiny_world.run_cell(copy.root, "extract", "to-defect")
+    assert len(calls) == 2 and digests(paths.features("to-defect").folder) != before
+
+
+def test_an_interrupted_extraction_leaves_neither_features_nor_an_entry(world_copy, monkeypatch):
+    copy = world_copy()
+    paths = Paths(copy.root)
+    shutil.rmtree(paths.store)
+    before = digests(paths.features("to-defect").folder)
+
+    def cut_short(backbone, cut, load, examples, views, files, label):
+        files.cost.write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(extract, "write_features", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_world.run_cell(copy.root, "extract", "to-defect")
+    assert digests(paths.features("to-defect").folder) == before and Store(paths.store).entries() == []
+
+
+def digests(folder):
+    check_sealed(folder)
+    return {path.name: sha256_file(path) for path in folder.iterdir()}
 
 
 def test_a_source_that_learnt_from_the_target_is_refused(world_copy):

@@ -62,8 +62,7 @@ def test_help_lists_the_stages_of_dvc_yaml(cli, toy):
 
 
 def test_the_store_is_described_and_made_smaller(cli, toy):
-    with Store(Paths(toy).store).writing("c" * 64) as folder:
-        write_text(folder / "content", "kept")
+    Store(Paths(toy).store).make("c" * 64, lambda folder: write_text(folder / "content", "kept"))
     told = cli("store")
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.startswith("store: 1 results, 0.00 GB of at most 10 (run.store_gb)")

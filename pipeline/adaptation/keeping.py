@@ -1,5 +1,6 @@
 """Keep finished folds of an adaptation by all that their result depends on, as arms/keeping.py keeps trainings."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,14 @@ def keys(shared: list[Any], folds: list[list[Any]]) -> list[str]:
 
 def keep(store: Store, key: str, result: Chosen) -> None:
     """Write the result of a fold into the store, whole or not at all."""
-    with store.writing(key) as folder:
+
+    def write(folder: Path) -> None:
         files = KeptAdaptationPaths(folder)
         write_parquet(files.candidates, result.candidates)
         write_npy(files.tested, np.stack(result.tested))
         write_json(files.cost, result.cost)
+
+    store.make(key, write)
 
 
 def read(store: Store, key: str) -> Chosen:

@@ -47,7 +47,8 @@ class KeptFold:
 
     def keep(self, result: FoldResult, clock: Clock) -> None:
         """Write the fold's result as one sealed folder, or nothing."""
-        with self.store.writing(self.key) as folder:
+
+        def write(folder: Path) -> None:
             written = KeptFoldPaths(folder)
             save_model(result.model, written.model)
             write_parquet(written.predictions, result.predictions)
@@ -55,6 +56,8 @@ class KeptFold:
             write_parquet(written.history, result.history)
             write_json(written.cost, result.cost)
             write_json(written.clock, clock)
+
+        self.store.make(self.key, write)
 
 
 def kept_folds(store: Store, specs: list[FoldSpec]) -> list[KeptFold]:

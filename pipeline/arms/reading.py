@@ -46,8 +46,12 @@ def cost_of_folds(cost: dict[str, Any], folds: set[int], trained: int) -> dict[s
     if len(folds) == trained:
         return cost
     kept = [fold for fold in cost["folds"] if fold["fold"] in folds]
-    sums = {name: sum(fold[name] for fold in kept) for name in SUMMED if name in cost and kept}
-    return {**cost, **sums, "folds": kept, "before_gflops": cost["before_gflops"] * len(folds) / trained}
+    share, sums = len(folds) / trained, {}
+    for name in SUMMED:
+        if name in cost and kept:
+            own, all_own = (sum(fold.get(name, 0.0) for fold in of) for of in (kept, cost["folds"]))
+            sums[name] = own + share * (cost[name] - all_own)
+    return {**cost, **sums, "folds": kept, "before_gflops": share * cost["before_gflops"]}
 
 
 def _of_folds(table: pd.DataFrame, tested: Tested) -> pd.DataFrame:

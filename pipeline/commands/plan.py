@@ -5,6 +5,7 @@ Variances are those measured in the last run; where there is none, guesses that 
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -23,6 +24,7 @@ from pipeline.store.kept import Store
 from pipeline.store.outs import KeptFoldPaths
 from pipeline.store.paths import Paths
 from pipeline.verdict.crossed import Components
+from pipeline.verdict.looks import nominal_level
 from pipeline.verdict.planning import smallest_detectable_gain
 
 REPEATS, MORE_GROUPS = (3, 5, 10), 2
@@ -78,6 +80,7 @@ def print_plan(root: Path = Path(), console: Console | None = None) -> None:
     paths, console = Paths(root), console or Console()
     params = load_params(paths.params)
     known, seconds = components_of(params, paths), seconds_of_cells(Store(paths.store))
+    alpha = nominal_level(params.verdict.alpha, params.verdict.looks)
     family = max(1, sum(not (question.control or question.part_of) for question in params.questions.values()))
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("question", overflow="fold")
@@ -85,8 +88,8 @@ def print_plan(root: Path = Path(), console: Console | None = None) -> None:
     for title in (*titles, f"{REPEATS[-1]}, {MORE_GROUPS}x groups", *(f"min, {repeats}" for repeats in REPEATS)):
         table.add_column(title, justify="right")
     for name, question in params.questions.items():
-        parts = known.get(name, GUESS)
-        level = params.verdict.alpha / (1 if question.control or question.part_of else family)
+        parts = known.get(name, replace(GUESS, folds=params.run.folds))
+        level = alpha / (1 if question.control or question.part_of else family)
         gains = [smallest_detectable_gain(parts, level, repeats) for repeats in REPEATS]
         gains.append(smallest_detectable_gain(parts, level, REPEATS[-1], MORE_GROUPS))
         took = [minutes(params, question, seconds, repeats) for repeats in REPEATS]

@@ -22,8 +22,9 @@ TEST = ["image_id", "fold"]  # identify a test of an image
 
 
 def baselines_of(target: str, params: Params) -> dict[str, str]:
-    """Baseline -> a question whose reference it is, of a target; those trained once again are left out."""
+    """Baseline -> the question of most repeats whose reference it is, of a target; none that is trained once again."""
     asked = [(name, question) for name, question in params.questions.items() if question.target == target]
+    asked.sort(key=lambda named: -(named[1].repeats or params.run.repeats))
     found: dict[str, str] = {}
     for name, question in asked:
         section, _, baseline = question.against.partition("/")

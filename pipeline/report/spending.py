@@ -119,7 +119,7 @@ def spending_table(result: Result, clocks: Mapping[str, Clock]) -> Table:
         what = "forecast (not counted as spent)"
         rows.append([what, *_counts(result.forecast.gflops, 0), *_times(clocks.get("forecast"))])
     if compute.extract_gflops is not None:
-        what = "extract (frozen layers, once)"
+        what = "extract (frozen layers, once a repeat)"
         rows.append([what, *_counts(compute.extract_gflops, 0), *_times(clocks.get("extract"))])
     for arm, step in STEPS.items():
         if spent := compute.arms.get(arm):

@@ -36,6 +36,8 @@ def study(name: str, results: Mapping[str, Result], predictions: Mapping[str, pd
     """
     fractions, verdict = fractions_of(params, name), params.verdict
     tables = [predictions[question] for question in fractions]
+    repeats = min(int(table["repeat"].max()) + 1 for table in tables)  # a question may have more than others
+    tables = [table[table["repeat"] < repeats] for table in tables]
     tested, arms = shared_arms(tables)
     against = results[next(iter(fractions))].against
     found = efficiency(
@@ -44,8 +46,8 @@ def study(name: str, results: Mapping[str, Result], predictions: Mapping[str, pd
         arms,
         against,
         metric=verdict.metric,
-        alpha=verdict.alpha,
-        seed=seed_for(params.run.seed, "bootstrap", name),
+        alpha=results[next(iter(fractions))].level,
+        seed=seed_for(params.run.seed, "study", name),
     )
     details = [details_of(results[question]) for question in fractions]
     gains = {arm: [_interval(each.verdicts[arm]) for each in details] for arm in found["times"]}
@@ -59,7 +61,7 @@ def study(name: str, results: Mapping[str, Result], predictions: Mapping[str, pd
 def shared_arms(tables: list[pd.DataFrame]) -> tuple[Tested, dict[str, list[Array]]]:
     """The tested images, and the probabilities (n, k) of the arms that all tables have, one array a table.
 
-    Arms keep the order of the first table, which is the order in which they are resampled.
+    Arms keep the order of the first table, which is the order in which they are drawn.
 
     Raises:
         ValueError: the tables do not have the same images in the same folds.

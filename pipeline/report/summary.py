@@ -9,6 +9,7 @@ from pipeline.results.result import Compute, Forecast, Pretraining, Reading, Res
 from pipeline.results.run import RUN, Run, RunFacts, Score
 from pipeline.verdict.controls import failures, held
 from pipeline.verdict.decision import Verdict, with_holm
+from pipeline.verdict.looks import nominal_level
 
 Results = Mapping[str, Result]
 Files = Mapping[str, Mapping[str, Any]]
@@ -27,7 +28,7 @@ def summarise(results: Results, forecasts: Files, cards: Files, params: Params) 
     for name, result in results.items():
         updates: dict[str, Any] = {}
         if result.source is not None:
-            updates["compute"] = amortised(result.compute, pretraining(result.source, cards, params))
+            updates["compute"] = amortised(result.compute, pretraining(result.source, cards, params), result.repeats)
         if result.part_of is not None:
             updates["share"] = share_of_gain(result.gain, results[result.part_of].gain)
         if name in forecasts:
@@ -37,8 +38,9 @@ def summarise(results: Results, forecasts: Files, cards: Files, params: Params) 
     controls = [result for result in results.values() if result.control]
     others = [result for result in results.values() if not result.control]
     facts = RunFacts(
-        **params.verdict.model_dump(include={"metric", "alpha", "margin"}),
+        **params.verdict.model_dump(include={"metric", "alpha", "margin", "looks"}),
         **params.run.model_dump(include={"protocol", "folds", "repeats", "image_size"}),
+        level=nominal_level(params.verdict.alpha, params.verdict.looks),
         controls=("failed" if failed else "held") if controls else None,
         failed_controls=failed,
         forecasts={"transfers": score(others), "controls": score(controls)},
@@ -184,10 +186,13 @@ def _chain(source: str, params: Params) -> list[str]:
     return chain
 
 
-def amortised(compute: Compute, once: Pretraining) -> Compute:
-    """Compute with pretraining, and what is saved with a share of it; None where part of the cost is unknown."""
+def amortised(compute: Compute, once: Pretraining, repeats: int) -> Compute:
+    """Compute with pretraining, and what is saved with a share of it; None where part of the cost is unknown.
+
+    Other counts are sums over the repeats, each priced as if it were the only one; so the share is counted in each.
+    """
     gflops = saved = None
     if once.reason is None and compute.transfer_gflops is not None and once.share_gflops is not None:
-        gflops = compute.transfer_gflops + once.share_gflops
+        gflops = compute.transfer_gflops + repeats * once.share_gflops
         saved = None if compute.scratch_gflops is None else 1 - gflops / compute.scratch_gflops
     return compute.model_copy(update={"pretraining": once, "amortised_gflops": gflops, "saved_amortised": saved})

@@ -33,9 +33,14 @@ def interval(reading: Interval) -> str:
     return f"{reading.gain:+.3f} [{reading.ci_low:+.3f}, {reading.ci_high:+.3f}]"
 
 
-def gain_title(alpha: float) -> str:
+def level(outside: float) -> str:
+    """The level of an interval that leaves out the truth with this probability: 95%, 97.9%."""
+    return f"{100 * (1 - outside):.3g}%"
+
+
+def gain_title(outside: float) -> str:
     """The heading over a gain with its interval."""
-    return f"gain [{1 - alpha:.0%} interval]"
+    return f"gain [{level(outside)} interval]"
 
 
 def saving(saved: float, what: str = "compute") -> str:

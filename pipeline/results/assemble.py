@@ -80,11 +80,12 @@ def assemble(
         "looks": look_of(repeats, settings.looks),
         "level": level,
         "failed": {name: count for name, count in failed.items() if count},
-        "earlier_repeats": [] if repeats in settings.looks else earlier_repeats,
+        "earlier_repeats": [count for count in earlier_repeats if count not in settings.looks],
         "details": details(compared, judged, equal, stopped),
     }
     if kind != "adaptation":
-        fields |= {"baseline": baseline, "baseline_stopped_improving": all(stopped[compared.other])}
+        ended = stopped[compared.other]
+        fields |= {"baseline": baseline, "baseline_stopped_improving": 2 * sum(ended) >= len(ended)}
     if kind == "again":
         fields["again"] = entry
     if equal is not None and saving_rows is not None:

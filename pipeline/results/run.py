@@ -19,13 +19,16 @@ class RunFacts(Model):
     """Facts of the run as a whole, in metrics.json.
 
     Attributes:
-        metric, alpha, margin: the settings of its verdicts. controls: None where the run has none.
+        metric, alpha, margin, looks: the settings of its verdicts. level: of intervals and tests, alpha where no looks
+            are planned. controls: None where the run has none.
     """
 
     version: Literal[2] = VERSION
     metric: str
     alpha: float
+    level: float
     margin: float
+    looks: list[int]
     protocol: str
     folds: int
     repeats: int

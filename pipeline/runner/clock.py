@@ -8,6 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.networks.device import device_name
+from pipeline.store.files import read_json
+from pipeline.store.kept import Store
+from pipeline.store.outs import KeptFoldPaths
+
+
+def kept_seconds(store: Store, cell: str, since: float) -> float:
+    """Seconds that a cell's trainings took which it now found in the store.
+
+    Args:
+        cell: STAGE@NAME, as in the clock of each. since: when the cell began, in seconds since the epoch.
+    """
+    used = (KeptFoldPaths(entry.folder).clock for entry in store.entries() if entry.used >= since)
+    clocks = [read_json(clock) for clock in used if clock.is_file() and clock.stat().st_mtime < since]
+    return float(sum(clock["seconds"] for clock in clocks if clock["cell"] == cell))
 
 
 def idle_gpus(device: str) -> list[str]:

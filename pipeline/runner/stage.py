@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.config.loading import load_params
 from pipeline.config.params import Params
 from pipeline.networks.device import use_device
-from pipeline.runner.clock import clock, cpu_seconds
+from pipeline.runner.clock import clock, cpu_seconds, kept_seconds
 from pipeline.runner.declaration import Cell, all_cells, find_cell, read_stages
 from pipeline.runner.parent import die_with_parent
 from pipeline.runner.system_faults import memory_setting, system_faults
@@ -44,7 +44,9 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
     with system_faults(paths.root, memory_setting(cell, params)):
         check_deps(cell, all_cells(stages, params), paths.root)
         line = _make(cell, params, paths)
-        Store(paths.store).prune(params.run.store_gb * GIGABYTE)
+        pruned = Store(paths.store).prune(params.run.store_gb * GIGABYTE)
+        if pruned and params.run.store_gb:
+            line += f"; {len(pruned)} results left the store, which is full (run.store_gb)"
     print(f"{stage}{f'@{name}' if name else ''}: {line}", flush=True)
 
 
@@ -55,12 +57,13 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
     at_once = parallel_trainings(params.run.workers) if cell.uses_device else nullcontext()
     with locked(paths.lock(cell.stage, cell.name)), at_once, threadpool_limits(1):  # BLAS: a cell is for one core
-        start = time.perf_counter(), cpu_seconds()
+        start, since = (time.perf_counter(), cpu_seconds()), time.time()
         line = module.run(params.slice(cell.params), paths, cell.name)
         seconds, computed = time.perf_counter() - start[0], cpu_seconds() - start[1]
         took = f"{seconds:.1f} s"
         if cell.uses_device:
-            times = clock(seconds, computed, joblib.effective_n_jobs(None))
+            kept = kept_seconds(Store(paths.store), f"{cell.stage}@{cell.name}", since)  # each on one core
+            times = clock(seconds + kept, computed + kept, joblib.effective_n_jobs(None))
             took += f" on {times['device']}"
             if idle := times["idle_gpus"]:
                 took += f"; {IDLE.format(', '.join(idle))}"

@@ -24,7 +24,7 @@ from pipeline.store.files import (
 from pipeline.store.outs import QuestionPaths
 from pipeline.store.paths import Paths
 from pipeline.training.folds import images_of
-from pipeline.verdict.arms import image_labels, plot_tables, tested_images
+from pipeline.verdict.arms import Tested, image_labels, plot_tables, tested_images
 from pipeline.verdict.comparison import Comparison, compare, in_words
 from pipeline.verdict.cost_curve import saving_curve
 from pipeline.verdict.disagreements import disagreements, true_probabilities
@@ -39,6 +39,12 @@ def plot_rows(compared: Comparison, settings: VerdictParams) -> dict[str, pd.Dat
         tested, examples = compared.tested, compared.examples
         rows["saving"] = saving_curve(tested, examples, compared.arms, compared.against, settings.metric)
     return rows
+
+
+def read_candidates(file: Path, tested: Tested) -> pd.DataFrame:
+    """The candidates of an adaptation in the folds that are judged."""
+    table = pd.read_csv(file)
+    return table[table["fold"].isin(tested.fold)]
 
 
 def earlier_repeats(record: Path, compared: Comparison) -> list[int]:
@@ -91,7 +97,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     arms, against = (read_arms(files, examples, tested) for files in (side, other))
     compared = compare(tested, examples, arms, against, facts["judged"])
     rows = plot_rows(compared, params.verdict)
-    candidates = pd.read_csv(side.candidates) if side.candidates.exists() else None
+    candidates = read_candidates(side.candidates, tested) if side.candidates.exists() else None
     earlier = earlier_repeats(paths.judged(name), compared)
     result = assemble(question, compared, facts, candidates, rows.get("saving"), params.verdict, earlier)
     sheet = contact(compared, read_npy(images_of(paths, question.target))) if result.kind == "transfer" else None

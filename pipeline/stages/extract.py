@@ -132,9 +132,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     content = [source.backbone, images, rows.tolist(), params.run.augmentation, cut, views, params.run.precision]
     store, (key,) = Store(paths.store), fingerprints([content], CODE)
     with store.in_use():
-        if not store.has(key):
-            with store.writing(key) as folder:
-                write_features(backbone, cut, load, len(rows), views, FeaturePaths(folder), name)
+        kept = store.make(key, lambda to: write_features(backbone, cut, load, len(rows), views, FeaturePaths(to), name))
         with replacing_folder(paths.features(name).folder) as folder:
-            shutil.copytree(store.entry(key), folder, dirs_exist_ok=True)
+            shutil.copytree(kept, folder, dirs_exist_ok=True)
     return f"{len(rows):,} images, {views} views cached at {cut}" if views else f"{len(rows):,} images, pooled only"

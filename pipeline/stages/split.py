@@ -47,7 +47,7 @@ def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFra
             f"image {where}: {weight[outside].iloc[0]}. Correct the table that the dataset is read from."
         )
     kept = table[["row", "image_id", "phash"]]
-    # group: the bootstrap's unit under every protocol, also where folds divide it, since its images are alike
+    # group: the unit of the statistics under every protocol, also where folds divide it, since its images are alike
     return kept.assign(group=table["unit"], label=table[target.label], weight=weight, cluster=table["cluster"])
 
 

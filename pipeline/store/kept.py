@@ -7,8 +7,8 @@ computing time only. What was not used for longest goes first where it grows too
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +45,16 @@ class Store:
             return False
         return True
 
-    def writing(self, key: str) -> AbstractContextManager[Path]:
-        """Yield a folder that becomes the entry of a key, whole or not at all."""
-        return replacing_folder(self.entry(key))
+    def make(self, key: str, write: Callable[[Path], None]) -> Path:
+        """The folder of a key; unless it is there, `write` fills it, whole or not at all.
+
+        One process at a time makes an entry, and another that wants it waits for it.
+        """
+        with self._locked(fcntl.LOCK_EX, f"lock-{key[:2]}"):
+            if not self.has(key):
+                with replacing_folder(self.entry(key)) as folder:
+                    write(folder)
+        return self.entry(key)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -69,6 +76,8 @@ class Store:
             return []
         try:
             with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                for remains in self.folder.glob("??/.*.tmp"):  # of a process that was killed
+                    shutil.rmtree(remains)
                 entries = self.entries()
                 size, deleted = sum(entry.size for entry in entries), list[Entry]()
                 for entry in entries:
@@ -82,9 +91,9 @@ class Store:
             return []
 
     @contextmanager
-    def _locked(self, mode: int) -> Iterator[None]:
+    def _locked(self, mode: int, name: str = "lock") -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a") as file:
+        with (self.folder / name).open("a") as file:
             fcntl.flock(file, mode)
             yield
 

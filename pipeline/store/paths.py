@@ -75,7 +75,7 @@ class Paths(Folder):
     def clock(self, stage: str, name: str) -> Path:
         """Seconds, memory and device of a cell's last run: the only output that differs between repeated runs.
 
-        A resumed run counts its own seconds alone.
+        Trainings that were found in the store count with the seconds that they took when they were made.
         """
         return self.clocks / stage / f"{name}.json"
 

@@ -19,8 +19,7 @@ def paths(tmp_path):
     """Three entries of 5 MB, not used for 0, 1 and 2 days."""
     paths = Paths(tmp_path)
     for age, key in enumerate(KEYS):
-        with Store(paths.store).writing(key) as folder:
-            write_npy(folder / "content.npy", np.zeros(5_000_000, np.uint8))
+        Store(paths.store).make(key, lambda folder: write_npy(folder / "content.npy", np.zeros(5_000_000, np.uint8)))
         used = time.time() - age * DAY
         os.utime(Store(paths.store).entry(key), (used, used))
     return paths

@@ -191,6 +191,8 @@ def run_of(results, controls=None, forecasts=((0, 0), (0, 0)), studies=None, met
     facts = RunFacts(
         metric=metric,
         alpha=0.05,
+        level=0.05,
+        looks=[],
         margin=0.01,
         protocol="grouped",
         folds=2,

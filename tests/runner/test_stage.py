@@ -64,8 +64,7 @@ def test_a_cell_ends_with_a_store_of_at_most_the_size_that_params_allow(toy, lim
     tiny_world.write_params(toy, raw)
     store = Store(Paths(toy).store)
     for key in ("aa" + "0" * 62, "bb" + "0" * 62):
-        with store.writing(key) as folder:
-            write_text(folder / "content", "kept")
+        store.make(key, lambda folder: write_text(folder / "content", "kept"))
     tiny_world.run_cell(toy, "split", "defect")
     assert len(store.entries()) == left
 

@@ -16,7 +16,7 @@ UNDIVIDED = "a gain that is not above zero cannot be divided into shares"
 def sections(data: ReportData) -> list[Section]:
     """The section, where questions are parts of others."""
     parts = group(data.run, "parts")
-    blocks = [*items(answers(parts)), table(parts, data.run.facts.alpha), Paragraph(NOTE)]
+    blocks = [*items(answers(parts)), table(parts, data.run.facts.level), Paragraph(NOTE)]
     return [Section("Where gains come from", blocks)] if parts else []
 
 

@@ -3,7 +3,7 @@
 from pipeline.report.content import Block, Figure, Paragraph, Section, Table, items, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.figures import labels_figure
-from pipeline.report.words import capitalised, distrust, interval, metric_name, number, spaced
+from pipeline.report.words import capitalised, distrust, interval, level, metric_name, number, spaced
 from pipeline.results.run import Bound, Study, Times
 
 SIGNS = {"above": "> ", "below": "< ", "inside": ""}
@@ -12,17 +12,17 @@ SIGNS = {"above": "> ", "below": "< ", "inside": ""}
 def sections(data: ReportData) -> list[Section]:
     """A section a study of labels."""
     facts = data.run.facts
-    return [_section(name, study, facts.metric, facts.alpha) for name, study in data.run.studies.items()]
+    return [_section(name, study, facts.metric, facts.level) for name, study in data.run.studies.items()]
 
 
-def _section(name: str, study: Study, metric: str, alpha: float) -> Section:
+def _section(name: str, study: Study, metric: str, outside: float) -> Section:
     blocks: list[Block] = [Paragraph(distrust("study"), "warning")] if study.controls == "failed" else []
     method = (
         f"The same transfer at growing shares of its target's labels ({', '.join(study.questions)}). Scratch needs "
         f"N times the labels where its own curve of {metric_name(metric)}, made monotone and interpolated over the "
         "logarithm of the share, reaches the transfer; > N where it reaches it at no measured share."
     )
-    blocks += [*items(answers(study)), table(study, alpha), Paragraph(method)]
+    blocks += [*items(answers(study)), table(study, outside), Paragraph(method)]
     if study.reason:
         blocks.append(Paragraph(f"There are no intervals: {study.reason}."))
     caption = f"{capitalised(metric_name(metric))} against the share of the labels."
@@ -39,12 +39,12 @@ def answers(study: Study) -> list[str]:
     ]
 
 
-def table(study: Study, alpha: float) -> Table:
+def table(study: Study, outside: float) -> Table:
     """A row a share of the labels: every arm's quality, the gains, and how many times the labels scratch needs."""
     arms, trained = list(study.curves), list(study.times)
     needed = [f"scratch needs, to match {spaced(arm)}" for arm in trained]
     columns = numbers("labels", "images with labels", *(spaced(arm) for arm in arms))
-    columns += numbers(*(f"gain of {spaced(arm)} [{1 - alpha:.0%} interval]" for arm in trained), *needed)
+    columns += numbers(*(f"gain of {spaced(arm)} [{level(outside)} interval]" for arm in trained), *needed)
     rows = [
         [
             f"{fraction:.0%}",

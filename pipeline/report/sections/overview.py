@@ -7,7 +7,17 @@ from pipeline.report.data import ReportData
 from pipeline.report.figures import forest_plot
 from pipeline.report.plot_rows import gain_rows
 from pipeline.report.summary import group, in_order
-from pipeline.report.words import evidence_of, failed_words, gain_title, interval, metric_name, number, saving, spaced
+from pipeline.report.words import (
+    evidence_of,
+    failed_words,
+    gain_title,
+    interval,
+    level,
+    metric_name,
+    number,
+    saving,
+    spaced,
+)
 from pipeline.results.result import Result
 from pipeline.results.run import Run, RunFacts
 from pipeline.verdict.controls import by_sign_alone, why_failed
@@ -80,7 +90,9 @@ def answer(name: str, result: Result, metric: str) -> str:
     if result.controls == "failed":
         parts.append("not to be trusted, since controls of this run failed")
     if result.advice is not None:
-        parts.append(f"over the best baseline {interval(result.advice)}, {evidence_of(result.advice)}")
+        parts.append(
+            f"over the baseline that validation prefers {interval(result.advice)}, {evidence_of(result.advice)}"
+        )
     return f"{'; '.join(parts)}."
 
 
@@ -111,7 +123,7 @@ def _price(result: Result, metric: str) -> str:
 
 def leading_table(run: Run) -> Table:
     """A row a question; a dash where its kind has no such value."""
-    gain = gain_title(run.facts.alpha)
+    gain = gain_title(run.facts.level)
     columns = [Column(title) for title in ("question", "control", "setting", "source", "target")]
     columns += [Column("label", "label"), Column("evidence"), *numbers(gain, "p", "compute saved")]
     rows = [
@@ -142,9 +154,10 @@ def _notes(facts: RunFacts) -> list[Block]:
         "and divisions into folds, on new groups like these, given this source and this pool of images. Luck that all "
         "trainings share, such as that of a source made once, is in no interval.",
         "Label": "the sign of the gain.",
-        "Evidence": f"conclusive: not zero at level {facts.alpha}; equivalent: the interval lies within {facts.margin} "
-        f"either way; inconclusive: neither; not worse: the interval ends above -{facts.margin}. Questions are "
-        "adjusted for their number (Holm); controls, and readings marked as unadjusted, are judged by their own p.",
+        "Evidence": f"conclusive: not zero at level {facts.level:.3g}; equivalent: the interval lies within "
+        f"{facts.margin} either way; inconclusive: neither; not worse: the interval ends above -{facts.margin}. "
+        "Questions are adjusted for their number (Holm); controls, and readings marked as unadjusted, are judged by "
+        "their own p.",
         "Compute saved": "the share of scratch's GFLOPs that the transfer did not spend, pretraining cost excluded.",
         "Forecasts": f"made before the transfer was trained; correct for {checked}." if checked else "",
     }
@@ -153,7 +166,7 @@ def _notes(facts: RunFacts) -> list[Block]:
 
 def _forest(run: Run) -> Figure:
     caption = (
-        f"Gain in {metric_name(run.facts.metric)} with its {1 - run.facts.alpha:.0%} interval: against scratch as it "
+        f"Gain in {metric_name(run.facts.metric)} with its {level(run.facts.level)} interval: against scratch as it "
         "converged, against what scratch had reached for the same compute, and of adaptations against the unadapted "
         "source. Controls, on grey, are no findings; an arrow is an interval that goes on."
     )

@@ -43,11 +43,11 @@ CONVERGENCE = (
     "epoch before them."
 )
 SAVING = (
-    "Out-of-fold quality of the checkpoint that validation had chosen so far, against GFLOPs spent over all folds; the "
-    "band is from the worst fold to the best. Where a line first reaches the dotted one, scratch's final quality, its "
-    "cost to equal quality can be read."
+    "Out-of-fold quality against GFLOPs spent over all folds, of the epoch with the best validation loss so far and of "
+    "the last; the band is from the worst fold to the best. Where a line first reaches the dotted one, scratch's final "
+    "quality, its cost to equal quality can be read."
 )
-ROC = "Out-of-fold ROC curves."
+ROC = "Out-of-fold ROC curves over all trainings together; the ROC AUC above is the mean inside trainings."
 CONFUSION = "Out-of-fold confusion matrices: shares of the true class and images."
 CALIBRATION = "Calibration: points are as large as their share of the images."
 
@@ -63,7 +63,12 @@ def _section(name: str, result: Result, data: ReportData) -> Section:
     details, clocks = details_of(result), data.cost.get(name, {})
     forecast, metric = data.forecasts.get(name), data.run.facts.metric
     epochs = 0 if data.params is None else data.params.scratch.epochs
-    texts = [subject(result), design(result), *advised(result, metric), *compute_sentences(result)]
+    texts = [
+        subject(result),
+        design(result, bool(data.run.facts.looks)),
+        *advised(result, metric),
+        *compute_sentences(result),
+    ]
     blocks: list[Block] = [Paragraph(claim(result, metric), "lead"), Paragraph(" ".join(texts))]
     blocks += [Paragraph(text, "warning") for text in warnings(result)]
     blocks += [arms_table(result), gains_table(result), spending_table(result, clocks)]
@@ -91,15 +96,15 @@ def advised(result: Result, metric: str) -> list[str]:
         return []
     best = ", ".join(f"{name} in {count}" for name, count in result.advice.baselines.items() if count)
     return [
-        f"Over the best baseline of {result.target} (on validation, by trainings: {best}): "
+        f"Over the baseline of {result.target} that validation prefers (by trainings: {best}): "
         f"{evidence_of(result.advice)}, gain {interval(result.advice)} in {metric_name(metric)}."
     ]
 
 
-def design(result: Result) -> str:
-    """The number of trainings behind the gain, and the looks taken."""
+def design(result: Result, planned: bool) -> str:
+    """The number of trainings behind the gain, and the looks taken where they are `planned`."""
     repeats = f" in {result.repeats} repeats" if result.repeats > 1 else ""
-    looks = f"; planned look {result.looks}, at level {result.level:.3g}" if result.looks > 1 else ""
+    looks = f"; planned look {result.looks}, at level {result.level:.3g}" if planned else ""
     preferred = ", ".join(f"{spaced(arm)} in {count}" for arm, count in (result.choices or {}).items())
     choice = f" Validation chose {preferred} of them." if preferred else ""
     return f"{result.trainings} trainings an arm{repeats}{looks}.{choice}"
@@ -132,7 +137,7 @@ def warnings(result: Result) -> list[str]:
     if failed := failed_words(result):
         found.append(
             f"Failed trainings: {failed}. They answer one class for all images, or are no better than shuffled labels; "
-            "a gain over them says little. A larger budget or another learning rate may mend them."
+            "a gain over them says little."
         )
     if result.earlier_repeats:
         before = ", ".join(map(str, result.earlier_repeats))
@@ -143,9 +148,9 @@ def warnings(result: Result) -> list[str]:
     if result.baseline_stopped_improving is False:
         found.append(
             f"In {stopped.count(False)} of {len(stopped)} folds {spaced(result.against)} was still improving when its "
-            "budget ended: a better validation loss came within its last scratch.patience epochs, and the best of "
-            "the last quarter of its epochs was more than 1% better than the best epoch before it (or there were fewer "
-            "than four). A larger scratch.epochs may bring it closer and shrink the gain."
+            "budget ended: the best validation loss of the last quarter of its epochs was more than 1% better than the "
+            "best before (or there were fewer than four). A larger scratch.epochs may bring it closer and shrink the "
+            "gain."
         )
     return found
 

@@ -86,6 +86,8 @@ def test_a_fresh_workspace_ends_with_a_label_for_every_setting_and_the_controls(
     for transfer in (found[name] for name in TRANSFERS):
         assert transfer["label"] == ("positive" if transfer["gain"] > 0 else "negative")
     assert {found[name]["setting"] for name in TRANSFERS} == {"inductive", "unsupervised", "transductive"}
+    assert [found[name]["repeats"] for name in TRANSFERS] == [1, 1, 2]
+    assert [found[name]["trainings"] for name in TRANSFERS] == [2, 2, 4]
     controls = {entry["control"] for entry in found.values() if entry.get("control")}
     assert controls == {"null", "planted_negative", "planted_positive"}
     assert found["run"]["controls"] in ("held", "failed")
@@ -182,8 +184,10 @@ def test_a_folder_dataset_and_its_questions_are_an_edit_of_params_alone(workspac
     ran = repro(workspace)
     new = (*ADDED, "shapes", "stripes", "shapes-turned", "shapes-labelled")
     new += ("stripes-resnet8", "stripes-resnet8-again")
+    splits = {"split@cell-defect", "split@few-labels", "split@poly-defect"}
     assert {stage for stage in ran if stage.partition("@")[2] not in new} == {
         "validate@panels",  # it checks the classes of every target
+        *splits,  # to see how many repeats are asked for; none is another, so that nothing follows
         "report",
     }
     found = metrics(workspace)

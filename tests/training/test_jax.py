@@ -87,7 +87,7 @@ def test_a_source_is_adapted(on_jax):
     files = on_jax.trained("adaptations", "round-to-square")
     check_sealed(files.folder)
     found = pd.read_csv(files.candidates).set_index(["fold", "method"])
-    assert set(found.index) == {(fold, method) for fold in range(2) for method in ("source_only", *ADAPT)}
+    assert set(found.index) == {(fold, method) for fold in range(4) for method in ("source_only", *ADAPT)}
     assert np.isfinite(found["criterion"]).all()
     assert found["criterion"][found["chosen"]].tolist() == found["criterion"].groupby("fold").max().tolist()
     reached = found["balanced_accuracy"].unstack()

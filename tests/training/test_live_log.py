@@ -32,7 +32,7 @@ def check_log(history, live):
 def test_every_epoch_of_every_fold_is_logged(world):
     paths = Paths(world.root)
     history = pd.read_csv(paths.trained("heads", "to-defect").arm("head").history)
-    assert check_log(history, lambda fold: paths.live("head", "to-defect", fold)) == 2
+    assert check_log(history, lambda fold: paths.live("head", "to-defect", fold)) == 4
 
 
 def test_every_epoch_of_every_setting_is_logged(tmp_path):

@@ -48,6 +48,18 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
         return INTERRUPTED
 
 
+def gigabytes(text: str) -> float:
+    """A size from the command line.
+
+    Raises:
+        ValueError: it is no number from 0 on.
+    """
+    size = float(text)
+    if not size >= 0:
+        raise ValueError
+    return size
+
+
 def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     """The parser of the command line: a command for every stage, then the others."""
     parser = argparse.ArgumentParser(
@@ -67,7 +79,7 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     commands.add_parser("more", help="give open questions the repeats of their next planned look, in params.yaml")
     commands.add_parser("plan", help="the gain that each question could detect with more repeats, and the minutes")
     store = commands.add_parser("store", help="what is kept of finished trainings, and how large it is")
-    store.add_argument("--prune", type=float, metavar="GB", help="delete the least recently used above this size")
+    store.add_argument("--prune", type=gigabytes, metavar="GB", help="delete the least recently used above this size")
     repro = commands.add_parser("repro", help="dvc repro, with independent cells at the same time")
     repro.add_argument("-f", "--force", action="store_true", help="run all cells, stale or not")
     repro.add_argument("--no-run-cache", action="store_true", help="take no result of an earlier run from DVC's cache")

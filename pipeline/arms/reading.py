@@ -51,7 +51,8 @@ def cost_of_folds(cost: dict[str, Any], folds: set[int], trained: int) -> dict[s
         if name in cost and kept:
             own, all_own = (sum(fold.get(name, 0.0) for fold in of) for of in (kept, cost["folds"]))
             sums[name] = own + share * (cost[name] - all_own)
-    return {**cost, **sums, "folds": kept, "before_gflops": share * cost["before_gflops"]}
+    passed = {"images": round(share * cost["images"])} if "images" in cost else {}
+    return {**cost, **sums, **passed, "folds": kept, "before_gflops": share * cost["before_gflops"]}
 
 
 def _of_folds(table: pd.DataFrame, tested: Tested) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Results kept by what they depend on, so that nothing is computed twice: a sealed folder a key.
 
 The store is shared by all cells of a workspace and by its runs; it is in no stage's outputs, and deleting it costs
-computing time only. What was not used for longest goes first where it grows too large.
+computing time. What was not used for longest goes first where it grows too large.
 """
 
 import fcntl

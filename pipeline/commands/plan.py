@@ -84,8 +84,8 @@ def print_plan(root: Path = Path(), console: Console | None = None) -> None:
     family = max(1, sum(not (question.control or question.part_of) for question in params.questions.values()))
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("question", overflow="fold")
-    titles = [f"{repeats} repeats" for repeats in REPEATS]
-    for title in (*titles, f"{REPEATS[-1]}, {MORE_GROUPS}x groups", *(f"min, {repeats}" for repeats in REPEATS)):
+    titles = [f"R={repeats}" for repeats in REPEATS]
+    for title in (*titles, f"R={REPEATS[-1]}, {MORE_GROUPS}G", *(f"min R={repeats}" for repeats in REPEATS)):
         table.add_column(title, justify="right")
     for name, question in params.questions.items():
         parts = known.get(name, replace(GUESS, folds=params.run.folds))
@@ -95,7 +95,10 @@ def print_plan(root: Path = Path(), console: Console | None = None) -> None:
         took = [minutes(params, question, seconds, repeats) for repeats in REPEATS]
         mark = "" if name in known else " *"
         table.add_row(f"{name}{mark}", *(number(gain) for gain in gains), *(number(each, ".1f") for each in took))
-    console.print("Smallest gain found with 80 % power after Holm's adjustment, and minutes of all trainings:")
+    console.print(
+        "Smallest gain found with 80 % power after Holm's adjustment at R repeats, also with twice the groups (2G), "
+        "and minutes of all trainings:"
+    )
     console.print(table)
     if set(params.questions) - set(known):
         console.print("* a guess from solar cells in 20 groups: this question was not judged over several repeats yet")

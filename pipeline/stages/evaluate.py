@@ -32,8 +32,13 @@ from pipeline.verdict.spending import learning_curves
 
 
 def plot_rows(compared: Comparison, settings: VerdictParams) -> dict[str, pd.DataFrame]:
-    """The rows of every plot; those of training only where all arms were trained epoch by epoch."""
-    rows = plot_tables(compared.tested, compared.probabilities)
+    """The rows of every plot; those of training only where all arms were trained epoch by epoch.
+
+    Plots of predictions are of the first repeat, in which every image is tested once: their rows are committed.
+    """
+    first = compared.tested.repeat == 0
+    predicted = {name: values[first] for name, values in compared.probabilities.items()}
+    rows = plot_tables(compared.tested.rows(first), predicted)
     if all(arm.trajectory is not None for arm in compared.all_arms.values()):
         rows["learning_curves"] = learning_curves(compared.arms, compared.against)
         tested, examples = compared.tested, compared.examples

@@ -36,6 +36,11 @@ class Tested:
     def repeats(self) -> int:
         return len(np.unique(self.repeat))
 
+    def rows(self, chosen: Array) -> "Tested":
+        """Some of the tests; `chosen` is (n,) bool."""
+        columns = (self.labels, self.position, self.fold, self.repeat, self.group, self.weights)
+        return Tested(self.classes, *(column[chosen] for column in columns))
+
 
 def tested_images(examples: pd.DataFrame, repeats: int | None = None) -> Tested:
     """Read examples.parquet; classes are in alphabetical order, as in the network's outputs.

@@ -47,9 +47,11 @@ SAVING = (
     "the last; the band is from the worst fold to the best. Where a line first reaches the dotted one, scratch's final "
     "quality, its cost to equal quality can be read."
 )
-ROC = "Out-of-fold ROC curves over all trainings together; the ROC AUC above is the mean inside trainings."
+ROC = (
+    "Out-of-fold ROC curves of the first repeat, its trainings together; the ROC AUC above is a mean inside trainings."
+)
 CONFUSION = "Out-of-fold confusion matrices: shares of the true class and images."
-CALIBRATION = "Calibration: points are as large as their share of the images."
+CALIBRATION = "Calibration in the first repeat: points are as large as their share of the images."
 
 
 def sections(data: ReportData) -> list[Section]:

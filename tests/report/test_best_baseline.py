@@ -43,6 +43,7 @@ def params():
 
     return SimpleNamespace(
         verdict=SETTINGS,
+        run=SimpleNamespace(repeats=REPEATS),
         questions={"a": question("large"), "b": question("small"), "c": question("again")},
         baselines={name: SimpleNamespace(again=int(name == "again")) for name in ("large", "small", "again")},
     )

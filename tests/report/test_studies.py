@@ -78,7 +78,7 @@ def test_a_study_is_the_label_efficiency_of_the_arms_that_all_questions_have(tab
     found = study("labels", results, tables, params())
     tested, arms = shared_arms([tables["q-half"], tables["q-all"]])
     assert list(arms) == ["tuned", "scratch"]
-    settings = {"metric": "accuracy", "alpha": 0.05, "seed": seed_for(7, "bootstrap", "labels")}
+    settings = {"metric": "accuracy", "alpha": 0.05, "seed": seed_for(7, "study", "labels")}
     expected = efficiency(tested, [0.5, 1.0], arms, "scratch", **settings)
     content = found.model_dump()
     assert {key: content[key] for key in expected} == expected

@@ -187,7 +187,7 @@ def test_what_published_weights_took_is_unknown_and_not_nothing(params):
     assert (second.gflops, second.share_gflops, second.reason) == (38.0, 8 / 2 + 30 / 3, "not published")
     spent = Compute(arms={}, transfer_gflops=50.0, scratch_gflops=100.0, saved=0.5)
     for once in (tiny, second):
-        compute = amortised(spent, once)
+        compute = amortised(spent, once, 5)
         assert compute.saved == 0.5 and compute.pretraining.reason
         assert compute.saved_amortised is None and compute.amortised_gflops is None
 
@@ -200,7 +200,7 @@ def test_the_shares_of_all_users_are_what_was_paid(params):
 
 def test_a_share_counts_against_what_was_saved():
     spent = Compute(arms={}, transfer_gflops=50.0, scratch_gflops=100.0, saved=0.5)
-    found = amortised(spent, builders.pretraining(60.0, 30.0))
+    found = amortised(spent, builders.pretraining(60.0, 15.0), 2)
     assert (found.amortised_gflops, found.saved) == (80.0, 0.5)
     assert found.saved_amortised == pytest.approx(0.2)
 

@@ -69,7 +69,7 @@ def test_the_store_is_described_and_made_smaller(cli, toy):
     pruned = cli("store", "--prune", "0")
     assert (pruned.returncode, pruned.stdout) == (0, "store: 1 results (0.00 GB) deleted, 0 (0.00 GB) left\n")
     assert cli("store").stdout == "store: empty\n"
-    refused(cli("store", "--prune", "much"), "--prune", "invalid float", "much")
+    refused(cli("store", "--prune", "much"), "--prune", "invalid gigabytes", "much")
 
 
 def test_faults_of_params_exit_2_all_at_once(cli, toy):

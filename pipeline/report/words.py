@@ -98,6 +98,17 @@ def failed_words(result: Result) -> str:
     return ", ".join(counts)
 
 
+def advised(result: Result, metric: str) -> list[str]:
+    """The gain over the best baseline, and which that was; nothing where the target has a single one."""
+    if result.advice is None:
+        return []
+    best = ", ".join(f"{name} in {count}" for name, count in result.advice.baselines.items() if count)
+    return [
+        f"Over the baseline of {result.target} that validation prefers (by trainings: {best}): "
+        f"{evidence_of(result.advice)}, gain {interval(result.advice)} in {metric_name(metric)}."
+    ]
+
+
 def capitalised(text: str) -> str:
     """The same text with a capital first letter."""
     return text[:1].upper() + text[1:]

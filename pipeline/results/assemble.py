@@ -80,7 +80,9 @@ def assemble(
         "looks": look_of(repeats, settings.looks),
         "level": level,
         "failed": {name: count for name, count in failed.items() if count},
-        "earlier_repeats": [count for count in earlier_repeats if count not in settings.looks],
+        "earlier_repeats": [
+            each for each in earlier_repeats if repeats not in settings.looks or each not in settings.looks
+        ],
         "details": details(compared, judged, equal, stopped),
     }
     if kind != "adaptation":

@@ -216,6 +216,7 @@ def test_a_fold_that_was_trained_before_another_forecast_is_not_taken_up(folder)
 def test_another_number_of_folds_starts_afresh(world_copy, world, monkeypatch, capsys):
     """Three folds, interrupted in the last one, then two: the arm of two is that of a run without any of it."""
     copy = world_copy(run={"folds": 3})
+    shutil.rmtree(Paths(copy.root).store)
     tiny_world.run_cells(copy.root, "split", only="defect")
 
     def parts(table, fold, weight):

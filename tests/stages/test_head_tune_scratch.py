@@ -163,7 +163,7 @@ def test_all_layers_are_tuned_from_pixels(world_copy):
     assert not paths.features("to-defect").cut.exists()
     assert {f"{block}_conv/kernel" for block in ("stem", "block1", "block2")} <= moved(paths, 0)
     assert not [weight for weight in moved(paths, 0) if "moving" in weight]
-    assert read_result(paths.question("to-defect").result).arm == "tuned"
+    assert read_result(paths.question("to-defect").result).arm == "chosen"
 
 
 # ---- ways to tune ----------------------------------------------------------------------------------------------------

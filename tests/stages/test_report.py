@@ -59,11 +59,11 @@ def test_an_entry_has_the_schema_that_others_rely_on(paths, metrics, transfer):
         "transfer",
         "inductive",
         "tiny",
-        "tuned",
+        "chosen",
     )
     assert entry["label"] in ("positive", "negative")
     assert entry["evidence"] in ("conclusive", "equivalent", "inconclusive")
-    assert set(entry["arms"]) == {"head", "tuned", "scratch"} and "details" not in entry
+    assert set(entry["arms"]) == {"head", "tuned", "chosen", "scratch"} and "details" not in entry
     for arm, spent in entry["compute"]["arms"].items():
         parts = [spent["forward_gflops"], spent["backward_gflops"]]
         assert sum(parts) == pytest.approx(spent["gflops"]) and min(parts) > 0

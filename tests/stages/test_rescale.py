@@ -65,7 +65,7 @@ def test_its_two_questions_divide_the_gain(read):
         "scratch",
         "to-defect",
     )
-    assert (features.kind, features.arm, features.against) == ("transfer", "tuned", "rescaled")
+    assert (features.kind, features.arm, features.against) == ("transfer", "chosen", "rescaled")
     assert scaling.gain + features.gain == pytest.approx(whole.gain)
 
 

@@ -10,6 +10,7 @@ from pipeline.report.data import ReportData
 from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
 from pipeline.report.summary import in_order
 from pipeline.report.words import (
+    advised,
     capitalised,
     distrust,
     evidence_of,
@@ -90,17 +91,6 @@ def claim(result: Result, metric: str) -> str:
     if result.label is None:
         return "No verdict: the gain is undefined."
     return f"{capitalised(result.label)}, {evidence_of(result)}: gain {interval(result)} in {metric_name(metric)}."
-
-
-def advised(result: Result, metric: str) -> list[str]:
-    """The gain over the best baseline, and which that was; nothing where the target has a single one."""
-    if result.advice is None:
-        return []
-    best = ", ".join(f"{name} in {count}" for name, count in result.advice.baselines.items() if count)
-    return [
-        f"Over the baseline of {result.target} that validation prefers (by trainings: {best}): "
-        f"{evidence_of(result.advice)}, gain {interval(result.advice)} in {metric_name(metric)}."
-    ]
 
 
 def design(result: Result, planned: bool) -> str:

@@ -62,7 +62,6 @@ def assemble(
     judged = verdicts(compared, settings, level)
     equal = at_equal_compute(compared, settings, level) if kind == "transfer" else None
     tested, repeats = compared.tested, compared.tested.repeats
-    failed = failures(compared, settings.metric)
     stopped = stopped_improving(compared.all_arms)
     fields: dict[str, Any] = {
         **reading_fields(judged[compared.arm]),
@@ -79,10 +78,8 @@ def assemble(
         "choices": compared.choices,
         "looks": look_of(repeats, settings.looks),
         "level": level,
-        "failed": {name: count for name, count in failed.items() if count},
-        "earlier_repeats": [
-            each for each in earlier_repeats if repeats not in settings.looks or each not in settings.looks
-        ],
+        "failed": {name: count for name, count in failures(compared, settings.metric).items() if count},
+        "earlier_repeats": unplanned(earlier_repeats, repeats, settings.looks),
         "details": details(compared, judged, equal, stopped),
     }
     if kind != "adaptation":
@@ -110,6 +107,11 @@ def compute(compared: Comparison, kind: Kind) -> Compute:
     if kind == "transfer":
         return Compute(arms=arms, **saving(compared.arms, compared.against[compared.other]))
     return Compute(arms=arms, saved_reason=NO_SAVING[kind])
+
+
+def unplanned(earlier: list[int], repeats: int, looks: list[int]) -> list[int]:
+    """The earlier looks that no plan prices in: all of them, or those outside the plan that `repeats` belongs to."""
+    return [each for each in earlier if repeats not in looks or each not in looks]
 
 
 def failures(compared: Comparison, metric: str) -> dict[str, int]:

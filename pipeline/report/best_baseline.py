@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.config.params import Params
 from pipeline.config.schema import VerdictParams
-from pipeline.report.studies import tested_rows
+from pipeline.report.studies import shared_repeats, tested_rows
 from pipeline.results.result import Advice, Result, details_of, reading_fields
 from pipeline.store.probabilities import normalised
 from pipeline.verdict.choice import Candidate, choose
@@ -61,17 +61,16 @@ def over_best(
     settings: VerdictParams,
 ) -> tuple[Verdict, dict[str, int]]:
     """The verdict on a transfer's judged arm over the best baseline, and in how many trainings each was the best."""
-    tables = {baseline: _of_arm(predictions[asked], results[asked].against) for baseline, asked in baselines.items()}
-    repeats = min(int(each["repeat"].max()) + 1 for each in (table, *tables.values()))
-    own = _of_arm(table, result.arm)
-    own = own[own["repeat"] < repeats].reset_index(drop=True)
+    asked = [results[question] for question in baselines.values()]
+    tables = [_of_arm(predictions[q], each.against) for q, each in zip(baselines.values(), asked, strict=True)]
+    own, *tables = shared_repeats([_of_arm(table, result.arm), *tables])
     tested = tested_rows(own)
     candidates = {
         baseline: Candidate(
             _probabilities(own[TEST].merge(rows, on=TEST, validate="1:1"), tested.classes),
-            details_of(results[baselines[baseline]]).folds[results[baselines[baseline]].against],
+            details_of(each).folds[each.against],
         )
-        for baseline, rows in tables.items()
+        for baseline, rows, each in zip(baselines, tables, asked, strict=True)
     }
     best, chosen = choose(candidates, tested.fold)
     return judge(tested, _probabilities(own, tested.classes), best, settings, result.level), chosen

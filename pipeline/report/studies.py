@@ -35,10 +35,7 @@ def study(name: str, results: Mapping[str, Result], predictions: Mapping[str, pd
         ValueError: its questions were not tested on the same images in the same folds.
     """
     fractions, verdict = fractions_of(params, name), params.verdict
-    tables = [predictions[question] for question in fractions]
-    repeats = min(int(table["repeat"].max()) + 1 for table in tables)  # a question may have more than others
-    tables = [table[table["repeat"] < repeats] for table in tables]
-    tested, arms = shared_arms(tables)
+    tested, arms = shared_arms(shared_repeats([predictions[question] for question in fractions]))
     against = results[next(iter(fractions))].against
     found = efficiency(
         tested,
@@ -75,6 +72,12 @@ def shared_arms(tables: list[pd.DataFrame]) -> tuple[Tested, dict[str, list[Arra
     tested = tested_rows(first)
     columns = [f"p_{name}" for name in tested.classes]
     return tested, {arm: [arms[arm][columns].to_numpy("float64") for arms in by_arm] for arm in shared}
+
+
+def shared_repeats(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The tables without the repeats that some lack, since a question may be judged at more than others."""
+    last = min(table["repeat"].max() for table in tables)
+    return [table[table["repeat"] <= last] for table in tables]
 
 
 def tested_rows(table: pd.DataFrame) -> Tested:

@@ -62,7 +62,6 @@ def earlier_repeats(record: Path, compared: Comparison) -> list[int]:
     seen = hashlib.sha256(b"".join(values[first].tobytes() for values in compared.probabilities.values())).hexdigest()
     judged: dict[str, list[int]] = read_json(record) if record.is_file() else {}
     repeats = compared.tested.repeats
-    record.parent.mkdir(parents=True, exist_ok=True)
     write_json(record, judged | {seen: sorted({*judged.get(seen, []), repeats})})
     return [count for count in judged.get(seen, []) if count < repeats]
 

@@ -94,9 +94,10 @@ def aligned(predictions: pd.DataFrame, examples: pd.DataFrame, tested: Tested) -
 
 def within_trainings(tested: Tested, probabilities: Array, metric: str) -> Trainings:
     """A metric of one arm inside each of its trainings, over the images of positive weight."""
-    used = tested.weights > 0
-    codes = (np.unique(names[used], return_inverse=True)[1] for names in (tested.fold, tested.group, tested.repeat))
-    return measured(metric, tested.labels[used], probabilities[used], tested.weights[used], *codes)
+    positive = tested.weights > 0
+    used = tested.rows(positive)
+    codes = (np.unique(names, return_inverse=True)[1] for names in (used.fold, used.group, used.repeat))
+    return measured(metric, used.labels, probabilities[positive], used.weights, *codes)
 
 
 def quality(tested: Tested, probabilities: Array, metric: str) -> float | None:

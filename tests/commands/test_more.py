@@ -1,8 +1,6 @@
 """More repeats: of open questions alone, to the next planned look, with the comments of params.yaml kept."""
 
-import sys
-from pathlib import Path
-
+import builders
 import pytest
 import tiny_world
 
@@ -11,9 +9,6 @@ from pipeline.config.loading import check_params, load_params
 from pipeline.store.errors import InputError
 from pipeline.store.files import write_json
 from pipeline.store.paths import Paths
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
-import builders
 
 OPEN, CLOSED = {"evidence": "inconclusive", "repeats": 3}, {"evidence": "conclusive", "repeats": 3}
 

@@ -23,8 +23,8 @@ from pipeline.store.cores import free_cores, one_core
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_parquet
 from pipeline.store.progress import counting_into, one_bar
+from pipeline.store.roles import role_column
 from pipeline.training.batches import epoch_shape
-from pipeline.training.folds import role_column
 
 # Images to train on, all epochs of all trainings together, from which on workers pay: a worker imports Keras and traces
 # the network, about ten seconds.

@@ -27,8 +27,8 @@ from pipeline.store.files import (
 from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
+from pipeline.store.roles import repeat_count, role_column
 from pipeline.store.seeds import seed_for
-from pipeline.training.folds import repeat_count, role_column
 
 
 def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFrame:
@@ -148,7 +148,7 @@ def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> 
     unit = examples["group" if run.protocol == "grouped" else "cluster"].to_numpy()
     seeded, labels = seed_name(target, name), examples["label"].to_numpy()
     columns = {}
-    for repeat in range(repeats_of(params, name)):
+    for repeat in range(max(repeats_of(params, name).values(), default=1)):
         seed = seed_for(run.seed, "split", seeded, *([repeat] if repeat else []))
         assigned = assign_folds(labels, unit, run.folds, seed)
         for part in range(run.folds):
@@ -159,10 +159,15 @@ def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> 
     return examples.drop(columns="cluster").assign(**columns)
 
 
-def repeats_of(params: Params, target: str) -> int:
-    """How often a target is divided into folds: the most that a question about it asks for; at least once."""
-    asked = [question for question in params.questions.values() if question.target == target]
-    return max((question.repeats or params.run.repeats for question in asked), default=1)
+def repeats_of(params: Params, target: str) -> dict[str, int]:
+    """The repeats that every arm on a target is trained for: the most that a question about the arm asks for."""
+    most: dict[str, int] = {}
+    for question in params.questions.values():
+        if question.target == target:
+            for arm in (question.arm, question.against):
+                trained = arm.replace("unadapted/", "adaptations/")  # one stage writes both
+                most[trained] = max(most.get(trained, 1), question.repeats or params.run.repeats)
+    return dict(sorted(most.items()))
 
 
 def write_resized(images: np.ndarray, size: int, path: Path, label: str) -> None:
@@ -176,7 +181,7 @@ def write_resized(images: np.ndarray, size: int, path: Path, label: str) -> None
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read the manifest, write the target's examples, and its images or the sha256 of those that the rows refer to."""
+    """Read the manifest, write the target's examples, the repeats of its arms, and its images or their sha256."""
     target = params.targets[name]
     dataset = paths.dataset(target.dataset)
     examples = split(read_parquet(dataset.manifest), target, params, name)
@@ -190,6 +195,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     with replacing_folder(paths.target(name).folder) as folder:
         written = SplitPaths(folder)
         write_parquet(written.examples, examples)
+        write_json(written.repeats, repeats_of(params, name))
         write_json(written.images, origin)
         if size != images.shape[1]:
             write_resized(images, size, written.resized, name)

@@ -36,6 +36,7 @@ class SplitPaths(Folder):
     """Output of `split`."""
 
     examples = File("examples.parquet")  # row, image_id, phash, group, label, weight, role_<fold>... of all repeats
+    repeats = File("repeats.json")  # {arm on the target: the repeats that it is trained for}
     images = File("images.json")  # the dataset, the sha256 of its images.npy, its near_duplicate_distance
     resized = File("images.npy")  # the dataset's images at the target's own size; absent if it has none
 

@@ -15,9 +15,10 @@ from pipeline.datasets.grouping import units
 from pipeline.stages import split as stage
 from pipeline.stages.split import limited
 from pipeline.store.errors import InputError
-from pipeline.store.files import check_sealed, read_json, read_parquet, sha256_file
+from pipeline.store.files import check_sealed, read_json, read_parquet, sha256_file, write_json, write_parquet
+from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
-from pipeline.training.folds import fold_count, repeat_count
+from pipeline.store.roles import examples_of, fold_count, repeat_count
 
 few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -147,22 +148,40 @@ def test_a_repeat_is_another_division_and_more_of_them_leave_the_earlier_as_they
         assert not one.equals(other) and not one.equals(1 - other)
 
 
-@pytest.mark.parametrize(
-    ("asked", "repeats"),  # by the two questions about target defect; the run has 2
-    [((None, None), 2), ((1, 1), 1), ((None, 1), 2), ((3, 1), 3), ((1, 4), 4)],
-)
-def test_a_target_is_divided_as_often_as_any_question_about_it_asks(asked, repeats):
+# repeats that two questions ask for (to-defect: the transfer against defect-tiny; defect-null: defect-again against
+# the same), where the run has 2 -> the repeats of each arm
+ASKED = {
+    (None, None): {"baselines/defect-tiny": 2, "baselines/defect-again": 2, "transfers/to-defect": 2},
+    (1, 1): {"baselines/defect-tiny": 1, "baselines/defect-again": 1, "transfers/to-defect": 1},
+    (None, 1): {"baselines/defect-tiny": 2, "baselines/defect-again": 1, "transfers/to-defect": 2},
+    (1, 4): {"baselines/defect-tiny": 4, "baselines/defect-again": 4, "transfers/to-defect": 1},
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_an_arm_is_trained_as_often_as_any_question_about_it_asks(asked, tmp_path):
     raw = params().model_dump(mode="json", exclude_none=True)
     for name, count in zip(("to-defect", "defect-null"), asked, strict=True):
         raw["questions"][name]["repeats"] = count
     raw["questions"]["to-kind"]["repeats"] = 5
-    assert stage.repeats_of(check_params(raw), "defect") == repeats
-    examples = split(tiny_world.manifest(), TARGET, check_params(raw), "defect")
-    assert repeat_count(examples) == repeats
+    found = stage.repeats_of(check_params(raw), "defect")
+    assert found == ASKED[asked]
+    target = SplitPaths(tmp_path)
+    write_parquet(target.examples, split(tiny_world.manifest(), TARGET, check_params(raw), "defect"))
+    write_json(target.repeats, found)
+    whole = read_parquet(target.examples)
+    assert repeat_count(whole) == max(found.values())
+    for arm, repeats in found.items():
+        own = examples_of(target, arm)
+        assert (repeat_count(own), fold_count(own)) == (repeats, repeats * params().run.folds)
+        pd.testing.assert_frame_equal(own, whole[list(own)])
+    assert repeat_count(examples_of(target, "transfers/unasked")) == 1
 
 
 def test_a_target_that_no_question_is_about_is_divided_once():
-    assert stage.repeats_of(params(), "unasked") == 1
+    assert stage.repeats_of(params(), "unasked") == {}
+    examples = split(tiny_world.manifest(), TARGET, params(), "unasked")
+    assert repeat_count(examples) == 1
 
 
 def test_the_line_of_the_stage_tells_the_repeats(tmp_path, capsys):

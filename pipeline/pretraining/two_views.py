@@ -55,7 +55,7 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
                 bar.update(shape.size)
             seen = 2 * epoch * shape.steps * shape.size
             row = {"epoch": epoch, "images_seen": seen, **spent(seen, 0), "loss": float(np.mean(losses))}
-            check_finite(row, settings.learning_rate, f"The loss of '{task.name}'")
+            check_finite(row, settings.learning_rate, f"the loss of '{task.name}'")
             history.append(row)
     copy_state(twin, model)
     return PretrainResult(history)

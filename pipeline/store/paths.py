@@ -27,6 +27,7 @@ class Paths(Folder):
     params = File("params.yaml")
     dvc_yaml = File("dvc.yaml")
     dvc_lock = File("dvc.lock")
+    run_lock = File(".locks/repro.lock")  # held by `python -m pipeline repro`
     store = File(".store")  # finished trainings, by what they depend on; in no stage's outputs
     dvc_tmp = File(".dvc/tmp")  # locks of DVC
     clocks = File("data/clocks")

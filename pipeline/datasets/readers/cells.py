@@ -8,8 +8,10 @@ import re
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 NUMBERS = re.compile(r"\[[\s\d.,eE+-]*\]")  # as NumPy writes a list of numbers
+EXACT = 2**53  # whole numbers below it are exact as floats
 RULE = "a cell must be text, a finite number, true or false, or a date; write one value a cell"
 
 
@@ -26,6 +28,8 @@ def as_text(value: Any) -> str:
         value = value.item()
     if isinstance(value, str):
         return _plain(value)
+    if isinstance(value, pa.Scalar):
+        raise ValueError(f"a {value.type} out of range")
     if value is None or value != value:  # nan, NaT and a decimal's nan differ from themselves
         return ""
     if isinstance(value, bool | int):
@@ -61,7 +65,8 @@ def _plain(text: str) -> str:
 def _number(value: float | decimal.Decimal) -> str:
     if not math.isfinite(value):
         raise ValueError(f"the number {value}")
-    return str(int(value)) if value == int(value) else str(value)
+    whole = -EXACT < value < EXACT and value == int(value)
+    return str(int(value)) if whole else str(value)
 
 
 def _article(kind: str) -> str:

@@ -66,12 +66,27 @@ def _read_parquet(path: Path, wanted: list[str]) -> dict[str, list[Any]]:
             _check_names(path.name, wanted, names)
             leaves = [file.schema.column(index).path for index in range(len(file.schema))]
             table = file.read(columns=[leaf for leaf in leaves if _top(leaf, names) in wanted])
-        return {name: table.column(name).to_pylist() for name in wanted}
+        return {name: _values(table.column(name)) for name in wanted}
     except InputError:
         raise
     except Exception as error:  # Arrow raises exceptions of many kinds, Overflow of a date among them
         detail = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{path.name} cannot be read as Parquet: {detail}. {SAVE}") from None
+
+
+def _values(column: Any) -> list[Any]:
+    """The cells of an Arrow column; one that Python cannot hold, such as a date of the year 50000, stays Arrow's."""
+    try:
+        return list(column.to_pylist())
+    except Exception:  # of many kinds
+
+        def held(scalar: Any) -> Any:
+            try:
+                return scalar.as_py()
+            except Exception:
+                return scalar
+
+        return [held(scalar) for scalar in column]
 
 
 def _top(leaf: str, names: list[str]) -> str:
@@ -94,8 +109,8 @@ def _read_csv(path: Path, wanted: list[str]) -> dict[str, list[Any]]:
     rows = [(line, record) for line, record in numbered[1:] if any(cell.strip() for cell in record)]
     used = len(header) - next((i for i, name in enumerate(reversed(header)) if name), len(header))
     faults = [
-        f"{path.name}, row {row} (line {line}): {len(record)} fields, the header has {len(header)}. A text with a "
-        f"{_named(delimiter)} in it needs quotes."
+        f"{path.name}, row {row} (line {line}): the number of fields is {len(record)}, of the header {len(header)}. A "
+        f"text with a {_named(delimiter)} in it needs quotes."
         for row, (line, record) in enumerate(rows, 1)
         if len(record) < used or any(cell.strip() for cell in record[len(header) :])
     ]
@@ -108,7 +123,7 @@ def _decoded(path: Path) -> str:
     data = path.read_bytes()
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16, as Excel saves "Unicode text"
     try:
-        return data.decode("utf-16" if wide else "utf-8-sig")
+        return data.decode("utf-16" if wide else "utf-8").lstrip("\ufeff")  # the byte order mark
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(

@@ -84,6 +84,8 @@ def inside(folder: Path, name: str, where: str, repository: Path | None = None) 
         InputError: it is outside `folder` (absolute, `..`, or a link), missing, a broken or circular link, or no file.
     """
     shown = f"{where}: '{escaped(name)}'"
+    if not name:
+        raise InputError(f"{where}: the path is empty. Write that of the file.")
     try:
         path = (folder / name).resolve(strict=True)
         mode = path.stat().st_mode
@@ -124,8 +126,6 @@ def kind_of(mode: int) -> str:
 
 def _missing(folder: Path, name: str, error: Exception) -> str:
     """Why `name` leads to no file, and the remedy."""
-    if not name.strip():
-        return "is empty. Write the path of the image."
     target = _link_of(folder, name)
     if target is not None:
         if DVC_OBJECT.search(target):

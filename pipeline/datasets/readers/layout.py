@@ -3,8 +3,6 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
-from mimetypes import MimeTypes
 from pathlib import PurePath
 
 from pipeline.datasets.readers.files import escaped
@@ -18,6 +16,12 @@ SPLIT = re.compile(rf"(?:.*[_\-. ])?(?:{WORDS})(?:[_\-. ].*|\d*)", re.DOTALL)
 IMAGES = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos"}
 ANNOTATIONS = {"masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "ground_truth"}
 ANNOTATIONS |= {"groundtruth", "gt", "segmentation", "segmentations", "xml", "json", "imagesets"}
+# suffixes of files that are no images, as they lie beside them
+OTHER = re.compile(
+    r"\.(txt|md|rst|csv|tsv|jsonl?|xml|ya?ml|toml|ini|cfg|log|html?|pdf|docx?|xlsx?|ods|pptx?|parquet|feather|arrow|db|"
+    r"sqlite|py|ipynb|m|r|sh|bat|exe|np[yz]|mat|h5|hdf5|pkl|pickle|pth?|onnx|keras|zip|tar|t?gz|bz2|xz|7z|rar|mp[34]|avi|"
+    r"mov|mkv|wav|md5|sha1|sha256)"
+)
 BESIDE = "files beside the class folders"
 SAY = (
     "or name the classes in the dataset's `classes` ({label: [...]}), and the level of folders with these names counts"
@@ -77,13 +81,7 @@ def is_split(name: str) -> bool:
 
 def looks_like_image(name: str) -> bool:
     """Whether a file's name does not say that it is anything but an image; its content decides later."""
-    return _kind_of_suffix(PurePath(name).suffix.lower()).startswith("image/")
-
-
-@lru_cache
-def _kind_of_suffix(suffix: str) -> str:
-    """The MIME type by Python's own table, not the machine's; a suffix that is not in it counts as an image."""
-    return MimeTypes().guess_type(f"x{suffix}", strict=False)[0] or "image/unknown"
+    return OTHER.fullmatch(PurePath(name).suffix.lower()) is None
 
 
 def _unwrapped(tree: Tree, classes: list[str]) -> Parts:

@@ -27,6 +27,8 @@ def read_yaml(path: Path) -> Any:
         raise ParamsError([_syntax(error)], str(path)) from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError([" ".join(str(error).split())], str(path)) from None
+    except (ValueError, KeyError, RecursionError, OverflowError, TypeError) as error:  # of a date such as 2024-13-45
+        raise ParamsError([f"a value cannot be read: {error}; put text in quotes"], str(path)) from None
 
 
 def _syntax(error: MarkedYAMLError) -> str:

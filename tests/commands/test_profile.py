@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from dvc.utils.serialize import dump_yaml
@@ -164,3 +165,65 @@ def test_a_profile_brings_the_settings_of_its_own_pretraining_methods(folder, na
     profiles.apply_profile(name, None)
     params = load_params(folder / "params.yaml")
     assert params.pretrained
+
+
+@pytest.fixture
+def clone(folder, monkeypatch):
+    """A folder with raw data in several places, without code, and a stand-in for `dvc init`."""
+    written(folder, "run: {seed: 8}\n")
+    for place in ("clone/data/raw/cells", "clone/pictures", "beside"):
+        (folder / place).mkdir(parents=True)
+    for item in ("params.yaml", "profiles"):
+        shutil.move(folder / item, folder / "clone" / item)
+    monkeypatch.chdir(folder / "clone")
+    monkeypatch.setattr(profiles, "check_params", lambda raw, path: None)  # of these datasets no target remains
+    monkeypatch.setattr(profiles, "make_workspace", lambda into, items: into.mkdir(parents=True, exist_ok=True))
+    return folder / "clone"
+
+
+def ask(folder, **raws):
+    """params.yaml whose datasets read these paths."""
+    datasets = {name: {"reader": "folder", "raw": raw, "labels": ["label"]} for name, raw in raws.items()}
+    dump_yaml(folder / "params.yaml", read_yaml(folder / "params.yaml") | {"datasets": datasets})
+
+
+@pytest.mark.parametrize("raw", ["data/raw/cells", "pictures", "./pictures/", "../beside", "ABSOLUTE"])
+def test_raw_data_anywhere_is_found_in_a_workspace_and_not_copied(clone, raw):
+    raw = str(clone / "pictures") if raw == "ABSOLUTE" else raw
+    ask(clone, own=raw)
+    (clone / raw / "link").symlink_to("absent")
+    subprocess.run(["mkfifo", clone / raw / "pipe"], check=True)
+    before = sorted(clone.parent.rglob("*"))
+    for _ in range(2):
+        profiles.apply_profile("smoke", Path("runs/smoke"))
+    workspace = clone / "runs" / "smoke"
+    there = workspace / read_yaml(workspace / "params.yaml")["datasets"]["own"]["raw"]
+    assert there.resolve() == (clone / raw).resolve()
+    assert [path for path in sorted(clone.parent.rglob("*")) if clone / "runs" not in (path, *path.parents)] == before
+
+
+def test_a_copy_of_raw_data_that_an_earlier_profile_made_becomes_a_link(clone):
+    ask(clone, all="data/raw", one="data/raw/cells")
+    (clone / "runs" / "smoke" / "data" / "raw" / "cells").mkdir(parents=True)
+    (clone / "data" / "raw" / "cells" / "1.png").touch()
+    for raws in ({"all": "data/raw", "one": "data/raw/cells"}, {"one": "data/raw/cells"}, {"all": "data/raw"}):
+        ask(clone, **raws)
+        profiles.apply_profile("smoke", Path("runs/smoke"))
+        assert (clone / "runs" / "smoke" / "data" / "raw" / "cells" / "1.png").exists()
+    assert (clone / "data" / "raw" / "cells" / "1.png").exists()
+
+
+@pytest.mark.parametrize("raw", [".", "data", "models", "reports"])
+def test_raw_data_among_what_the_pipeline_writes_is_refused(clone, raw):
+    ask(clone, own=raw)
+    with pytest.raises(InputError, match="holds what the pipeline writes"):
+        profiles.apply_profile("smoke", Path("runs/smoke"))
+
+
+def test_keras_files_are_linked_wherever_they_are(clone):
+    source = {"mine": {"architecture": "nets/mine.keras", "weights": "file"}}
+    dump_yaml(clone / "params.yaml", read_yaml(clone / "params.yaml") | {"sources": source, "datasets": {}})
+    (clone / "nets").mkdir()
+    (clone / "nets" / "mine.keras").write_bytes(b"x")
+    profiles.apply_profile("smoke", Path("runs/smoke"))
+    assert (clone / "runs" / "smoke" / "nets" / "mine.keras").read_bytes() == b"x"

@@ -103,6 +103,15 @@ def test_descriptor_absent_or_incomplete(package: Path) -> None:
         read(package)
 
 
+@pytest.mark.parametrize(
+    "change", [{"blocks": "x"}, {"blocks": {"sizes": [0], "same": [[]], "why": ""}}, {"package": 3}]
+)
+def test_a_descriptor_with_values_of_other_types(package: Path, change: dict[str, object]) -> None:
+    changed(package, **change)
+    with pytest.raises(InputError, match=rf"cells.yaml: {next(iter(change))}"):
+        read(package)
+
+
 def test_unknown_columns(package: Path) -> None:
     with pytest.raises(InputError, match=r"no column 'defekt' \(did you mean 'defect'\?\)"):
         read(package, labels=["defekt"])

@@ -1,14 +1,18 @@
 """Table datasets: what is read, and the rows of FAULTS.md about labels and paths."""
 
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.raw import RawDataset
 from pipeline.datasets.readers.table import read_table
-from pipeline.store.errors import InputError
+from pipeline.store.errors import InputError, InputFaults
 
 ROWS = {
     "path": ["a.png", "sub/b.png", "c d.png"],
@@ -69,7 +73,6 @@ BAD = [
     ("path", ["a.png", "/etc/hostname", "a.png"], "row 2: '/etc/hostname' is outside"),
     ("path", ["a.png", "absent.png", "a.png"], "row 2: 'absent.png' is no such file"),
     ("path", ["a.png", "sub", "a.png"], "a folder, not a regular file"),
-    ("path", ["a.png", "", "a.png"], "a folder, not a regular file"),
 ]
 
 
@@ -103,15 +106,221 @@ def test_missing_table_and_folder(raw: Path) -> None:
         read(raw.parent / "absent" / "raw")
 
 
-@pytest.mark.parametrize(
-    "data", [b"path,kind\n\xff\xfe,x\n", b"path,kind,kind\na,b,c\n", b"", b'path,kind\n"a,b\n', b"a,b\n1,2,3,4\n"]
-)
-def test_broken_csv(raw: Path, data: bytes) -> None:
+BROKEN = {
+    "not UTF-8": (b"path,kind\na.png,\xff\xfe\n", "line 2: cannot be read as utf-8"),
+    "a column twice": (b"path,kind,kind\na,b,c\n", "column 'kind' occurs twice"),
+    "nothing": (b"", "is empty"),
+    "a header only": (b"path;kind\n\n", "has a header and no row"),
+    "an open quote": (b'path,kind\n"a.png",x\n"b.png,y\n', r"row 2 \(line 3\): .*Pair the quotes"),
+    "text after a quote": (b'path,kind\n"a.png"b,x\n', r"row 1 \(line 2\): .*Pair the quotes"),
+    "more fields": (b"path,kind\na.png,x,more\n", r"row 1 \(line 2\): the number of fields is 3, of the header 2"),
+    "an index that pandas would make": (b"path,kind\n0,a.png,x\n1,b.png,y\n", r"row 1 \(line 2\): the number"),
+    "fewer fields": (b"path;kind\na.png;x\nb.png\n", r"row 2 \(line 3\): .* 1, of the header 2. .*semicolon"),
+    "a workbook": (b"PK\x03\x04workbook", "a zip archive or an Office document"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "run `git lfs pull`"),
+    "a web page": (b"\n<!DOCTYPE html><html>", "a web page"),
+    "half a Parquet file": (b"PAR1\x15\x04\x15", "cannot be read as Parquet"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_tables(raw: Path, case: str) -> None:
+    data, message = BROKEN[case]
     (raw / "t.csv").write_bytes(data)
-    with pytest.raises(InputError, match=r"t.csv"):
-        read(raw)
+    with pytest.raises(InputError, match=f"t.csv.*{message}"):
+        read(raw, labels=["kind"])
 
 
-def test_byte_order_mark_survives(raw: Path) -> None:
-    (raw / "t.csv").write_bytes(b"\xef\xbb\xbf" + pd.DataFrame(ROWS).to_csv(index=False).encode())
-    assert len(read(raw).images) == 3
+DIALECTS = {
+    "byte order mark": "\ufeffpath,kind\na.png,x\nc d.png,y\n",
+    "semicolons": "path;kind\na.png;x\nc d.png;y\n",
+    "semicolons and commas": "note,with;path;kind\n1,5;a.png;x\n2,5;c d.png;y\n",
+    "tabs": "path\tkind\na.png\tx\nc d.png\ty\n",
+    "the separator declared": "sep=;\r\npath;kind\r\na.png;x\r\nc d.png;y\r\n",
+    "trailing commas in the rows": "path,kind\na.png,x,\nc d.png,y,\n",
+    "trailing commas": "path,kind,,\na.png,x,,\nc d.png,y,,\n,,,\n",
+    "quotes": '"path","kind"\n"a.png","x"\n"c d.png","y"\n',
+    "blank lines": "path,kind\n\na.png,x\n\nc d.png,y\n\n",
+    "an unnamed index": ",path,kind\n0,a.png,x\n1,c d.png,y\n",
+    "blanks around names of columns": "path, kind\na.png,x\nc d.png,y\n",
+    "lines of old Macs": "path,kind\ra.png,x\rc d.png,y",
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_dialects_of_csv_are_read(raw: Path, dialect: str, encoding: str) -> None:
+    (raw / "t.csv").write_bytes(DIALECTS[dialect].encode(encoding))
+    found = read(raw, labels=["kind"]).images
+    assert [(image.name, image.labels["kind"]) for image in found] == [("a.png", "x"), ("c d.png", "y")]
+
+
+def test_line_breaks_commas_and_quotes_within_a_quoted_label(raw: Path) -> None:
+    (raw / "t.csv").write_text('path,kind\na.png,"a ""b"",\nc"\nc d.png,y\n')
+    assert read(raw, labels=["kind"]).images[0].labels["kind"] == 'a "b",\nc'
+
+
+def parquet(raw: Path, **columns: object) -> None:
+    pq.write_table(pa.table({"path": ["a.png", "c d.png"], **columns}), raw / "t.csv")  # the content decides
+
+
+CELLS = [
+    ([True, False], ["True", "False"]),
+    ([1, 2], ["1", "2"]),
+    ([1.0, 2.5], ["1", "2.5"]),
+    ([Decimal("1.00"), Decimal("2.50")], ["1", "2.50"]),
+    ([date(2024, 2, 1), date(2024, 2, 2)], ["2024-02-01", "2024-02-02"]),
+    ([datetime(2024, 2, 1), datetime(2024, 2, 1, 9)], ["2024-02-01", "2024-02-01 09:00:00"]),
+    (pa.array(["x", "y"]).dictionary_encode(), ["x", "y"]),
+]
+
+
+@pytest.mark.parametrize("cells, texts", CELLS)
+def test_cells_that_are_no_text_are_written_by_one_rule(raw: Path, cells: object, texts: list[str]) -> None:
+    parquet(raw, kind=cells)
+    assert [image.labels["kind"] for image in read(raw, labels=["kind"]).images] == texts
+    assert [image.group for image in read(raw, labels=["kind"], group="kind").images] == texts
+
+
+NO_CELLS = [
+    ([["a"], ["b"]], r"a list \['a'\]"),
+    ([{"a": 1}, {"a": 2}], "a dict"),
+    ([b"a", b"b"], "bytes b'a'"),
+    ([float("inf"), 1.0], "the number inf"),
+    ([timedelta(1), timedelta(2)], "a timedelta"),
+    (pa.array([2**31 - 1, 1], pa.date32()), r"a date32\[day\] out of range"),
+]
+
+
+@pytest.mark.parametrize("cells, message", NO_CELLS)
+@pytest.mark.parametrize("group", [None, "kind"])
+def test_cells_that_are_no_single_value_are_refused(raw: Path, cells: object, message: str, group: str | None) -> None:
+    parquet(raw, kind=cells, other=["x", "y"])
+    with pytest.raises(InputError, match=f"t.csv, row 1: column 'kind' has {message}"):
+        read(raw, labels=["other" if group else "kind"], group=group)
+
+
+@pytest.mark.parametrize("text", ["['a']", "[1 2]", "['a', 'b']", "{'a': 1}", "b'a'", "(1, 2)", "[]"])
+def test_lists_that_were_written_as_text_are_no_class(raw: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"t.csv, row 1: column 'kind' has "):
+        read(raw, {"path": ["a.png", "c d.png"], "kind": [text, "dog"]}, labels=["kind"])
+
+
+@pytest.mark.parametrize("text", ["[unknown]", "(a)", "b", "bob's", "{x}", "a, b", "(1)"])
+def test_brackets_may_be_in_the_name_of_a_class(raw: Path, text: str) -> None:
+    rows = {"path": ["a.png", "c d.png"], "kind": [text, "dog"]}
+    assert read(raw, rows, labels=["kind"]).images[0].labels["kind"] == text
+
+
+def test_odd_names_of_columns_in_parquet(raw: Path) -> None:
+    parquet(raw, **{"a.b": ["p", "q"], "a": [{"b": 1}, {"b": 2}], "": [1, 2], "\n": ["x", "y"]})
+    found = read(raw, labels=["\n"], group="a.b").images
+    assert [(image.labels["\n"], image.group) for image in found] == [("x", "p"), ("y", "q")]
+
+
+def test_a_column_of_images_in_parquet_is_not_read(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet(raw, kind=["x", "y"], image=[{"bytes": b"1", "path": "q"}] * 2)
+    asked: list[str] = []
+    read_table_of = pq.ParquetFile.read
+    monkeypatch.setattr(
+        pq.ParquetFile, "read", lambda self, columns: asked.extend(columns) or read_table_of(self, columns=columns)
+    )
+    read(raw, labels=["kind"])
+    assert sorted(asked) == ["kind", "path"]
+
+
+def test_group_names_of_one_group_do_not_differ_in_blanks_or_fractions(raw: Path) -> None:
+    rows = {"path": ["a.png", "sub/b.png", "c d.png"], "kind": ["x", "y", "y"], "patient": ["1", "1.0", " 1"]}
+    assert {image.group for image in read(raw, rows, labels=["kind"], group="patient").images} == {"1"}
+
+
+@pytest.mark.parametrize("twins", [["1", "1.0"], ["1", "01"], ["2.50", "2.5"]])
+def test_numbers_that_are_one_class(raw: Path, twins: list[str]) -> None:
+    with pytest.raises(InputError, match="look like one class"):
+        read(raw, {"path": ["a.png", "c d.png"], "kind": twins}, labels=["kind"])
+
+
+def test_all_wrong_labels_are_told_at_once_with_a_bound(raw: Path) -> None:
+    rows = {"path": ["a.png"] * 40, "kind": [f"k{index}" for index in range(40)]}
+    with pytest.raises(InputFaults, match=r"40 faults:\n.*'k0'(.|\n)*and 32 more") as refused:
+        read(raw, rows, labels=["kind"], classes={"kind": [f"c{index}" for index in range(150)]})
+    message = str(refused.value)
+    assert "and 138 more" in message
+    assert len(message.splitlines()) <= 12
+    assert len(message) < 4000
+
+
+PATHS = {
+    "C:\\data\\a.png": "absolute path of Windows.*Write 'a.png'",
+    "\\\\server\\share\\z.png": "absolute path of Windows.*Put the file there",
+    "sub\\b.png": "separates folders on Windows alone.*Write 'sub/b.png'",
+    "https://example.org/a.png": "is a URL, which is not downloaded",
+    "raw/sub/b.png": "Write 'sub/b.png', which is there",
+    "A.PNG": "Write 'a.png', which is there",
+    "SUB/B.png": "Write 'sub/b.png', which is there",
+    "a.jpg": "Write 'a.png', which is there",
+    "sub/b": "Write 'sub/b.png', which is there",
+    " a.png": "Write 'a.png', which is there",
+    "'a.png'": "Write 'a.png', which is there",
+    "": "the path is empty",
+    "x" * 300: "is no such file",
+    "a.png/b": "is no such file",
+    "\0": "is no such file",
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_that_leads_nowhere_is_told_with_its_cause_and_remedy(raw: Path, path: str) -> None:
+    with pytest.raises(InputError, match=f"t.csv, row 2: (?s:.*)({PATHS[path]})"):
+        read(raw, {"path": ["a.png", path], "kind": ["x", "y"]}, labels=["kind"])
+
+
+def test_all_missing_files_are_told_at_once_with_a_bound(raw: Path) -> None:
+    rows = {"path": ["a.png", *(f"{index}.png" for index in range(1000))], "kind": ["x"] * 1001}
+    with pytest.raises(InputFaults, match="1,000 faults:") as refused:
+        read(raw, rows, labels=["kind"])
+    assert len(refused.value.faults) == 1000
+    assert len(str(refused.value).splitlines()) <= 12
+
+
+def dvc_cache(root: Path) -> Path:
+    """An object in the cache of a DVC repository."""
+    stored = root / ".dvc" / "cache" / "files" / "md5" / "ab" / ("0" * 30)
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(b"x")
+    return stored
+
+
+def test_links_into_the_cache_of_dvc_are_files(raw: Path) -> None:
+    stored = dvc_cache(raw.parent)
+    (raw / "link.png").symlink_to(stored)
+    (raw / "t.csv").symlink_to(stored)
+    stored.write_text("path,kind\na.png,x\nlink.png,y\n")
+    assert read(raw, labels=["kind"]).images[1].path == stored
+
+
+def test_a_cache_elsewhere_is_known_from_the_config(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("shared")
+    stored = dvc_cache(elsewhere)
+    (raw.parent / ".dvc").mkdir()
+    (raw.parent / ".dvc" / "config").write_text(f"[cache]\n    dir = {elsewhere}/.dvc/cache\n    type = symlink\n")
+    (raw / "link.png").symlink_to(stored)
+    assert read(raw, {"path": ["a.png", "link.png"], "kind": ["x", "y"]}, labels=["kind"]).images[1].path == stored
+
+
+@pytest.mark.parametrize("path", ["../.dvc/cache/files/md5/ab/" + "0" * 30, "other.png", "up/ab/" + "0" * 30])
+def test_other_ways_out_are_refused_beside_a_cache(raw: Path, path: str) -> None:
+    stored = dvc_cache(raw.parent)
+    (raw / "up").symlink_to(stored.parents[1])
+    stored.with_name("secret").write_bytes(b"x")
+    (raw / "other.png").symlink_to(stored.with_name("secret"))
+    with pytest.raises(InputError, match="is outside"):
+        read(raw, {"path": ["a.png", path], "kind": ["x", "y"]}, labels=["kind"])
+
+
+def test_a_link_whose_object_the_cache_has_lost(raw: Path) -> None:
+    stored = dvc_cache(raw.parent)
+    stored.unlink()
+    (raw / "link.png").symlink_to(stored)
+    with pytest.raises(InputError, match=r"a broken link into DVC's cache. Run `dvc checkout`"):
+        read(raw, {"path": ["a.png", "link.png"], "kind": ["x", "y"]}, labels=["kind"])

@@ -88,7 +88,7 @@ def test_truncated_image_is_listed_and_counted(root: Path) -> None:
     (root / "raw" / "a" / "0.png").write_bytes(whole[: len(whole) // 2])
     (root / "raw" / "b" / "=note.txt").write_text("hello")
     line = ingest.run(params(), Paths(root), "d")
-    assert line == "9 images, 2 quarantined"
+    assert line == "9 images, 2 quarantined; one folder per class"
     listed = pd.read_csv(Paths(root).dataset("d").quarantine)
     assert listed["name"].tolist() == ["a/0.png", "b/=note.txt"]
     assert listed["reason"].str.startswith(("damaged", "not an image")).all()
@@ -192,3 +192,33 @@ def test_elpv_near_duplicates_are_found_without_chaining(tmp_path: Path) -> None
     # neighbouring files that look alike to the eye
     for first, second in ((1258, 1259), (1338, 1339), (1193, 1194), (2369, 2370), (1579, 1580)):
         assert cluster[first - 1] == cluster[second - 1]
+
+
+def test_the_cause_of_what_is_no_image_is_in_the_quarantine(root: Path) -> None:
+    (root / "raw" / "a" / "0.png").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n")
+    (root / "raw" / "b" / "1.png").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    reasons = pd.read_csv(made(root)[0].quarantine)["reason"]
+    assert "git lfs pull" in reasons[0]
+    assert "HEIC" in reasons[1]
+
+
+def test_splits_and_system_files_are_told_in_the_log_and_the_card(root: Path) -> None:
+    for split, name in (("train", "a"), ("test", "b")):
+        for label in ("cat", "dog"):
+            (root / "raw" / split / label).mkdir(parents=True)
+        for index, path in enumerate(sorted((root / "raw" / name).iterdir())):
+            path.rename(root / "raw" / split / ("cat", "dog")[index % 2] / path.name)
+        (root / "raw" / name).rmdir()
+    (root / "raw" / "train" / "cat" / "Thumbs.db").touch()
+    line = ingest.run(params(labels=["label", "split"]), Paths(root), "d")
+    assert line == "10 images, 0 quarantined; splits (test, train) with one folder per class; left out: Thumbs.db 1"
+    assert json.loads(Paths(root).dataset("d").card.read_text())["left_out"] == {"Thumbs.db": 1}
+
+
+def test_more_faults_than_a_message_holds_are_in_a_file_that_it_names(root: Path) -> None:
+    rows = "\n".join(f"{index}.png,x" for index in range(30))
+    (root / "raw" / "t.csv").write_text(f"path,label\n{rows}\n")
+    with pytest.raises(InputError, match=r"30 faults(?s:.*)All of them: .*data/docs/d/faults.txt") as refused:
+        made(root, reader="table", table="t.csv")
+    assert len(str(refused.value).splitlines()) <= 12
+    assert len((root / "data" / "docs" / "d" / "faults.txt").read_text().splitlines()) == 30

@@ -3,13 +3,17 @@
 import hashlib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pipeline.config.schema import Dataset
-from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns, check_labels, inside
+from pydantic import Field, ValidationError
+
+from pipeline.config.schema import Count, Dataset, Section, Sha256
+from pipeline.datasets.readers.files import all_inside
+from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns, check_labels
 from pipeline.registry.readers import READERS
 from pipeline.store.errors import InputError
 from pipeline.store.files import sha256_file
+from pipeline.store.words import shown
 from pipeline.store.yaml import read_yaml
 
 INSTALL = "pip install -c constraints.txt -e '.[demo]'"
@@ -21,8 +25,37 @@ PROBABILITIES = {
     "0.6666666666666666": ("defective", "2/3", 2 / 3),
     "1.0": ("defective", "1", 1.0),
 }
-KEYS = ("package", "version", "folder", "sha256", "title", "licence", "url", "citation", "blocks")
 COLUMNS = ("defect", "probability", "type")
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Sums(Section):
+    """sha256 of labels.csv, and of the images' sha256 in its order."""
+
+    labels: Sha256
+    images: Sha256
+
+
+class Blocks(Section):
+    """Sizes of the contiguous blocks, lists of blocks (from 1) that show one module, and why blocks are groups."""
+
+    sizes: list[Count]
+    same: list[Annotated[list[Count], Field(min_length=1)]]
+    why: Text
+
+
+class Descriptor(Section):
+    """data/raw/elpv.yaml."""
+
+    package: Text
+    version: Text
+    folder: Text
+    sha256: Sums
+    title: Text
+    licence: Text
+    url: Text
+    citation: list[Text]
+    blocks: Blocks
 
 
 def read_elpv(dataset: Dataset, root: Path) -> RawDataset:
@@ -39,9 +72,11 @@ def read_elpv(dataset: Dataset, root: Path) -> RawDataset:
     check_columns("weights of elpv", dataset.weights, ["confidence"])
     check_columns("group of elpv", [dataset.group] if dataset.group else [], READERS["elpv"].groups or ())
     folder = installed(descriptor)
+    check_contents(descriptor, folder, "labels", sha256_file(folder / "labels.csv"))
     rows = [line.split() for line in (folder / "labels.csv").read_text(encoding="utf-8").splitlines() if line.strip()]
-    paths = [inside(folder, name, "labels.csv") for name, _, _ in rows]
-    check_contents(descriptor, folder, paths)
+    paths = all_inside(folder, ((name, "labels.csv") for name, _, _ in rows), root)
+    images_sum = hashlib.sha256("".join(sha256_file(path) for path in paths).encode("ascii")).hexdigest()
+    check_contents(descriptor, folder, "images", images_sum)
     groups = blocks(descriptor["blocks"], len(rows)) if dataset.group else [name for name, _, _ in rows]
     images = [_image(path, row, group, dataset) for path, row, group in zip(paths, rows, groups, strict=True)]
     for column in dataset.labels:
@@ -54,15 +89,24 @@ def read_descriptor(path: Path) -> dict[str, Any]:
     """Read data/raw/elpv.yaml.
 
     Raises:
-        InputError: it is missing, is not YAML, or lacks keys.
+        InputError: it is missing, is not YAML, lacks keys or has values of other types.
     """
     if not path.is_file():
         raise InputError(f"raw: no descriptor at {path}. Restore it with `git checkout {path}`, or change `raw`.")
-    descriptor = read_yaml(path)
-    missing = [key for key in KEYS if not isinstance(descriptor, dict) or key not in descriptor]
+    content = read_yaml(path)
+    missing = [key for key in Descriptor.model_fields if not isinstance(content, dict) or key not in content]
     if missing:
-        raise InputError(f"{path} lacks {', '.join(missing)}. It needs {', '.join(KEYS)}; restore it with git.")
-    return descriptor
+        raise InputError(
+            f"{path} lacks {', '.join(missing)}. It needs {', '.join(Descriptor.model_fields)}; restore it with git."
+        )
+    try:
+        return Descriptor.model_validate(content).model_dump()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{path}: {at}: {first['msg'].lower()}; received {shown(first['input'])}. Restore it with git."
+        ) from None
 
 
 def installed(descriptor: dict[str, Any]) -> Path:
@@ -84,21 +128,18 @@ def installed(descriptor: dict[str, Any]) -> Path:
     return folder
 
 
-def check_contents(descriptor: dict[str, Any], folder: Path, paths: list[Path]) -> None:
-    """Compare checksums with the descriptor: of labels.csv, and of the images' checksums in the order of labels.csv.
+def check_contents(descriptor: dict[str, Any], folder: Path, name: str, received: str) -> None:
+    """Compare a checksum with the descriptor's: of labels.csv, or of the images' checksums in the order of labels.csv.
 
     Raises:
-        InputError: one differs.
+        InputError: it differs.
     """
-    labels = sha256_file(folder / "labels.csv")
-    images = hashlib.sha256("".join(sha256_file(path) for path in paths).encode("ascii")).hexdigest()
-    for name, received in (("labels", labels), ("images", images)):
-        expected = descriptor["sha256"][name]
-        if received != expected:
-            raise InputError(
-                f"The {name} of {descriptor['package']} in {folder} are not those of the descriptor: sha256 "
-                f"{received[:12]}, expected {expected[:12]}. Run `{INSTALL} --force-reinstall`."
-            )
+    expected = descriptor["sha256"][name]
+    if received != expected:
+        raise InputError(
+            f"The {name} of {descriptor['package']} in {folder} are not those of the descriptor: sha256 "
+            f"{received[:12]}, expected {expected[:12]}. Run `{INSTALL} --force-reinstall`."
+        )
 
 
 def blocks(description: dict[str, Any], count: int) -> list[str]:

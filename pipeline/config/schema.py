@@ -116,7 +116,8 @@ class Dataset(Section):
     classes: dict[str, list[str]] = {}
     limit: Annotated[int, Field(ge=2)] | None = None
     quarantine_cap: Share = 0.01
-    near_duplicate_distance: Annotated[int, Field(ge=0, le=16)] | None = None
+    near_duplicate_distance: Annotated[int, Field(ge=0, le=16)] | None = 10
+    background: Annotated[str, Field(pattern=r"^(auto|black|white|gr[ae]y|#[0-9A-Fa-f]{6})$")] = "auto"
     max_pixels: Count = 50_000_000
     conflict_cap: Share = 0.01
     pools: Annotated[dict[Name, Annotated[float, Field(gt=0, lt=1)]], AfterValidator(_parts)] = {}

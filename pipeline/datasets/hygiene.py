@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.datasets.manifest import close_pairs
+from pipeline.datasets.manifest import IN_PLACE, close_pairs
 from pipeline.store.errors import InputError
 
 
@@ -38,13 +38,14 @@ def check_unseen(
 def _near(mine: pd.Series, theirs: pd.Series, distance: int | None) -> np.ndarray:
     """Mask (n,) of hashes in `mine` that are close to one in `theirs`.
 
-    For images of other datasets only: within a dataset, near-duplicates already share a unit.
+    For images of other datasets only: within a dataset, near-duplicates already share a unit. Without thumbnails that
+    confirm them, hashes further apart than IN_PLACE prove nothing.
     """
     result = np.zeros(len(mine), bool)
     if distance is None or theirs.empty:
         return result
     hashes = np.array([int(phash, 16) for phash in [*mine, *theirs]], np.uint64)
-    for pairs in close_pairs(hashes, distance):
+    for pairs in close_pairs(hashes, min(distance, IN_PLACE)):
         first, second = pairs.T
         across = (first < len(mine)) != (second < len(mine))
         result[np.minimum(first, second)[across]] = True

@@ -46,6 +46,10 @@ class Paths(Folder):
     def dataset(self, name: str) -> DatasetPaths:
         return DatasetPaths(self.root / "data" / "datasets" / name)
 
+    def quarantine(self, dataset: str) -> Path:
+        """Images that a refused ingest left out: beside the outputs, which DVC deletes before every run."""
+        return self.root / "data" / "quarantine" / f"{dataset}.csv"
+
     def data_docs(self, name: str) -> Path:
         """HTML pages of Great Expectations: for reading, no dependency of any stage."""
         return self.root / "data" / "docs" / name
@@ -99,7 +103,13 @@ class Paths(Folder):
     @property
     def written_to(self) -> list[Path]:
         """Existing folders that hold outputs, and so the remains of an interrupted write."""
-        files = [self.clock("*", "*"), self.validation("*"), self.data_docs("*") / "*", self.report_metrics]
+        files = [
+            self.clock("*", "*"),
+            self.validation("*"),
+            self.data_docs("*") / "*",
+            self.quarantine("*"),
+            self.report_metrics,
+        ]
         return sorted({folder for path in (*self._outputs(), *files) for folder in self._existing(path.parent)})
 
     def _outputs(self) -> list[Path]:

@@ -191,7 +191,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
     seen, begun, ingested = seen_so_far(examples, entry.dataset, init), read_json(init.card), read_json(dataset.card)
     card = describe(entry, begun, ingested, seen, len(examples)) | outcome(learnt, found, begun["cost"])
     origin = {"dataset": entry.dataset, "sha256": sha256_file(dataset.images)}
-    origin["near_duplicate_distance"] = ingested["near_duplicate_distance"]
     with replacing_folder(paths.source(name).folder) as folder:
         written = SourcePaths(folder)
         save_model(backbone, written.backbone)

@@ -16,7 +16,6 @@ from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
     check_space,
-    read_json,
     read_npy,
     read_parquet,
     replacing_folder,
@@ -182,11 +181,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     examples = split(read_parquet(dataset.manifest), target, params, name)
     images = read_npy(dataset.images)
     size = target.image_size or images.shape[1]
-    origin = {
-        "dataset": target.dataset,
-        "sha256": sha256_file(dataset.images),
-        "near_duplicate_distance": read_json(dataset.card)["near_duplicate_distance"],
-    }
+    origin = {"dataset": target.dataset, "sha256": sha256_file(dataset.images)}
     with replacing_folder(paths.target(name).folder) as folder:
         written = SplitPaths(folder)
         write_parquet(written.examples, examples)

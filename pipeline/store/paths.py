@@ -9,6 +9,7 @@ from pipeline.store.outs import (
     File,
     Folder,
     ForecastPaths,
+    LeakagePaths,
     QuestionPaths,
     SourcePaths,
     SplitPaths,
@@ -59,6 +60,10 @@ class Paths(Folder):
 
     def target(self, name: str) -> SplitPaths:
         return SplitPaths(self.root / "data" / "targets" / name)
+
+    @property
+    def leakage(self) -> LeakagePaths:
+        return LeakagePaths(self.root / "data" / "leakage")
 
     def source(self, name: str) -> SourcePaths:
         return SourcePaths(self.root / "models" / "sources" / name)

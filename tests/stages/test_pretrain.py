@@ -83,7 +83,6 @@ def test_the_folder_is_whole_and_its_card_complete(root, name):
     assert read_json(source.images) == {
         "dataset": "toy",
         "sha256": sha256_file(Paths(root).dataset("toy").images),
-        "near_duplicate_distance": read_json(Paths(root).dataset("toy").card)["near_duplicate_distance"],
     }
 
 

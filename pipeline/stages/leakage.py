@@ -4,11 +4,12 @@ import pandas as pd
 
 from pipeline.config.params import Params
 from pipeline.datasets.leakage import COLUMNS, NAMESAKE, REFUSED, Images, counts, shared
-from pipeline.datasets.selection import select
+from pipeline.datasets.learnable import learnable
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_npy, read_parquet, write_csv, write_json
 from pipeline.store.outs import LeakagePaths
 from pipeline.store.paths import Paths
+from pipeline.store.seeds import seed_for
 
 
 def used_sources(params: Params) -> list[tuple[str, str]]:
@@ -37,20 +38,47 @@ def tested_images(params: Params, paths: Paths, target: str) -> Images:
 
 
 def learnt_images(params: Params, paths: Paths, source: str) -> Images:
-    """The images that one pretrained source learns from, without those of its init."""
+    """The images that one pretrained source learns from, without those of its init.
+
+    Raises:
+        InputError: there are too few of a class.
+    """
     entry = params.pretrained[source]
     manifest = read_parquet(paths.dataset(entry.dataset).manifest)
-    chosen = select(manifest, entry.where, entry.pool, f"source '{source}'")
+    fraction = None if entry.label is None else params.run.validation_fraction  # images without labels are no problem
+    try:
+        rows = learnable(manifest, entry, fraction, seed_for(params.run.seed, "pretrain", source))["row"]
+    except InputError as error:
+        raise InputError(f"Source '{source}': {error}") from None
+    chosen = manifest[manifest["row"].isin(rows)].reset_index(drop=True)
     return Images(entry.dataset, params.datasets[entry.dataset], chosen, read_npy(paths.dataset(entry.dataset).images))
+
+
+def all_learnt(params: Params, paths: Paths) -> dict[str, Images]:
+    """The images that every pretrained source learns from.
+
+    Raises:
+        InputError: with all sources that have too few of a class.
+    """
+    learnt, faults = {}, []
+    for source in params.pretrained:
+        try:
+            learnt[source] = learnt_images(params, paths, source)
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise InputError("\n".join(faults))
+    return learnt
 
 
 def compare(params: Params, paths: Paths) -> pd.DataFrame:
     """All that is shared: source, learnt_by (it or one of its inits), target, kind, image, other (names)."""
     found = [pd.DataFrame(columns=["source", "learnt_by", "target", *COLUMNS])]
+    learnt = all_learnt(params, paths)
     for source, target in used_sources(params):
         tested = tested_images(params, paths, target)
         for link in links(params, source):
-            pairs = shared(tested, learnt_images(params, paths, link))
+            pairs = shared(tested, learnt[link])
             found.append(pairs.assign(source=source, learnt_by=link, target=target))
     return pd.concat(found, ignore_index=True)
 

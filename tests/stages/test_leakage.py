@@ -165,7 +165,7 @@ def test_a_close_hash_with_another_texture_is_told_and_not_refused(tmp_path, cap
 def test_what_an_init_learnt_counts_and_all_pairs_are_told_at_once(tmp_path):
     params = world(tmp_path, [*OTHERS, SCENES[3]], SCENES)
     raw = params.model_dump(mode="json", exclude_none=True)
-    raw["pretrained"]["second"] = raw["pretrained"]["first"] | {"init": "first", "where": {"label": "a"}}
+    raw["pretrained"]["second"] = {"pretrain": "simclr", "init": "first", "dataset": "theirs", "where": {"label": "a"}}
     raw["adaptations"]["more"] = {"source": "second", "target": "tested"}
     raw["questions"]["more"] = {"target": "tested", "arm": "adaptations/more", "against": "unadapted/more"}
     tiny_world.write_params(tmp_path, raw)
@@ -190,3 +190,16 @@ def test_a_group_of_one_dataset_may_not_be_on_both_sides(tmp_path):
     second = leakage.Images("mine", first.settings, manifest[manifest["row"] >= 4], np.empty(0))
     found = leakage.shared(first, second)
     assert found["image"].tolist() == ["mine/3.png"] and set(found["kind"]) == {"same group"}
+
+
+def test_a_source_with_too_few_images_of_a_class_is_refused_before_anything_is_trained(tmp_path):
+    params = world(tmp_path, OTHERS, SCENES)
+    folder = Paths(tmp_path).dataset("theirs").folder
+    table = pd.read_parquet(DatasetPaths(folder).manifest)
+    pixels = np.load(DatasetPaths(folder).images)
+    with replacing_folder(folder) as changed:
+        write_npy(DatasetPaths(changed).images, pixels)
+        write_parquet(DatasetPaths(changed).manifest, table.assign(label=["rare", *["common"] * (COUNT - 1)]))
+    assert params.run.validation_fraction == 0.25
+    text = refusal(tmp_path)
+    assert text.startswith("Source 'first': No validation part of 0.25") and "rare: 1" in text

@@ -165,11 +165,13 @@ def test_a_close_hash_with_another_texture_is_told_and_not_refused(tmp_path, cap
 def test_what_an_init_learnt_counts_and_all_pairs_are_told_at_once(tmp_path):
     params = world(tmp_path, [*OTHERS, SCENES[3]], SCENES)
     raw = params.model_dump(mode="json", exclude_none=True)
-    raw["pretrained"]["second"] = {"pretrain": "simclr", "init": "first", "dataset": "theirs", "where": {"label": "a"}}
+    raw["pretrained"]["second"] = raw["pretrained"]["first"] | {"init": "first", "dataset": "clean"}
+    raw["datasets"]["clean"] = raw["datasets"]["mine"]
+    write_dataset(tmp_path, "clean", OTHERS)
     raw["adaptations"]["more"] = {"source": "second", "target": "tested"}
     raw["questions"]["more"] = {"target": "tested", "arm": "adaptations/more", "against": "unadapted/more"}
     tiny_world.write_params(tmp_path, raw)
-    text = refusal(tmp_path)  # "second" itself learns from label "a" alone, its init from the shared image of label "b"
+    text = refusal(tmp_path)  # "second" itself learns from other images, its init from one of the target's
     assert "'first' (from 'theirs')" in text and "'second' (from 'theirs')" in text
 
 

@@ -246,6 +246,12 @@ def _hues(image: Image.Image) -> np.ndarray:
     return np.asarray(small)[..., 1:].astype(np.int16) - 128
 
 
+def described(image: np.ndarray) -> Decoded:
+    """Describe a stored image, uint8 (s, s, c) of 1 or 3 channels, as `decode` describes a file."""
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    return _describe(picture, THUMBNAIL, picture.mode, "")
+
+
 def resized(image: np.ndarray, size: int) -> np.ndarray:
     """Resize an image uint8 (s, s, c) of 1 or 3 channels to (size, size, c): bicubic, smoothed where it shrinks."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from pipeline.config.schema import Dataset
-from pipeline.datasets.images import THUMBNAIL
-from pipeline.datasets.manifest import close_pairs, same_texture
+from pipeline.datasets.images import described
+from pipeline.datasets.manifest import IN_PLACE, close_pairs, near_duplicates
 
-DISTANCE = 4  # bits between perceptual hashes, also where `near_duplicate_distance` searches for fewer or none
+# bits between perceptual hashes: the default of `near_duplicate_distance`, also where params search for fewer or none
+DISTANCE = Dataset.model_fields["near_duplicate_distance"].default
+CLOSE = IN_PLACE  # bits between hashes that are told where pixels do not confirm them
 PIXELS, UNIT, GROUP, NEAR = "same pixels", "same group", "same group_kind and group", "near-duplicate"
 # found and told, but no reason to refuse
 ALIKE, NAMESAKE, OFF = "close hash, other texture", "group of the same name", "near-duplicate inside the dataset"
@@ -71,36 +72,26 @@ def _equal(kind: str, mine: pd.Series, theirs: pd.Series, tested: Images, learnt
 
 
 def _near(tested: Images, learnt: Images, inside: bool) -> pd.DataFrame:
-    """Tested images with a hash close to that of a learnt one: near-duplicates if their textures agree."""
-    distance = max(DISTANCE, *(images.settings.near_duplicate_distance or 0 for images in (tested, learnt)))
-    hashes = np.array([int(phash, 16) for phash in [*tested.table["phash"], *learnt.table["phash"]]], np.uint64)
-    count, kinds = len(tested.table), dict[int, tuple[str, int]]()
-    for pairs in close_pairs(hashes, distance):
-        pairs = np.sort(pairs, axis=1)
-        pairs = pairs[(pairs[:, 0] < count) & (pairs[:, 1] >= count)] - (0, count)
-        if not len(pairs):
-            continue
-        same = same_texture(_thumbnails(tested, pairs[:, 0]), _thumbnails(learnt, pairs[:, 1]))
-        for (mine, other), sure in zip(pairs.tolist(), same.tolist(), strict=True):
-            kind = (OFF if inside else NEAR) if sure else ALIKE
-            if kind != ALIKE or mine not in kinds:
-                kinds[mine] = kind, other
-    rows = [
-        (kind, tested.table["name"].iloc[mine], learnt.table["name"].iloc[other])
-        for mine, (kind, other) in sorted(kinds.items())
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _thumbnails(images: Images, positions: np.ndarray) -> np.ndarray:
-    """Grey thumbnails uint8 (n, 32, 32) of images at positions of the table."""
-    rows, inverse = np.unique(images.table["row"].to_numpy()[positions], return_inverse=True)
-    return np.stack([_thumbnail(images.pixels[row]) for row in rows])[inverse]
-
-
-def _thumbnail(image: np.ndarray) -> np.ndarray:
-    grey = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L")
-    return np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS))
+    """Tested images in a cluster of near-duplicates with a learnt one, and those with a close hash alone."""
+    settings = (tested.settings.near_duplicate_distance, learnt.settings.near_duplicate_distance)
+    both = [described(images.pixels[row]) for images in (tested, learnt) for row in images.table["row"]]
+    count, phashes = len(tested.table), [*tested.table["phash"], *learnt.table["phash"]]
+    cluster = near_duplicates(
+        phashes,
+        np.stack([image.thumbnail for image in both]),
+        max([DISTANCE, *(distance for distance in settings if distance is not None)]),
+        [image.inner_phash for image in both],
+        np.stack([image.hues for image in both]),
+    )
+    mine, theirs = pd.Series(cluster[:count]), pd.Series(cluster[count:])
+    near = _equal(OFF if inside else NEAR, mine, theirs, tested, learnt)
+    hashes = np.array([int(phash, 16) for phash in phashes], np.uint64)
+    pairs = np.concatenate([np.empty((0, 2), int), *map(np.sort, close_pairs(hashes, CLOSE))])
+    alike = dict(reversed([(mine, other - count) for mine, other in pairs.tolist() if mine < count <= other]))
+    names = tested.table["name"].to_numpy(), learnt.table["name"].to_numpy()
+    rows = [(ALIKE, names[0][mine], names[1][other]) for mine, other in sorted(alike.items())]
+    unsure = pd.DataFrame(rows, columns=COLUMNS)
+    return pd.concat([near, unsure[~unsure["image"].isin(near["image"])]])
 
 
 def _plain(group: str) -> str:

@@ -35,6 +35,7 @@ def as_jpeg(image):
 COPIES = {
     "encoded as JPEG": as_jpeg,
     "at half the size": lambda image: image.resize((48, 48), Image.Resampling.BICUBIC),
+    "cropped": lambda image: image.crop((2, 2, 93, 94)),
     "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
 }
 

@@ -55,6 +55,10 @@ class Paths(Folder):
         """HTML pages of Great Expectations: for reading, no dependency of any stage."""
         return self.root / "data" / "docs" / name
 
+    def message(self, command: str) -> Path:
+        """The whole of an error message that was too long to print."""
+        return self.root / "data" / "docs" / "messages" / f"{command}.txt"
+
     def validation(self, name: str) -> Path:
         return self.root / "reports" / "validation" / f"{name}.json"
 

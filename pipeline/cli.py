@@ -12,6 +12,7 @@ from pipeline.config.loading import load_params
 from pipeline.datasets.readers.files import stops_dvc
 from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, read_stages
+from pipeline.runner.messages import bounded, file_name
 from pipeline.runner.reproduce import reproduce
 from pipeline.runner.stage import locked, run_stage
 from pipeline.runner.warm import INTERRUPTED, run_beside
@@ -103,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
         stages = {} if asks_for_help and not Paths().dvc_yaml.exists() else read_stages(Paths().dvc_yaml)
         return run_command(command_parser(stages).parse_args(words))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(bounded(f"error: {error}", Paths().message(file_name(words))), file=sys.stderr, flush=True)
         return EXIT_USER_FAULT
 
 

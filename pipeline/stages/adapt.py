@@ -67,8 +67,7 @@ def check_source(paths: Paths, source: str, target: str) -> None:
         )
     origin = read_json(paths.target(target).images)
     if files.seen.is_file():
-        distance = origin["near_duplicate_distance"]
-        check_unseen(read_parquet(files.seen), examples, origin["dataset"], distance, source, target)
+        check_unseen(read_parquet(files.seen), examples, origin["dataset"], source, target)
 
 
 def source_images(paths: Paths, source: str) -> Path:

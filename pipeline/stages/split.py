@@ -4,19 +4,20 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.config.params import Params
 from pipeline.config.schema import Target
+from pipeline.datasets.advice import advice, changes
 from pipeline.datasets.grouping import assign_folds
 from pipeline.datasets.images import resized
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
     check_space,
-    read_json,
     read_npy,
     read_parquet,
     replacing_folder,
@@ -29,6 +30,7 @@ from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.roles import repeat_count, role_column
 from pipeline.store.seeds import seed_for
+from pipeline.store.words import listed
 
 
 def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFrame:
@@ -116,8 +118,7 @@ def roles(
         parts = assign_folds(labels[training], unit[training], count, seed)
     except InputError as error:
         raise InputError(
-            f"Fold {fold} cannot give {validation_fraction:g} of its training images to validation: {error} "
-            "Or raise `run.validation_fraction`."
+            f"Fold {fold} cannot give {validation_fraction:g} of its training images to validation: {error}"
         ) from None
     classes = len(np.unique(labels[training]))
     complete = [part for part in range(count) if _classes(labels[training], parts == part) == (classes, classes)]
@@ -135,16 +136,37 @@ def _refuse_absent_class(labels: np.ndarray, roles: np.ndarray, fold: int) -> No
     for role in np.unique(roles[roles != "unused"]):
         absent = sorted(set(labels) - set(labels[roles == role]))
         if absent:
-            raise InputError(
-                f"Fold {fold} has no image of class {', '.join(absent)} in its {role} part: the class is in too few "
-                "groups. Lower `run.folds`, raise `run.validation_fraction`, or use `run.protocol: random`."
-            )
+            where = f"Fold {fold} has no image of class {listed(absent)} in its {role} part"
+            raise InputError(f"{where}: the class is in too few groups.")
 
 
 def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> pd.DataFrame:
-    """The table of a target's examples, in the manifest's order."""
-    run = params.run
+    """The table of a target's examples, in the manifest's order.
+
+    Raises:
+        InputError: nothing is selected, or a part of a fold would lack a class; with the settings that would do.
+    """
     examples = examples_of(manifest, target, name)
+    try:
+        return divided(examples, target, params, name)
+    except InputError as error:
+        fault = str(error)
+
+    def attempt(run: dict[str, Any], fields: dict[str, Any]) -> None:
+        other = params.model_copy(update={"run": params.run.model_copy(update=run)})
+        divided(examples, target.model_copy(update=fields), other, name)
+
+    remedy = advice(examples, changes(params.run, target, name), attempt)
+    raise InputError(f"Target '{name}': {fault}\n{remedy}")
+
+
+def divided(examples: pd.DataFrame, target: Target, params: Params, name: str) -> pd.DataFrame:
+    """Examples with their role in every fold.
+
+    Raises:
+        InputError: a part of a fold would lack a class.
+    """
+    run = params.run
     unit = examples["group" if run.protocol == "grouped" else "cluster"].to_numpy()
     seeded, labels = seed_name(target, name), examples["label"].to_numpy()
     columns = {}
@@ -187,11 +209,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     examples = split(read_parquet(dataset.manifest), target, params, name)
     images = read_npy(dataset.images)
     size = target.image_size or images.shape[1]
-    origin = {
-        "dataset": target.dataset,
-        "sha256": sha256_file(dataset.images),
-        "near_duplicate_distance": read_json(dataset.card)["near_duplicate_distance"],
-    }
+    origin = {"dataset": target.dataset, "sha256": sha256_file(dataset.images)}
     with replacing_folder(paths.target(name).folder) as folder:
         written = SplitPaths(folder)
         write_parquet(written.examples, examples)

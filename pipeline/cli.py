@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pipeline.config.loading import load_params
 from pipeline.runner.clock import gpu_names
-from pipeline.runner.declaration import Stage, read_stages
+from pipeline.runner.declaration import Stage, all_cells, read_stages
 from pipeline.runner.reproduce import reproduce
+from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, shared_folders
 from pipeline.runner.stage import run_stage
 from pipeline.runner.warm import INTERRUPTED, run_beside
 from pipeline.runner.workers import worker_count
@@ -39,7 +40,12 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
     Raises:
         InputError: params.yaml is wrong.
     """
-    run = load_params(Paths().params).run
+    params, paths = load_params(Paths().params), Paths()
+    stages, run = read_stages(paths.dvc_yaml), params.run
+    shared = shared_folders(stages)
+    make_absent(shared, paths.root)
+    if deleted := delete_leftovers(shared, all_cells(stages, params), paths.root):
+        print(TOLD.format(len(deleted)), flush=True)
     workers = 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)  # one network fills a GPU
     try:
         return run_beside(partial(reproduce, workers, force, run_cache), main)

@@ -11,9 +11,10 @@ from pipeline.commands.heal import PATIENCE, sole_run
 from pipeline.config.loading import load_params
 from pipeline.datasets.readers.files import stops_dvc
 from pipeline.runner.clock import gpu_names
-from pipeline.runner.declaration import Stage, read_stages
+from pipeline.runner.declaration import Stage, all_cells, read_stages
 from pipeline.runner.messages import bounded, file_name
 from pipeline.runner.reproduce import reproduce
+from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, shared_folders
 from pipeline.runner.stage import locked, run_stage
 from pipeline.runner.warm import INTERRUPTED, run_beside
 from pipeline.runner.workers import worker_count
@@ -45,12 +46,16 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
         InputError: params.yaml is wrong, or another run is at work in this folder.
     """
     paths = Paths()
-    run = load_params(paths.params).run
+    params, stages = load_params(paths.params), read_stages(paths.dvc_yaml)
+    run, shared = params.run, shared_folders(stages)
     workers = 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)  # one network fills a GPU
     try:
         with sole_run(paths) as healed:
             if healed:
                 print(healed, flush=True)
+            make_absent(shared, paths.root)
+            if deleted := delete_leftovers(shared, all_cells(stages, params), paths.root):
+                print(TOLD.format(len(deleted)), flush=True)
             return run_beside(partial(reproduce, workers, force, run_cache), main)
     except KeyboardInterrupt:
         kept = f"{len(Store(paths.store).entries()):,} results in {paths.store}"

@@ -16,7 +16,7 @@ from scipy.fft import dctn
 
 from pipeline.datasets.deep import WIDE, deep_values
 from pipeline.datasets.rendering import Observed, Rendering, observe_alpha, observe_values
-from pipeline.datasets.signatures import HEAD, cause
+from pipeline.datasets.signatures import HEAD, camera_raw, cause
 
 # Formats that Pillow decodes without external programs (EPS would run Ghostscript)
 FORMATS = {
@@ -130,6 +130,9 @@ def perceptual_hash(thumbnail: np.ndarray) -> str:
 def _loadable(source: Path | bytes, max_pixels: int, min_side: int) -> Iterator[Image.Image]:
     """Open an image whose header is acceptable; whatever goes wrong in the block is a reason."""
     with _opened(source) as file:
+        if isinstance(source, Path) and (raw := camera_raw(file.read(HEAD), source.suffix)):
+            raise Quarantine(raw)
+        file.seek(0)
         try:
             with Image.open(file, formats=OPENERS) as image:
                 _check_header(image, max_pixels, min_side)

@@ -48,6 +48,18 @@ TEXTS = (
 )
 
 
+# raw files of cameras are TIFF files whose first image is a small preview
+CAMERA = (".cr2", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".pef", ".srw")
+TIFF = (b"II*\0", b"MM\0*", b"IIRO", b"IIU\0")
+
+
+def camera_raw(head: bytes, suffix: str) -> str | None:
+    """Cause and remedy where a file is a camera's raw file, by its first bytes and the suffix of its name."""
+    if suffix.lower() in CAMERA and head.startswith(TIFF):
+        return f"not read here: a raw file of a camera; {EXPORT}"
+    return None
+
+
 def cause(head: bytes, formats: str) -> str:
     """Cause and remedy for a file that is no image of `formats`, from its first HEAD bytes."""
     for offset, magic, what, remedy in SIGNATURES:

@@ -18,6 +18,7 @@ from pipeline.networks.device import use_device
 from pipeline.runner.clock import clock, cpu_seconds, kept_seconds
 from pipeline.runner.declaration import Cell, all_cells, find_cell, read_stages
 from pipeline.runner.parent import die_with_parent
+from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, shared_folders
 from pipeline.runner.system_faults import memory_setting, system_faults
 from pipeline.runner.workers import parallel_trainings
 from pipeline.store.errors import InputError
@@ -44,8 +45,13 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
     stages, params = read_stages(paths.dvc_yaml), load_params(paths.params)
     cell = find_cell(stages, stage, name, params)
     with system_faults(paths.root, memory_setting(cell, params)):
-        check_deps(cell, all_cells(stages, params), paths.root)
+        cells, shared = list(all_cells(stages, params)), shared_folders(stages)
+        make_absent(shared, paths.root)
+        check_deps(cell, cells, paths.root)
         line = _make(cell, params, paths)
+        # DVC takes the checksums of the deps after this
+        if deleted := delete_leftovers(shared.intersection(cell.deps), cells, paths.root):
+            line += f"; {TOLD.format(len(deleted))}"
         pruned = Store(paths.store).prune(params.run.store_gb * GIGABYTE)
         if pruned and params.run.store_gb:
             line += f"; {len(pruned)} results left the store, which is full (run.store_gb)"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.commands.heal import PATIENCE, sole_run
 from pipeline.config.loading import load_params
+from pipeline.networks.device import choose_backend
 from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, read_stages
 from pipeline.runner.reproduce import reproduce
@@ -21,10 +22,10 @@ from pipeline.store.paths import Paths
 
 
 def check_inputs(paths: Paths) -> None:
-    """Check params.yaml and that the raw data exists, before `dvc repro` fails with a message of its own.
+    """Check params.yaml, that the raw data exists, and Keras' backend, before `dvc repro` fails in words of its own.
 
     Raises:
-        InputError: with all faults.
+        InputError: with all faults of params.yaml and data; or of the backend.
     """
     datasets = load_params(paths.params).datasets
     missing = [
@@ -34,6 +35,7 @@ def check_inputs(paths: Paths) -> None:
     ]
     if missing:
         raise ParamsError(missing, str(paths.params))
+    choose_backend()
 
 
 def reproduce_all(force: bool, run_cache: bool) -> int:
@@ -44,6 +46,7 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
     """
     paths = Paths()
     run = load_params(paths.params).run
+    choose_backend()
     workers = 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)  # one network fills a GPU
     try:
         with sole_run(paths) as healed:
@@ -51,8 +54,9 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
                 print(healed, flush=True)
             return run_beside(partial(reproduce, workers, force, run_cache), main)
     except KeyboardInterrupt:
-        kept = f"{len(Store(paths.store).entries()):,} results in {paths.store}"
-        print(f"interrupted: finished stages and {kept} are kept; run the same command to go on", file=sys.stderr)
+        results = len(Store(paths.store).entries())
+        kept = f"finished stages{f' and {results:,} results in {paths.store}' if results else ''} are kept"
+        print(f"interrupted: {kept}; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
 
 

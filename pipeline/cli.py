@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.commands.heal import PATIENCE, sole_run
 from pipeline.config.loading import load_params
 from pipeline.datasets.readers.files import stops_dvc
+from pipeline.networks.device import choose_backend
 from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, all_cells, read_stages
 from pipeline.runner.messages import bounded, file_name
@@ -24,10 +25,10 @@ from pipeline.store.paths import Paths
 
 
 def check_inputs(paths: Paths) -> None:
-    """Check params.yaml, and that the raw data exists and is files, before `dvc repro` fails with a message of its own.
+    """Check params.yaml, that raw data exists and is files, and Keras' backend, before `dvc repro` fails in its words.
 
     Raises:
-        InputError: with all faults.
+        InputError: with all faults of params.yaml and data; or of the backend.
     """
     datasets = load_params(paths.params).datasets
     missing = [
@@ -37,6 +38,7 @@ def check_inputs(paths: Paths) -> None:
     ]
     if missing:
         raise ParamsError(missing, str(paths.params))
+    choose_backend()
 
 
 def reproduce_all(force: bool, run_cache: bool) -> int:
@@ -48,6 +50,7 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
     paths = Paths()
     params, stages = load_params(paths.params), read_stages(paths.dvc_yaml)
     run, shared = params.run, shared_folders(stages)
+    choose_backend()
     workers = 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)  # one network fills a GPU
     try:
         with sole_run(paths) as healed:
@@ -58,8 +61,9 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
                 print(TOLD.format(len(deleted)), flush=True)
             return run_beside(partial(reproduce, workers, force, run_cache), main)
     except KeyboardInterrupt:
-        kept = f"{len(Store(paths.store).entries()):,} results in {paths.store}"
-        print(f"interrupted: finished stages and {kept} are kept; run the same command to go on", file=sys.stderr)
+        results = len(Store(paths.store).entries())
+        kept = f"finished stages{f' and {results:,} results in {paths.store}' if results else ''} are kept"
+        print(f"interrupted: {kept}; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
 
 

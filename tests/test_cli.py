@@ -8,6 +8,8 @@ import sys
 import pytest
 import tiny_world
 
+from pipeline.cli import main
+from pipeline.runner.stage import locked
 from pipeline.store.files import write_text
 from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
@@ -125,6 +127,22 @@ def test_check_tells_all_missing_raw_data_at_once(cli, toy):
     (toy / "raw").mkdir()
     result = cli("check")
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_backend_that_is_not_there_is_refused_before_a_run(cli, toy):
+    (toy / "raw").mkdir()
+    for command in ("check", "repro"):
+        refused(cli(command, KERAS_BACKEND="theano"), "KERAS_BACKEND is 'theano'", "Unset it")
+
+
+def test_a_second_run_in_a_folder_is_refused_and_so_is_a_profile_into_it(toy, monkeypatch, capsys):
+    monkeypatch.setattr("pipeline.commands.heal.PATIENCE", 0.1)
+    monkeypatch.setattr("pipeline.cli.PATIENCE", 0.1)
+    monkeypatch.chdir(toy)
+    with locked(Paths(toy).run_lock):
+        for command in (["repro"], ["profile", "smoke", "--into", str(toy)]):
+            assert main(command) == 2
+            assert f"repro is being run by process {os.getpid()}" in capsys.readouterr().err
 
 
 def test_the_doctor_exits_0_with_one_line_or_2_with_the_remedy(cli, toy):

@@ -32,13 +32,13 @@ from pipeline.registry.pretraining import PRETRAINING
 from pipeline.stages.extract import extract_pooled
 from pipeline.stages.pretrain import learnable
 from pipeline.stages.split import split
+from pipeline.store.files import read_parquet
 from pipeline.store.paths import Paths
 from pipeline.store.places import load
 from pipeline.store.seeds import seed_for
 from pipeline.training.folds import Fold, Part, fold_parts
 
 NETWORK, PIXELS, STEPS = "cifar_resnet8", 80, 100  # of the transfers and of training from scratch
-REPEATS = 1
 HALVES = {"A": 0.5, "B": 0.5}
 MONITORED = 0.34  # of what sources learn from, in whole groups; a half has few, and every class must be among them
 
@@ -51,6 +51,7 @@ class Candidate:
     target: dict[str, Any]
     unfreeze: int | str = "all"
     steps: int = STEPS
+    repeats: int = 1
 
 
 DEFECT = {"label": "defect", "pool": "B", "labels_per_class": 50}
@@ -65,6 +66,21 @@ CANDIDATES = {
     "mono defects -> poly defects": Candidate(
         {"pretrain": "supervised", "label": "defect", "where": {"type": "mono"}},
         {"label": "defect", "where": {"type": "poly"}, "labels_per_class": 50},
+    ),
+    "cells (rotation) -> defect, frozen": Candidate(
+        {"pretrain": "rotation", "pool": "A"}, {"label": "defect", "pool": "B"}, 0, 200
+    ),
+    "cells (SimCLR) -> defect, frozen": Candidate(
+        {"pretrain": "simclr", "pool": "A"}, {"label": "defect", "pool": "B"}, 0, 200
+    ),
+    "cells (rotation) -> cell type, frozen": Candidate(
+        {"pretrain": "rotation", "pool": "A"}, {"label": "type", "pool": "B"}, 0, 200
+    ),
+    "digits -> cell type, frozen": Candidate(
+        {"pretrain": "supervised", "label": "label", "dataset": "digits"}, {"label": "type"}, 0, 200, repeats=2
+    ),
+    "digits -> defect, frozen": Candidate(
+        {"pretrain": "supervised", "label": "label", "dataset": "digits"}, {"label": "defect"}, 0, 200
     ),
     "cells (SimCLR) -> defect": Candidate({"pretrain": "simclr", "pool": "A"}, DEFECT),
 }
@@ -87,12 +103,14 @@ class Halves(World):
             return path
         entry = Pretrained.model_validate({"init": "random", "dataset": "elpv"} | source)
         seed, started = seed_for(SEED, "pretrain", path.stem), process_time()
-        examples = learnable(self.manifest, entry, MONITORED, seed)
+        own = self.paths.dataset(entry.dataset)
+        ours = entry.dataset == "elpv"
+        examples = learnable(self.manifest if ours else read_parquet(own.manifest), entry, MONITORED, seed)
         backbone = build_backbone(NETWORK, PIXELS, seed)
         task = Task(
             name=path.stem,
             backbone=backbone,
-            images=self.images(PIXELS),
+            images=self.images(PIXELS) if ours else own.images,
             rows=examples["row"].to_numpy(),
             role=examples["role"].to_numpy(),
             labels=examples["label"].to_numpy() if entry.label else None,
@@ -151,9 +169,9 @@ def row_of(world: Halves, key: dict[str, Any]) -> dict[str, Any]:
 HEAD = """# Transfers that may help or hurt
 
 Written by `python -m benchmarks.candidates`, which also says what is run: {network} at {pixels} pixels on pool `source`
-alone, sources on one half of its groups, targets on the other. Balanced accuracy and ROC AUC of single trainings with
-the weights of the last epoch, means over folds and repeats; the gain is that of the transfer over training from
-scratch, with its standard error over trainings.
+alone, sources on one half of its groups, targets on the other; a source of digits leaves all groups to its target.
+Balanced accuracy and ROC AUC of single trainings with the weights of the last epoch, means over folds and repeats; the
+gain is that of the transfer over training from scratch, with its standard error over trainings.
 
 | transfer | n | scratch | transfer | gain in balanced accuracy | gain in ROC AUC | failed, scratch / transfer |
 |---|---:|---:|---:|---:|---:|---:|
@@ -200,8 +218,8 @@ def main() -> None:
     use_device("cpu")
     keys = [
         {"transfer": name, "repeat": repeat, "fold": fold}
-        for repeat in range(REPEATS)
-        for name in CANDIDATES
+        for name, candidate in CANDIDATES.items()
+        for repeat in range(candidate.repeats)
         for fold in range(FOLDS)
     ]
     with TemporaryDirectory() as folder:

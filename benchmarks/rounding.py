@@ -36,7 +36,7 @@ KERNELS = ("keras", "fused")
 
 def scratch(params: Params, paths: Paths, name: str) -> list[FoldSpec]:
     """The specs of a baseline."""
-    return baseline_specs(params, paths, params.baselines[name])
+    return baseline_specs(params, paths, params.baselines[name], f"baselines/{name}")
 
 
 ARMS = {

@@ -1,15 +1,30 @@
 """`python -m pipeline`: hands the command to the warm fork server, where there is one, else runs it itself."""
 
+import signal
 import sys
 
-from pipeline.runner.warm import INTERRUPTED, ask
+from pipeline.runner.surroundings import fix_surroundings
 
-try:
-    code = ask(sys.argv[1:])
-    if code is None:
-        from pipeline.cli import main
 
-        code = main()
-except KeyboardInterrupt:
-    code = INTERRUPTED
-sys.exit(code)
+def run() -> int:
+    """Run the command of this process; returns its exit code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as of a command with `&`
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is nothing to end yet, and no traceback to show
+    fix_surroundings()
+    from pipeline.runner.warm import INTERRUPTED, ask
+
+    try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = ask(sys.argv[1:])
+        if code is None:
+            from pipeline.cli import main
+
+            code = main()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -3,18 +3,23 @@
 import argparse
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+from pipeline.commands.heal import PATIENCE, sole_run
 from pipeline.config.loading import load_params
 from pipeline.datasets.readers.files import stops_dvc
 from pipeline.runner.clock import gpu_names
-from pipeline.runner.declaration import Stage, read_stages
+from pipeline.runner.declaration import Stage, all_cells, read_stages
+from pipeline.runner.messages import bounded, file_name
 from pipeline.runner.reproduce import reproduce
-from pipeline.runner.stage import run_stage
+from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, shared_folders
+from pipeline.runner.stage import locked, run_stage
 from pipeline.runner.warm import INTERRUPTED, run_beside
 from pipeline.runner.workers import worker_count
 from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
+from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
 
 
@@ -38,14 +43,23 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
     """Run all stale cells in this folder, beside a warm server; returns the exit code of `dvc repro`.
 
     Raises:
-        InputError: params.yaml is wrong.
+        InputError: params.yaml is wrong, or another run is at work in this folder.
     """
-    run = load_params(Paths().params).run
+    paths = Paths()
+    params, stages = load_params(paths.params), read_stages(paths.dvc_yaml)
+    run, shared = params.run, shared_folders(stages)
     workers = 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)  # one network fills a GPU
     try:
-        return run_beside(partial(reproduce, workers, force, run_cache), main)
+        with sole_run(paths) as healed:
+            if healed:
+                print(healed, flush=True)
+            make_absent(shared, paths.root)
+            if deleted := delete_leftovers(shared, all_cells(stages, params), paths.root):
+                print(TOLD.format(len(deleted)), flush=True)
+            return run_beside(partial(reproduce, workers, force, run_cache), main)
     except KeyboardInterrupt:
-        print("interrupted; what is finished is kept, run again to go on", file=sys.stderr, flush=True)
+        kept = f"{len(Store(paths.store).entries()):,} results in {paths.store}"
+        print(f"interrupted: finished stages and {kept} are kept; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -95,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
         stages = {} if asks_for_help and not Paths().dvc_yaml.exists() else read_stages(Paths().dvc_yaml)
         return run_command(command_parser(stages).parse_args(words))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(bounded(f"error: {error}", Paths().message(file_name(words))), file=sys.stderr, flush=True)
         return EXIT_USER_FAULT
 
 
@@ -108,7 +122,8 @@ def run_command(parsed: argparse.Namespace) -> int:
     if parsed.command == "profile":
         from pipeline.commands.profile import apply_profile
 
-        apply_profile(parsed.name, parsed.into)
+        with locked(Paths(parsed.into).run_lock, PATIENCE) if parsed.into else nullcontext():  # no run reads it now
+            apply_profile(parsed.name, parsed.into)
     elif parsed.command == "check":
         check_inputs(Paths())
     elif parsed.command == "doctor":
@@ -116,9 +131,9 @@ def run_command(parsed: argparse.Namespace) -> int:
 
         print(examine())
     elif parsed.command == "table":
-        from pipeline.report.terminal import print_report
+        from pipeline.commands.table import print_table
 
-        print_report()
+        print_table()
     elif parsed.command == "more":
         from pipeline.commands.more import add_repeats
 

@@ -9,8 +9,10 @@ import pytest
 from every_stage import ROOT, dvc_stages, raw_params
 
 from pipeline.config.loading import check_params
+from pipeline.config.params import ENTRY_SECTIONS
 from pipeline.runner.declaration import all_cells, read_stages
 from pipeline.store.paths import Paths
+from pipeline.store.yaml import read_yaml
 
 PLACE = re.compile(r"pipeline(\.\w+)+:\w+")
 STAGES = read_stages(ROOT / "dvc.yaml")
@@ -33,6 +35,7 @@ OUTS = {  # stage -> its output by paths.py, for the name of an entry
     "evaluate": lambda name: P.question(name).folder,
 }
 REPORT = (P.report_markdown, P.report_html, P.report_cost, P.report_metrics, P.report_verdicts, P.report_gain, P.plots)
+SINGLE = {"leakage": (P.leakage.found, P.leakage.passed), "report": REPORT}  # stages of one cell
 
 
 def each_cell(test):
@@ -76,7 +79,7 @@ def test_the_command_runs_the_cell(cell):
 @each_cell
 def test_outs_are_those_of_paths(cell):
     """And a clock where the stage uses a device."""
-    outs = {OUTS[cell.stage](cell.name)} if cell.name else set(REPORT)
+    outs = {OUTS[cell.stage](cell.name)} if cell.name else set(SINGLE[cell.stage])
     outs |= {P.trained("unadapted", cell.name).folder} if cell.stage == "adapt" else set()
     outs |= {P.clock(cell.stage, cell.name)} if cell.uses_device else set()
     assert {Path(out) for out in cell.outs} == outs
@@ -139,6 +142,13 @@ def test_what_is_trained_depends_on_the_number_of_repeats_through_its_split_alon
     assert {cell.stage for cell in CELLS if whole & set(cell.params)} - {"validate", "forecast"} == {
         "split", "evaluate", "report",
     }  # fmt: skip
+
+
+def test_dvc_yaml_names_no_entry_of_params():
+    """So that who deletes the demo from params.yaml has nothing to delete here."""
+    text, entries = (ROOT / "dvc.yaml").read_text(encoding="utf-8"), read_yaml(ROOT / "params.yaml")
+    names = {name for section in ENTRY_SECTIONS for name in (*raw_params()[section], *entries.get(section, ()))}
+    assert [name for name in names if "-" in name and name in text] == []
 
 
 def test_every_stage_says_what_it_does():

@@ -33,6 +33,7 @@ SIZE, IMAGES = 32, 48
 BAD, GOOD = "<script>alert(1)</script> | $\\q$", "NA"
 CELLS = (
     ("split", ("defect", "kind", "square-defect")),
+    ("leakage", (None,)),
     ("source", ("tiny",)),
     ("pretrain", ("round-defect",)),
     ("extract", ("to-defect", "to-kind")),
@@ -88,6 +89,8 @@ RAW: dict[str, Any] = {
             "where": {"kind": "round"},
         }
     },
+    "rescaled": {},
+    "studies": {},
     "adaptations": {"round-to-square": {"source": "round-defect", "target": "square-defect"}},
     "questions": {
         "to-defect": {"target": "defect", "arm": "transfers/to-defect", "against": "baselines/defect-tiny"},
@@ -136,6 +139,7 @@ def manifest(images: int = IMAGES, seed: int = 0) -> pd.DataFrame:
         {
             "row": row,
             "image_id": [f"id{index:04d}" for index in row],
+            "name": [f"{index:04d}.png" for index in row],
             "phash": [f"{phash:016x}" for phash in hashes],
             "group": [f"g{index // 2}" for index in row],
             "cluster": row,

@@ -10,10 +10,11 @@ from pipeline.arms.specs import fold_specs
 from pipeline.arms.train import train_arm
 from pipeline.config.params import Params
 from pipeline.config.schema import Baseline
-from pipeline.store.files import read_npy, read_parquet
+from pipeline.store.files import read_npy
 from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
-from pipeline.training.folds import class_names, fold_count, images_of
+from pipeline.store.roles import examples_of, fold_count
+from pipeline.training.folds import class_names, images_of
 
 
 def train_baseline(
@@ -37,7 +38,8 @@ def train_baseline(
         A line for the log.
     """
     live = partial(paths.live, stage, name)
-    specs = baseline_specs(params, paths, baseline, live=live, statistics_from=statistics_from)
+    trained = f"{kind}/{name}"
+    specs = baseline_specs(params, paths, baseline, trained, live=live, statistics_from=statistics_from)
     return train_arm(
         specs, arm, paths.trained(kind, name), Store(paths.store), f"{stage}@{name}", {"target": baseline.target}
     )
@@ -47,13 +49,18 @@ def baseline_specs(
     params: Params,
     paths: Paths,
     baseline: Baseline,
+    trained: str,
     *,
     live: Callable[[int], Path | None] = lambda fold: None,
     statistics_from: Path | None = None,
 ) -> list[FoldSpec]:
-    """One spec per fold of a baseline; `live` maps a fold to the folder of its live log, by default to none."""
-    examples, images = paths.target(baseline.target).examples, images_of(paths, baseline.target)
-    table = read_parquet(examples)
+    """One spec per fold of a baseline.
+
+    Args:
+        trained: baselines/NAME or rescaled/NAME. live: the folder of a fold's live log, by default none.
+    """
+    target, images = paths.target(baseline.target), images_of(paths, baseline.target)
+    table = examples_of(target, trained)
     network = ScratchNetwork(
         baseline.architecture,
         read_npy(images).shape[1],
@@ -66,7 +73,7 @@ def baseline_specs(
         params.run,
         params.scratch,
         arm="scratch",
-        examples=examples,
+        examples=target.examples,
         kind="pixels",
         inputs=images,
         networks=[network] * fold_count(table),

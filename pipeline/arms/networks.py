@@ -8,11 +8,12 @@ import keras
 import numpy as np
 
 from pipeline.networks.architectures import build_backbone
-from pipeline.networks.freezing import set_trainable, split_at
+from pipeline.networks.freezing import batch_norms, set_trainable, split_at
 from pipeline.networks.heads import build_head, set_precision, with_head
 from pipeline.networks.keras_files import at_size
 from pipeline.networks.rescaling import shuffle_weights
 from pipeline.networks.saving import load_model
+from pipeline.networks.trainable import check_trainable
 from pipeline.training.tuning import variable_depths
 
 
@@ -44,6 +45,7 @@ class HeadNetwork:
     def build(self, dropout: float, l2: float, seed: int) -> Trainee:
         keras.utils.set_random_seed(seed)
         head = build_head(self.features, self.classes, dropout, l2)
+        check_trainable(head)
         return Trainee(head, head, np.zeros(len(head.trainable_variables), "int64"))
 
 
@@ -68,6 +70,7 @@ class TunedNetwork:
         set_trainable(backbone, self.cut, self.batch_norm)
         _, top = split_at(backbone, self.cut)
         trained = with_head(top, head)
+        check_trainable(trained, batch_norms(top) if self.batch_norm == "frozen" else ())
         return Trainee(trained, with_head(backbone, head), variable_depths(trained, backbone))
 
 
@@ -91,8 +94,8 @@ class ScratchNetwork:
         if source is not None:
             shuffle_weights(backbone, source, seed)
         set_precision(backbone)
-        for layer in backbone.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = self.batch_norm_momentum
+        for layer in batch_norms(backbone):
+            layer.momentum = self.batch_norm_momentum
         whole = with_head(backbone, build_head(backbone.output_shape[-1], self.classes, dropout, l2))
+        check_trainable(whole)
         return Trainee(whole, whole, variable_depths(whole, backbone))

@@ -22,9 +22,10 @@ from pipeline.arms.spec import FoldResult, FoldSpec
 from pipeline.store.cores import free_cores, one_core
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_parquet
+from pipeline.store.interrupts import no_interrupts
 from pipeline.store.progress import counting_into, one_bar
+from pipeline.store.roles import role_column
 from pipeline.training.batches import epoch_shape
-from pipeline.training.folds import role_column
 
 # Images to train on, all epochs of all trainings together, from which on workers pay: a worker imports Keras and traces
 # the network, about ten seconds.
@@ -81,7 +82,11 @@ def workers_for(tasks: list[_Task]) -> int:
 
 def _run_in_workers(tasks: list[_Task], workers: int, label: str) -> None:
     try:
-        joblib.Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(joblib.delayed(task.run)() for task in tasks)
+        parallel = joblib.Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all", return_as="generator")
+        with no_interrupts():  # workers inherit that: after Ctrl-C this process ends them, and they say nothing
+            results = parallel(joblib.delayed(task.run)() for task in tasks)
+        for _ in results:
+            pass
         get_reusable_executor(reuse=True).shutdown()  # the time and memory of its workers count once they have ended
     except BrokenExecutor:
         raise InputError(

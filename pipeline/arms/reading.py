@@ -6,7 +6,6 @@ import pandas as pd
 
 from pipeline.store.files import read_json, read_parquet
 from pipeline.store.outs import SUMMED, ArmPaths, TrainedPaths
-from pipeline.training.folds import fold_count
 from pipeline.verdict.arms import Tested, aligned
 from pipeline.verdict.spending import Arm
 
@@ -29,9 +28,10 @@ def _read_arm(files: ArmPaths, examples: pd.DataFrame, tested: Tested) -> Arm:
     # an arm that is not trained epoch by epoch has neither trajectory nor history
     trajectory = read_parquet(files.trajectory) if files.trajectory.exists() else None
     history = pd.read_csv(files.history) if files.history.exists() else None
+    predictions = read_parquet(files.predictions)
     return Arm(
-        probabilities=aligned(read_parquet(files.predictions), examples, tested),
-        cost=cost_of_folds(read_json(files.cost), set(tested.fold.tolist()), fold_count(examples)),
+        probabilities=aligned(predictions, examples, tested),
+        cost=cost_of_folds(read_json(files.cost), set(tested.fold.tolist()), predictions["fold"].nunique()),
         trajectory=None if trajectory is None else _of_folds(trajectory, tested),
         history=None if history is None else _of_folds(history, tested),
     )

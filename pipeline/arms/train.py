@@ -1,6 +1,5 @@
 """Train an arm: one fold is a pure function of its spec, and an arm is written once all its folds are finished."""
 
-import math
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from pipeline.arms.spec import FoldResult, FoldSpec, Setting
 from pipeline.networks.flops import forward_and_backward, spending
 from pipeline.networks.freezing import assert_unmoved, batch_norm_statistics
 from pipeline.networks.fused import copy_state
+from pipeline.networks.trainable import parameters
 from pipeline.store.files import (
     read_json,
     read_parquet,
@@ -183,7 +183,7 @@ def _cost(fold: int, trials: list[_Trial], best: _Trial, parts: Fold) -> dict[st
         "images_seen": whole["images_seen"],
         "gflops_chosen": best.fit.history[-1]["gflops"],
         **forward_and_backward(whole["gflops"], whole["backward_gflops"]),
-        "trainable_parameters": sum(math.prod(v.shape) for v in best.trainee.trained.trainable_variables),
+        "trainable_parameters": parameters(best.trainee.trained.trainable_variables),
     }
 
 

@@ -66,15 +66,26 @@ def dvc_rwlock(paths: Paths) -> Iterator[str]:
     except FileNotFoundError:
         return
     except (AttributeError, KeyError, TypeError, ValueError):
-        yield f"{file} is damaged, and DVC stops at it. Delete it with `rm {file}` while no `dvc` runs."
+        yield f"{file} is damaged, and DVC stops at it. `python -m pipeline repro` deletes it while no `dvc` runs."
 
 
 def temporary_files(paths: Paths) -> Iterator[str]:
     """Temporary files and folders of killed runs; none while a stage runs, since they may be its own."""
-    folders = [(paths.root, f".{paths.params.name}.*.tmp"), *((folder, ".*.tmp") for folder in paths.written_to)]
-    found = sorted(path for folder, pattern in folders for path in folder.glob(pattern))
-    if found and not any(map(_is_held, paths.lock("stage", "cell").parent.glob("*.lock"))):
+    found = remains(paths)
+    if not stages_at_work(paths):
         yield from (f"{path} was left by a run that was killed. Delete it with `rm -r '{path}'`." for path in found)
+
+
+def remains(paths: Paths) -> list[Path]:
+    """What is being written, or was when a process was killed. Ask for `stages_at_work` afterwards."""
+    folders = [(paths.root, f".{paths.params.name}.*.tmp"), *((folder, ".*.tmp") for folder in paths.written_to)]
+    return sorted(path for folder, pattern in folders for path in folder.glob(pattern))
+
+
+def stages_at_work(paths: Paths) -> bool:
+    """Whether a stage runs in this workspace: each holds a lock."""
+    locks = paths.lock("stage", "cell").parent.glob("*@*.lock")
+    return any(map(_is_held, locks))
 
 
 def _is_held(lock: Path) -> bool:

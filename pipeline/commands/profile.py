@@ -56,8 +56,8 @@ def make_workspace(folder: Path, items: tuple[str, ...]) -> None:
     It is without Git, so that a workspace inside a clone leaves the clone alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / ".dvc" / "config").exists():
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=folder, check=True)
+    if not (folder / ".dvc" / "config.local").exists():  # written last: without it, a start was cut
+        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--force", "-q"], cwd=folder, check=True)
         shutil.copy(Path(".dvc/config"), folder / ".dvc" / "config")
         write_text(folder / ".dvc" / "config.local", "[core]\n    no_scm = true\n    autostage = false\n")
     for item in items:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from pipeline.config.params import Params
+from pipeline.config.names import as_text
+from pipeline.config.params import ENTRY_SECTIONS, Params
 from pipeline.config.references import reference_faults
 from pipeline.config.schema import Section
 from pipeline.registry.pretraining import PRETRAINING
@@ -33,14 +34,13 @@ def check_params(raw: Any, path: str = "params.yaml") -> Params:
     """
     if not isinstance(raw, dict):
         raise ParamsError([f"a mapping of sections was expected, received {shown(raw)}"], path)
-    faults, params, model = [], None, params_model()
+    params, model = None, params_model()
+    raw, faults = as_text(raw)
     try:
         # via JSON: only there does strict pydantic accept a list for a tuple
-        params = model.model_validate_json(json.dumps(raw, default=str))
+        params = model.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        faults = [_sentence(detail, model) for detail in error.errors(include_url=False)]
-    except TypeError as error:  # YAML allows `? [a, b]` as a key
-        raise ParamsError([f"a key is not text: {error}"], path) from None
+        faults += [_sentence(detail, model) for detail in error.errors(include_url=False)]
     faults += reference_faults(raw)
     if faults or params is None:
         raise ParamsError(faults, path)
@@ -55,17 +55,24 @@ def params_model() -> type[Params]:
 
 def _sentence(detail: Any, params: type[Params]) -> str:
     """One pydantic error in one sentence, beginning with the dotted key."""
-    location, kind = detail["loc"], detail["type"]
+    location, kind, received = detail["loc"], detail["type"], detail["input"]
     key = ".".join(str(part) for part in location if part != "[key]")
+    empty = f"; an empty section is written `{key}: {{}}`" if key in ENTRY_SECTIONS else ""
     if kind == "extra_forbidden":
         allowed = list(_model_at(params, location[:-1]).model_fields)
         return f"{key}: unknown key{nearest(str(location[-1]), allowed)}; allowed: {', '.join(allowed)}"
     if kind == "missing":
-        return f"{key}: missing"
+        return f"{key}: missing{empty}"
     if kind == "list_type":
-        return f"{key}: a list was expected, such as [{shown(detail['input'])}]; received {shown(detail['input'])}"
+        return f"{key}: a list was expected, such as [{shown(received)}]; received {shown(received)}"
+    if kind == "string_type" and isinstance(received, bool | int | float):
+        return f'{key}: a text was expected, received {shown(received)}; write it in quotes: "{json.dumps(received)}"'
+    if received is None and kind in ("dict_type", "model_type", "model_attributes_type"):
+        return f"{key}: has nothing below it{empty or ', which YAML reads as null; fill it in, or remove it'}"
+    if location[-1] == "[key]":
+        return f"{key}: a name has letters, digits, _ and -, begins with a letter or digit, and is at most 100 long"
     text = detail["msg"][0].lower() + detail["msg"][1:]
-    return f"{key}: {text}; received {shown(detail['input'])}"
+    return f"{key}: {text}; received {shown(received)}"
 
 
 def _model_at(params: type[Params], location: tuple[Any, ...]) -> type[BaseModel]:

@@ -15,12 +15,12 @@ class Params(Section):
     datasets: dict[Name, schema.Dataset]
     targets: dict[Name, schema.Target]
     sources: dict[Name, schema.Source]
-    pretrained: dict[Name, schema.Pretrained] = Field(default_factory=dict)
+    pretrained: dict[Name, schema.Pretrained]
     baselines: dict[Name, schema.Baseline]
-    transfers: dict[Name, schema.Transfer] = Field(default_factory=dict)
-    rescaled: dict[Name, schema.Rescaled] = Field(default_factory=dict)
-    studies: dict[Name, schema.Study] = Field(default_factory=dict)
-    adaptations: dict[Name, schema.Adaptation] = Field(default_factory=dict)
+    transfers: dict[Name, schema.Transfer]
+    rescaled: dict[Name, schema.Rescaled]
+    studies: dict[Name, schema.Study]
+    adaptations: dict[Name, schema.Adaptation]
     questions: Annotated[dict[Name, schema.Question], Field(min_length=1)]
     pretraining: Section  # way -> its settings; `loading.py` types them by the registry of ways
     forecast: schema.Forecast

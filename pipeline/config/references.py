@@ -3,12 +3,11 @@
 They work on the raw mapping, so that a type error elsewhere does not hide them.
 """
 
-from typing import Any
-
+from pipeline.config.architectures import architecture_faults
 from pipeline.config.comparisons import comparison_faults
 from pipeline.config.lookup import Raw, alternatives, entries_of, entry_of, origin_of, pretraining_of
+from pipeline.config.names import name_faults
 from pipeline.config.schema import RESERVED
-from pipeline.registry.architectures import allowed_weights, known_architecture, unknown_architecture
 from pipeline.registry.readers import READERS
 from pipeline.store.words import nearest, shown
 
@@ -32,8 +31,7 @@ REFERENCES = (
 
 def reference_faults(raw: Raw) -> list[str]:
     """All faults between sections of a parsed params.yaml, one sentence each, beginning with the dotted key."""
-    checks = (_undefined, _taken_names, _group_faults, _column_faults, _architecture_faults, _pretraining_faults)
-    return [fault for check in (*checks, _limit_faults, _size_faults, comparison_faults) for fault in check(raw)]
+    return [fault for check in CHECKS for fault in check(raw)]
 
 
 def _undefined(raw: Raw) -> list[str]:
@@ -63,8 +61,27 @@ def _taken_names(raw: Raw) -> list[str]:
     ]
 
 
-def _group_faults(raw: Raw) -> list[str]:
+def _reader_faults(raw: Raw) -> list[str]:
+    """Datasets without a field that their reader cannot do without."""
     faults = []
+    for name, dataset in entries_of(raw, "datasets"):
+        reader = dataset.get("reader")
+        entry = READERS.get(reader) if isinstance(reader, str) else None
+        faults += [
+            f"datasets.{name}.{field}: missing; reader {reader} needs it"
+            for field in (entry.needs if entry else ())
+            if dataset.get(field) in (None, "")
+        ]
+    return faults
+
+
+def _group_faults(raw: Raw) -> list[str]:
+    faults = [
+        f"datasets.{name}.group_kind: received {shown(dataset['group_kind'])} without a `group`; it says "
+        "what the groups are, set both or none"
+        for name, dataset in entries_of(raw, "datasets")
+        if dataset.get("group_kind") is not None and dataset.get("group") is None
+    ]
     for name, dataset in entries_of(raw, "datasets"):
         reader, group = dataset.get("reader"), dataset.get("group")
         entry = READERS.get(reader) if isinstance(reader, str) else None
@@ -94,22 +111,19 @@ def _column_faults(raw: Raw) -> list[str]:
     return faults
 
 
-def _architecture_faults(raw: Raw) -> list[str]:
+def _value_faults(raw: Raw) -> list[str]:
+    """Values in `where` that are no class of their column, where the dataset lists its classes."""
     faults = []
-    for section in ("sources", "baselines"):
+    for section in ("targets", "pretrained"):
         for name, entry in entries_of(raw, section):
-            architecture = entry.get("architecture")
-            if not isinstance(architecture, str):
-                continue
-            if not known_architecture(architecture):
-                faults.append(f"{section}.{name}.architecture: {unknown_architecture(architecture)}")
-            if architecture.endswith(".keras") and entry.get("sha256") is None:
-                faults.append(f"{section}.{name}.sha256: missing; a .keras file is pinned by its sha256")
-            allowed, weights = allowed_weights(architecture), entry.get("weights")
-            if section == "sources" and known_architecture(architecture) and weights not in allowed:
-                faults.append(
-                    f"sources.{name}.weights: received {shown(weights)}; {architecture} has {' or '.join(allowed)}"
-                )
+            classes = entry_of(entry_of(raw, "datasets", entry.get("dataset")), "classes")
+            for column, value in entry_of(entry, "where").items():
+                allowed = [str(word) for word in classes.get(column) or []]
+                if allowed and value not in allowed:
+                    faults.append(
+                        f"{section}.{name}.where.{column}: received {shown(value)}, which is no class of "
+                        f"datasets.{entry.get('dataset')}.classes.{column}{alternatives(value, allowed)}"
+                    )
     return faults
 
 
@@ -138,31 +152,16 @@ def _limit_faults(raw: Raw) -> list[str]:
     ]
 
 
-def _size_faults(raw: Raw) -> list[str]:
-    """Targets with larger images than their dataset, and adaptations between images of different sizes."""
-    faults = []
-    for name, target in entries_of(raw, "targets"):
-        own, largest = target.get("image_size"), _size(raw, target.get("dataset"))
-        if isinstance(own, int) and isinstance(largest, int) and own > largest:
-            faults.append(
-                f"targets.{name}.image_size: received {own}, but the images of dataset '{target.get('dataset')}' are "
-                f"stored at {largest}; raise datasets.{target.get('dataset')}.image_size, or lower this"
-            )
-    for name, adaptation in entries_of(raw, "adaptations"):
-        target = entry_of(raw, "targets", adaptation.get("target"))
-        source = entry_of(raw, "pretrained", adaptation.get("source"))
-        learnt, tested = (
-            _size(raw, source.get("dataset")),
-            target.get("image_size") or _size(raw, target.get("dataset")),
-        )
-        if source and target and learnt != tested:
-            faults.append(
-                f"adaptations.{name}.target: its images have {tested} pixels a side, those that source "
-                f"'{adaptation.get('source')}' learnt from {learnt}; adaptation needs the same image_size"
-            )
-    return faults
-
-
-def _size(raw: Raw, dataset: Any) -> Any:
-    """The side of a dataset's stored images; None where params do not say."""
-    return entry_of(raw, "datasets", dataset).get("image_size") or entry_of(raw, "run").get("image_size")
+CHECKS = (
+    _undefined,
+    _taken_names,
+    name_faults,
+    _reader_faults,
+    _group_faults,
+    _column_faults,
+    _value_faults,
+    _pretraining_faults,
+    _limit_faults,
+    architecture_faults,
+    comparison_faults,
+)

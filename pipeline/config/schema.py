@@ -8,7 +8,8 @@ from pydantic_core import PydanticCustomError
 from pipeline.store.places import load
 from pipeline.store.words import nearest
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # becomes part of a path
+# part of a path, with room for what is added to it in the 255 bytes of a file name
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -113,10 +114,12 @@ class Dataset(Section):
     labels: Annotated[list[str], Field(min_length=1)]
     weights: list[str] = []
     group: str | None = None
+    group_kind: str | None = None
     classes: dict[str, list[str]] = {}
     limit: Annotated[int, Field(ge=2)] | None = None
     quarantine_cap: Share = 0.01
-    near_duplicate_distance: Annotated[int, Field(ge=0, le=16)] | None = None
+    near_duplicate_distance: Annotated[int, Field(ge=0, le=16)] | None = 10
+    background: Annotated[str, Field(pattern=r"^(auto|black|white|gr[ae]y|#[0-9A-Fa-f]{6})$")] = "auto"
     max_pixels: Count = 50_000_000
     conflict_cap: Share = 0.01
     pools: Annotated[dict[Name, Annotated[float, Field(gt=0, lt=1)]], AfterValidator(_parts)] = {}

@@ -1,7 +1,8 @@
 """Data validation of a manifest by Great Expectations, before anything is trained on it.
 
-Four tables are checked: the manifest, `near_duplicates` (one row per image: does its cluster have conflicting labels?),
-`classes` (one row per target and class) and `targets` (one row per target). Most checks of Great Expectations ignore
+The tables that are checked: the manifest, `near_duplicates` (one row per image: does its cluster have conflicting
+labels?), `classes` (one row per target and class), `targets` (one row per target), and `deep` (one row per image from a
+file of more than 8 bits, if there is one). Most checks of Great Expectations ignore
 nulls and accept an empty table, so counts, columns, nulls and values are separate expectations. The import takes
 seconds and is therefore made on use.
 """
@@ -17,6 +18,8 @@ from pipeline.config.schema import Dataset, Run, Target
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
 
+GREY_LEVELS = 16  # of 256: a file of more than 8 bits with fewer is nearly black
+DEEP = r"^(I.*|F|.*;16)$"  # modes of files with more than 8 bits a channel
 MOSTLY = 0.99  # share of images whose brightness must be within the bounds
 EXAMPLES = 5  # listed of a failed expectation
 EXIST = "ExpectColumnToExist"
@@ -47,12 +50,14 @@ def tables(manifest: pd.DataFrame, labels: list[str], targets: Mapping[str, Targ
         for label, count in chosen["label"].value_counts().sort_index().items()
     ]
     counts = [(name, chosen["label"].nunique(), chosen["unit"].nunique()) for name, chosen in rows.items()]
-    return {
+    found = {
         "manifest": manifest,
         "near_duplicates": _near_duplicates(manifest, labels),
         "classes": pd.DataFrame(classes, columns=["name", "images", "labelled"]),
         "targets": pd.DataFrame(counts, columns=["name", "classes", "groups"]),
     }
+    deep = _deep(manifest)
+    return found if deep.empty else found | {"deep": deep}
 
 
 def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rule]:
@@ -75,6 +80,12 @@ def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rul
     for column in dataset.weights:
         kwargs = {"min_value": 0, "max_value": 1, "strict_min": True}
         suite.append(Rule("manifest", BETWEEN, f"weights '{column}' are outside (0, 1]; correct them", column, kwargs))
+    message = (
+        f"more than half of the images stored with more than 8 bits have fewer than {GREY_LEVELS} grey levels on the "
+        "scale of the dataset (its card: more_than_8_bits): a few images hold far greater values; store them apart, or "
+        "store all as 8-bit images"
+    )
+    suite.append(Rule("deep", BETWEEN, message, "levels", {"min_value": GREY_LEVELS, "mostly": 0.5}))
     if dataset.near_duplicate_distance is not None:
         message = (
             f"more than the share {dataset.conflict_cap:g} (conflict_cap) of the images have a near-duplicate with "
@@ -158,6 +169,13 @@ def _near_duplicates(manifest: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
         return pd.DataFrame({"name": [], "conflicting": []})
     differing = manifest.groupby("cluster")[labels].nunique().gt(1).any(axis=1)
     return pd.DataFrame({"name": manifest["name"], "conflicting": manifest["cluster"].map(differing)})
+
+
+def _deep(manifest: pd.DataFrame) -> pd.DataFrame:
+    """name, levels (int) of the images from files of more than 8 bits."""
+    if not {"name", "mode", "levels"} <= set(manifest.columns):
+        return pd.DataFrame({"name": [], "levels": []})
+    return manifest.loc[manifest["mode"].str.match(DEEP), ["name", "levels"]]
 
 
 def _rows_of(manifest: pd.DataFrame, target: Target) -> pd.DataFrame:

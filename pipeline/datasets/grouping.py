@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from pipeline.store.errors import InputError
+from pipeline.store.words import MOST, listed
 
 PARTS = 20  # equal parts of a dataset, distributed to its pools: shares are accurate to about 1/20
 
@@ -53,13 +54,14 @@ def assign_folds(labels: np.ndarray, unit: np.ndarray, folds: int, seed: int) ->
         InputError: there is one class only, or fewer images of a class, or fewer units, than folds.
     """
     counts = dict(zip(*np.unique(labels, return_counts=True), strict=True))
-    shown = ", ".join(f"{name}: {count}" for name, count in counts.items())
+    rarest = sorted(counts, key=lambda name: counts[name])  # first, since a long list is cut
+    shown = listed(f"{name}: {counts[name]}" for name in (rarest if len(counts) > MOST else counts))
     if len(counts) < 2:
         raise InputError(f"At least two classes are needed, received one ({shown}).")
     if min(counts.values()) < folds or len(np.unique(unit)) < folds:
         raise InputError(
-            f"{folds} folds need at least {folds} images of every class and {folds} groups; received {shown} "
-            f"in {len(np.unique(unit))} groups. Lower `run.folds`, or add images."
+            f"{folds} parts need at least {folds} images of every class and {folds} groups; received {shown} "
+            f"in {len(np.unique(unit))} groups."
         )
     return _parts(labels, unit, folds, seed)
 
@@ -94,7 +96,7 @@ def assign_pools(labels: pd.DataFrame, unit: np.ndarray, pools: dict[str, float]
             absent = sorted(set(labels[column]) - set(labels[column][pool == name]))
             if absent:
                 raise InputError(
-                    f"Pool '{name}' has no image of {column} {', '.join(absent)}: groups cannot be split to "
+                    f"Pool '{name}' has no image of {column} {listed(absent)}: groups cannot be split to "
                     "fill these pools. Give it a larger share in `pools`, or use finer groups."
                 )
     return pool

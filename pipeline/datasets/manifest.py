@@ -1,13 +1,16 @@
 """Build the manifest, one row per usable image, and the quarantine list of the others with the reasons."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pipeline.datasets.alignment import correlation, crop_correlation, detailed, power, texture
 from pipeline.datasets.grouping import assign_pools, component_firsts, units
 from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
 from pipeline.store.errors import InputError
@@ -16,7 +19,18 @@ from pipeline.store.errors import InputError
 # have hashes within 4 bits, 73 of them from files far apart. This check keeps 280 pairs in 128 clusters of at most 11
 # images: none from files far apart, and 46 of the 50 pairs that are true duplicates.
 SAME_TEXTURE = 0.97
-FLAT = 2.0  # grey levels of 255: with less texture than this, grey values are compared instead
+SAME_FAR = 0.985  # the same for hashes further apart than IN_PLACE, which look-alikes also have
+SAME_CROP = 0.95  # the same between a picture and its crop, which were sampled on different grids
+BETTER = 2  # aligning a true crop explains so many times more of what differed; aligning look-alikes does not
+IN_PLACE = 4  # bits: up to this distance, only copies are looked for whose pixels stayed in place
+UNALIKE = 0.2  # correlation in place below which pictures are not worth aligning
+FLAT = 2.0  # grey levels of 255: with less texture than this, grey values are compared too
+FAINT_TEXTURE = 0.5  # correlation of such faint textures, which rounding and compression blur, above which they agree
+NO_TEXTURE = 0.1  # grey levels: with less, a picture is one grey
+SAME_HUE = 0.6  # difference of colours, as a share of the colours themselves
+HUE_NOISE = 2.0  # levels of 255: differences of colours that are none
+BLOCK = 2**22  # hashes compared at once, and
+PAIRS = 1024  # pairs confirmed at once; both bound the memory
 
 
 @dataclass(frozen=True)
@@ -30,9 +44,10 @@ class Facts:
     brightness: float
     contrast: float
     phash: str
+    levels: int = 256
 
 
-def quarantine_duplicates(images: list[RawImage], facts: dict[int, Facts]) -> dict[int, str]:
+def duplicates(images: list[RawImage], facts: dict[int, Facts]) -> tuple[dict[int, str], dict[int, str]]:
     """Find exact duplicates, images with the same decoded pixels.
 
     If their labels agree, the first is kept; if they differ in any column, none is, since the right one is unknown.
@@ -42,23 +57,27 @@ def quarantine_duplicates(images: list[RawImage], facts: dict[int, Facts]) -> di
         facts: by index into images.
 
     Returns:
-        index -> reason of the quarantine.
+        index -> reason, of merged copies and of contradictory images.
     """
     same = defaultdict(list)
     for index in sorted(facts):
         same[facts[index].content].append(index)
-    reasons: dict[int, str] = {}
+    merged: dict[int, str] = {}
+    contradictory: dict[int, str] = {}
     for indices in same.values():
         first, *others = indices
         if all(images[index].labels == images[first].labels for index in others):
-            reasons |= dict.fromkeys(others, f"duplicate of {images[first].name}: same pixels, same labels")
+            merged |= dict.fromkeys(others, f"duplicate of {images[first].name}: same pixels, same labels")
         else:
-            reasons |= {index: _conflict(images, index, indices) for index in indices}
-    return reasons
+            contradictory |= {index: _conflict(images, index, indices) for index in indices}
+    return merged, contradictory
 
 
-def check_cap(count: int, quarantine: pd.DataFrame, cap: float) -> None:
-    """Check that at most the share `cap` of `count` images is quarantined.
+def check_cap(count: int, quarantine: pd.DataFrame, cap: float, written: Path | None = None) -> None:
+    """Check that at most the share `cap` of `count` images is quarantined; merged copies do not count.
+
+    Args:
+        written: where the whole list will be.
 
     Raises:
         InputError: more are; lists the first reasons.
@@ -67,9 +86,11 @@ def check_cap(count: int, quarantine: pd.DataFrame, cap: float) -> None:
         return
     shown = quarantine.head(SHOWN)
     first = "; ".join(f"{name}: {reason}" for name, reason in zip(shown["name"], shown["reason"], strict=True))
+    enough = math.ceil(len(quarantine) / count * 1000) / 1000
     raise InputError(
         f"{len(quarantine)} of {count} images cannot be used, more than `quarantine_cap` {cap:g} allows. "
-        f"First: {first}. Repair or remove them, or raise `quarantine_cap`."
+        f"First: {first}. Repair or remove them, or raise `quarantine_cap` to {enough:g}."
+        + (f" The whole list is {written}." if written else "")
     )
 
 
@@ -109,13 +130,24 @@ def build(
     return table.assign(unit=unit, pool=assign_pools(table[raw.labels], unit, pools, seed))
 
 
-def near_duplicates(phashes: list[str], thumbnails: np.ndarray, distance: int | None) -> np.ndarray:
+def near_duplicates(
+    phashes: list[str],
+    thumbnails: np.ndarray,
+    distance: int | None,
+    inner_phashes: list[str] | None = None,
+    hues: np.ndarray | None = None,
+) -> np.ndarray:
     """Cluster near-duplicates by single linkage: close perceptual hashes, confirmed on the thumbnails.
+
+    Up to IN_PLACE bits this finds re-encoded, resized and brightened copies; with more bits also slightly cropped ones:
+    an image is then compared with others' inner parts as well, and its thumbnail is aligned with theirs.
 
     Args:
         phashes: 16 hex digits each.
         thumbnails: uint8, (n, 32, 32).
         distance: greatest Hamming distance of hashes, bits; None: every image is its own cluster.
+        inner_phashes: of the images without their margins; None: not compared.
+        hues: (n, 8, 8, 2), colours; None: all are grey.
 
     Returns:
         int (n,): the smallest row of each image's cluster.
@@ -123,10 +155,39 @@ def near_duplicates(phashes: list[str], thumbnails: np.ndarray, distance: int | 
     count = len(phashes)
     if distance is None:
         return np.arange(count)
-    hashes = np.array([int(phash, 16) for phash in phashes], np.uint64)
-    pairs = [same for pair in close_pairs(hashes, distance) if len(same := _confirmed(pair, thumbnails))]
+    hashes, inner = (np.array([int(one, 16) for one in some], np.uint64) for some in (phashes, inner_phashes or []))
+    cropped = distance > IN_PLACE
+    close = crossed_pairs(hashes, np.append(hashes, inner), distance) if cropped else close_pairs(hashes, distance)
+    pairs = []
+    for pair in close:
+        pieces = [pair[start : start + PAIRS] for start in range(0, len(pair), PAIRS)]
+        pairs += [_confirmed(piece, hashes, thumbnails, hues, cropped) for piece in pieces]
     first, second = np.concatenate(pairs).T if pairs else np.empty((2, 0), int)
     return component_firsts(first, second, count, np.arange(count))
+
+
+def crossed_pairs(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[np.ndarray]:
+    """All pairs of an image and another, one of whose hashes is within a Hamming distance; a pair may be repeated.
+
+    Compares all: bands, as in `close_pairs`, are too short to help at large distances.
+
+    Args:
+        hashes: uint64 (n,).
+        others: uint64 (k n,), of the same images again in each n.
+        distance: bits.
+
+    Yields:
+        int (pairs, 2).
+    """
+    count = len(hashes)
+    rows = max(1, BLOCK // max(1, len(others)))
+    for start in range(0, count, rows):
+        close = np.bitwise_count(hashes[start : start + rows, None] ^ others) <= distance
+        pair = np.argwhere(close)
+        pair[:, 0] += start
+        twin = pair[:, 1] < count  # the same comparison occurs twice
+        pair[:, 1] %= count
+        yield pair[(pair[:, 0] != pair[:, 1]) & ~(twin & (pair[:, 0] > pair[:, 1]))]
 
 
 def close_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
@@ -156,18 +217,43 @@ def close_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
             yield pair[np.bitwise_count(hashes[pair[:, 0]] ^ hashes[pair[:, 1]]) <= distance]
 
 
-def _confirmed(pairs: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
-    """Keep the pairs whose textures correlate, or, without texture, whose grey values are equal.
+def _confirmed(
+    pairs: np.ndarray, hashes: np.ndarray, thumbnails: np.ndarray, hues: np.ndarray | None, cropped: bool
+) -> np.ndarray:
+    """Keep the pairs whose colours agree and whose textures correlate; with little texture, grey values must be equal.
 
-    Texture is grey minus row and column means, which removes the frame and busbars that all ELPV images share.
+    Args:
+        cropped: whether one picture may be a crop of the other. Those with one small object are compared in place.
     """
     grey = [thumbnails[side].astype(np.float32) for side in pairs.T]
-    texture = [(t - t.mean(1, keepdims=True) - t.mean(2, keepdims=True) + t.mean((1, 2), keepdims=True)) for t in grey]
-    power = [np.sqrt((t**2).mean((1, 2))) for t in texture]
-    flat = np.minimum(*power) < FLAT
-    correlation = (texture[0] * texture[1]).mean((1, 2)) / np.maximum(power[0] * power[1], 1e-9)
+    textures = [texture(one) for one in grey]
+    powers = [power(one) for one in textures]
+    flat = np.minimum(*powers) < FLAT
+    in_place = correlation(*textures)
+    near = np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]) <= IN_PLACE
+    faint = (in_place >= FAINT_TEXTURE) | (np.maximum(*powers) < NO_TEXTURE)
     equal = np.abs(grey[0] - grey[1]).mean((1, 2)) < FLAT
-    return pairs[np.where(flat, equal, correlation >= SAME_TEXTURE)]
+    same = np.where(flat, equal & faint, in_place >= np.where(near, SAME_TEXTURE, SAME_FAR))
+    hue = np.ones(len(pairs), bool)
+    if hues is not None:
+        hue = _same_hue(hues[pairs[:, 0]], hues[pairs[:, 1]], np.where(flat, 0, SAME_HUE))
+    if cropped:
+        able = detailed(textures[0]) & detailed(textures[1]) & (in_place >= UNALIKE)
+        maybe = np.flatnonzero(able & hue & ~same & ~flat)
+        aligned = crop_correlation(grey[0][maybe], grey[1][maybe])
+        same[maybe] = (aligned >= SAME_CROP) & (BETTER * (1 - aligned) <= 1 - in_place[maybe])
+    return pairs[same & hue]
+
+
+def _same_hue(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Whether colours differ by at most a share of their strength, bool (n,); a grey copy is a copy."""
+
+    def strength(hue: np.ndarray) -> np.ndarray:
+        return np.sqrt((hue.astype(np.float32) ** 2).mean((1, 2, 3)))
+
+    one, other = strength(first), strength(second)
+    close = strength(first - second) <= HUE_NOISE + share * np.maximum(one, other)
+    return np.asarray(close | (np.minimum(one, other) == 0))
 
 
 def _conflict(images: list[RawImage], index: int, indices: list[int]) -> str:

@@ -1,5 +1,6 @@
 """Choose Keras' backend and device."""
 
+import importlib.util
 import os
 import re
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.store.errors import InputError
+
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def use_device(device: str) -> None:
@@ -16,14 +19,14 @@ def use_device(device: str) -> None:
         device: auto, cpu or gpu.
 
     Raises:
-        InputError: gpu is required and there is none.
+        InputError: gpu is required and there is none, or the backend cannot be used.
     """
     choose_backend()
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+        os.environ["JAX_PLATFORMS"] = "cpu"
     with without_notices():
-        one_thread()
+        import_keras()
         found = device_name()
     if device == "gpu" and found == "cpu":
         raise InputError(
@@ -37,10 +40,48 @@ def choose_backend() -> None:
 
     TensorFlow leaves oneDNN out on CPUs without instructions for neural networks, where it doubles the speed of
     training all the same (benchmarks/engine.md).
+
+    Raises:
+        InputError: the environment asks for a backend that cannot train, or that is not installed.
     """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    if backend not in BACKENDS:
+        raise InputError(f"KERAS_BACKEND is {backend!r} in the environment, allowed: {', '.join(BACKENDS)}. Unset it.")
+    if importlib.util.find_spec(backend) is None:
+        raise InputError(
+            f"KERAS_BACKEND is {backend!r} in the environment, and that package is not installed. Install it by "
+            f"`pip install {backend}`, or unset KERAS_BACKEND for TensorFlow."
+        )
+    os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    kernels = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").strip().lower()
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0" if kernels in ("0", "false") else "1"
+
+
+def import_keras() -> None:
+    """Import backend and Keras, on one thread and with Keras' own defaults, whatever keras.json in a user's home says.
+
+    Another data format or float type there would build other networks without a word.
+    """
+    with _without_keras_json():
+        one_thread()
+        import keras
+    keras.config.set_image_data_format("channels_last")  # again, where it was imported before
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+
+
+@contextmanager
+def _without_keras_json() -> Iterator[None]:
+    """Let imports find no keras.json, and write none: TensorFlow reads it too, and fails at values it does not know."""
+    home = os.environ.get("KERAS_HOME")
+    os.environ["KERAS_HOME"] = os.devnull
+    try:
+        yield
+    finally:
+        del os.environ["KERAS_HOME"]
+        if home is not None:
+            os.environ["KERAS_HOME"] = home
 
 
 def one_thread() -> None:
@@ -62,8 +103,8 @@ def one_thread() -> None:
 
         torch.set_num_threads(1)
     elif backend == "jax":
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+        flags = [*os.environ.get("XLA_FLAGS", "").split(), "--xla_cpu_multi_thread_eigen=false"]
+        os.environ["XLA_FLAGS"] = " ".join(dict.fromkeys(flags))  # workers inherit it
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from pipeline.networks.graph import Step, cut_positions, flat_layers, steps
+from pipeline.networks.trainable import learnable, unfreeze
 from pipeline.store.errors import InputError
 
 STEM, TOP, ALL = "stem", "top", "all"
@@ -124,12 +125,12 @@ def set_trainable(backbone: keras.Model, cut: str, batch_norm: Literal["frozen",
     for all of them. Compile afterwards: TensorFlow silently ignores a later change.
     """
     position, listed = _cut_position(backbone, cut)
-    backbone.trainable = True  # first, since it overwrites the flag of every layer
+    unfreeze(backbone)  # first, since it overwrites the flag of every layer
     for step in listed[: position + 1]:
         if isinstance(step.operation, keras.layers.Layer):
             step.operation.trainable = False
     if batch_norm == "frozen":
-        for layer in _batch_norms(backbone):
+        for layer in batch_norms(backbone):
             layer.trainable = False
 
 
@@ -137,7 +138,7 @@ def batch_norm_statistics(model: keras.Model) -> dict[str, np.ndarray]:
     """Copy the moving statistics of every frozen batch normalisation: "layer/moving_mean" to float32 (channels,)."""
     return {
         f"{layer.name}/{name}": np.array(keras.ops.convert_to_numpy(getattr(layer, name)))
-        for layer in _batch_norms(model)
+        for layer in batch_norms(model)
         if not layer.trainable
         for name in ("moving_mean", "moving_variance")
     }
@@ -166,7 +167,7 @@ def _family_label(segment: list[Step]) -> str | None:
 
 
 def _weighted(step: Step) -> bool:
-    return isinstance(step.operation, keras.layers.Layer) and bool(step.operation.trainable_weights)
+    return isinstance(step.operation, keras.layers.Layer) and bool(learnable(step.operation))
 
 
 def _cut_position(backbone: keras.Model, cut: str) -> tuple[int, list[Step]]:
@@ -177,5 +178,6 @@ def _cut_position(backbone: keras.Model, cut: str) -> tuple[int, list[Step]]:
     raise InputError(f"{backbone.name} cannot be cut after {cut!r}: some paths from its input to its output avoid it.")
 
 
-def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """The batch normalisations of a model, those inside nested models included."""
     return [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]

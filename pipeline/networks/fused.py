@@ -106,6 +106,8 @@ def training_twin(model: keras.Model, kernels: Kernels) -> keras.Model:
     twin = keras.models.clone_model(model, clone_function=_fused if fuse else _plain, recursive=True)
     for own, copied in zip(flat_layers(model), flat_layers(twin), strict=True):
         copied.trainable = own.trainable
+    if [v.shape for v in twin.trainable_variables] != [v.shape for v in model.trainable_variables]:
+        raise RuntimeError(f"the copy of {model.name} for training has other trainable weights than the network")
     return twin
 
 

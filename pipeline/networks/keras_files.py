@@ -5,7 +5,9 @@ from typing import Any
 
 import keras
 
+from pipeline.networks.graph import flat_layers
 from pipeline.networks.pinned import read_pinned
+from pipeline.networks.trainable import unfreeze
 from pipeline.store.errors import InputError
 
 
@@ -65,10 +67,10 @@ def rebuilt(model: keras.Model, image_size: int, *, keep_weights: bool, where: s
             f"{image_size}: it is not fully convolutional ({_first_line(error)}) Set run.image_size, and that of "
             "the dataset and target where they have their own, to the network's size."
         ) from error
-    for old, new in zip(model.layers, copy.layers, strict=True):
+    for old, new in zip(flat_layers(model), flat_layers(copy), strict=True):
         if isinstance(old, keras.layers.Normalization) and old.weights:
             new.load_own_variables({str(i): weight for i, weight in enumerate(old.get_weights())})
-    copy.trainable = True
+    unfreeze(copy)
     return copy
 
 

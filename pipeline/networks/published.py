@@ -1,6 +1,5 @@
 """Load a source's backbone (published, from a file, or random) with a card: origin, licence, citation, cost."""
 
-import math
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ from pipeline.networks.downloads import weights_file, weights_url
 from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.keras_files import read_keras_file, rebuilt
 from pipeline.networks.provenance import provenance_of
+from pipeline.networks.trainable import parameters
 from pipeline.registry.architectures import ARCHITECTURES, ArchitectureEntry, ImageNetWeights, allowed_weights, is_file
 from pipeline.store.errors import InputError
 from pipeline.store.files import sha256_file
@@ -69,7 +69,7 @@ def load_published(
     unknown = NO_COST.get(weights)
     spent = {"images_seen": 0, **forward_and_backward(0.0, 0.0)}
     card["cost"] = {**(dict.fromkeys(spent) if unknown else spent), "inherited_gflops": 0.0, "reason": unknown}
-    return backbone, card | {"parameters": sum(math.prod(weight.shape) for weight in backbone.trainable_weights)}
+    return backbone, card | {"parameters": parameters(backbone.trainable_weights)}
 
 
 def _facts(origin: str, licence: str, sha256: str | None, preprocessing: str, citation: str) -> Card:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from pipeline.networks.heads import build_head, with_head
 from pipeline.pretraining.task import PretrainResult, Task, fit_classifier, prepare
+from pipeline.store.roles import role_column
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import fold_parts
@@ -14,7 +15,7 @@ def learn(task: Task) -> PretrainResult:
     if task.labels is None:
         raise ValueError("Supervised pretraining needs labels")
     prepare(task.backbone, task.settings.batch_norm_momentum)
-    examples = pd.DataFrame({"label": task.labels, "weight": 1.0, "role_0": task.role})
+    examples = pd.DataFrame({"label": task.labels, "weight": 1.0, role_column(0): task.role})
     parts = fold_parts(examples, 0, "balanced")
     head = build_head(task.backbone.output_shape[-1], len(set(task.labels)), 0.0, 0.0)
     load = pixel_loader(task.images, task.rows, task.augmentation)

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.networks.flops import spending
 from pipeline.networks.fused import Kernels, copy_state
 from pipeline.networks.graph import flat_layers
+from pipeline.networks.trainable import check_trainable, unfreeze
 from pipeline.pretraining.settings import PretrainFitting
 from pipeline.store.progress import progress
 from pipeline.training.batches import Loader
@@ -98,7 +99,7 @@ class PretrainResult:
 
 def prepare(backbone: keras.Model, momentum: float) -> None:
     """Unfreeze all layers, and set batch-norm momentum: moving statistics average 1 / (1 - momentum) steps."""
-    backbone.trainable = True
+    unfreeze(backbone)
     for layer in flat_layers(backbone):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
@@ -106,6 +107,7 @@ def prepare(backbone: keras.Model, momentum: float) -> None:
 
 def fit_classifier(model: keras.Model, task: Task, load: Loader, train: Part, validation: Part, views: int) -> Fit:
     """Train a classifier for all epochs; the validation part is only monitored."""
+    check_trainable(model)
     spent, plan = spending(model), task.plan(views)
     twin = compiled_twin(model, plan, task.kernels)
     with progress(total=task.settings.epochs * len(train.positions), label=task.name, unit="image") as bar:

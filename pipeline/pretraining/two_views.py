@@ -9,6 +9,7 @@ from keras import layers
 
 from pipeline.networks.flops import spending
 from pipeline.networks.fused import copy_state, training_twin
+from pipeline.networks.trainable import check_trainable
 from pipeline.pretraining.settings import TwoViews
 from pipeline.pretraining.task import PretrainResult, Task, prepare
 from pipeline.pretraining.views import random_views
@@ -31,6 +32,7 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
     """
     prepare(task.backbone, settings.batch_norm_momentum)
     model = with_projection(task.backbone, settings.projection, hidden_layers)
+    check_trainable(model)
     stored = read_npy(task.images)
     shape = epoch_shape(len(task.rows), settings.batch_size)
     if shape.size < 2:
@@ -53,7 +55,7 @@ def learn_from_views(task: Task, settings: TwoViews, hidden_layers: int, loss: P
                 bar.update(shape.size)
             seen = 2 * epoch * shape.steps * shape.size
             row = {"epoch": epoch, "images_seen": seen, **spent(seen, 0), "loss": float(np.mean(losses))}
-            check_finite(row, settings.learning_rate, f"The loss of '{task.name}'")
+            check_finite(row, settings.learning_rate, f"the loss of '{task.name}'")
             history.append(row)
     copy_state(twin, model)
     return PretrainResult(history)

@@ -26,12 +26,21 @@ class ArchitectureEntry(NamedTuple):
         preprocessing: applied to the pixels by its first layers; for the card.
         citation: of the paper; for the card.
         imagenet: published weights, if any.
+        blocks: how many `unfreeze` may count; None: not known before the network is built.
     """
 
     build: str
     preprocessing: str
     citation: str
     imagenet: ImageNetWeights | None = None
+    blocks: int | None = None
+
+
+class Application(NamedTuple):
+    """A model of keras.applications: how many blocks `unfreeze` may count, and its smallest images in pixels a side."""
+
+    blocks: int
+    smallest: int = 32
 
 
 RESNET_PIXELS = "RGB pixels 0..255, scaled to 0..1, minus ImageNet's mean, divided by its deviation, channel by channel"
@@ -43,34 +52,65 @@ ARCHITECTURES: dict[str, ArchitectureEntry] = {
         "RGB pixels 0..255, minus 127, divided by 128",
         "Tan and Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019 (Lite variant, 2020)",
         ImageNetWeights("pipeline.networks.lite0_weights:load_lite0", "Apache-2.0"),
+        blocks=18,
     ),
     "cifar_resnet8": ArchitectureEntry(
-        "pipeline.networks.small_resnets:cifar_resnet8", RESNET_PIXELS, f"{RESNET} (section 4.2)"
+        "pipeline.networks.small_resnets:cifar_resnet8", RESNET_PIXELS, f"{RESNET} (section 4.2)", blocks=4
     ),
     "cifar_resnet14": ArchitectureEntry(
-        "pipeline.networks.small_resnets:cifar_resnet14", RESNET_PIXELS, f"{RESNET} (section 4.2)"
+        "pipeline.networks.small_resnets:cifar_resnet14", RESNET_PIXELS, f"{RESNET} (section 4.2)", blocks=7
     ),
     "resnet10_small": ArchitectureEntry(
         "pipeline.networks.small_resnets:resnet10_small",
         RESNET_PIXELS,
         f"{RESNET} (section 4.1, with one block a stage and fewer filters)",
+        blocks=5,
     ),
 }
 
-# Every model of keras.applications (Keras 3.15); a test compares this list with the installed Keras.
-APPLICATIONS = (
-    *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
-    *(f"DenseNet{depth}" for depth in (121, 169, 201)),
-    *(f"EfficientNetB{scale}" for scale in range(8)),
-    *(f"EfficientNetV2{scale}" for scale in ("B0", "B1", "B2", "B3", "S", "M", "L")),
-    "InceptionResNetV2",
-    "InceptionV3",
-    *("MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"),
-    *("NASNetMobile", "NASNetLarge"),
-    *(f"ResNet{depth}{version}" for depth in (50, 101, 152) for version in ("", "V2")),
-    *("VGG16", "VGG19"),
-    "Xception",
-)
+# Every model of keras.applications (Keras 3.15); tests compare this table with the installed Keras.
+APPLICATIONS: dict[str, Application] = {
+    "ConvNeXtTiny": Application(23),
+    "ConvNeXtSmall": Application(41),
+    "ConvNeXtBase": Application(41),
+    "ConvNeXtLarge": Application(41),
+    "ConvNeXtXLarge": Application(41),
+    "DenseNet121": Application(60),
+    "DenseNet169": Application(84),
+    "DenseNet201": Application(100),
+    "EfficientNetB0": Application(18),
+    "EfficientNetB1": Application(25),
+    "EfficientNetB2": Application(25),
+    "EfficientNetB3": Application(28),
+    "EfficientNetB4": Application(34),
+    "EfficientNetB5": Application(41),
+    "EfficientNetB6": Application(47),
+    "EfficientNetB7": Application(57),
+    "EfficientNetV2B0": Application(23),
+    "EfficientNetV2B1": Application(29),
+    "EfficientNetV2B2": Application(30),
+    "EfficientNetV2B3": Application(34),
+    "EfficientNetV2S": Application(42),
+    "EfficientNetV2M": Application(59),
+    "EfficientNetV2L": Application(81),
+    "InceptionResNetV2": Application(45, 75),
+    "InceptionV3": Application(12, 75),
+    "MobileNet": Application(14),
+    "MobileNetV2": Application(19),
+    "MobileNetV3Small": Application(13),
+    "MobileNetV3Large": Application(17),
+    "NASNetMobile": Application(4),
+    "NASNetLarge": Application(4),
+    "ResNet50": Application(17),
+    "ResNet50V2": Application(18),
+    "ResNet101": Application(34),
+    "ResNet101V2": Application(35),
+    "ResNet152": Application(51),
+    "ResNet152V2": Application(52),
+    "VGG16": Application(6),
+    "VGG19": Application(6),
+    "Xception": Application(15, 71),
+}
 FILE_SUFFIX = ".keras"
 
 
@@ -100,3 +140,14 @@ def allowed_weights(architecture: str) -> tuple[str, ...]:
     entry = ARCHITECTURES.get(architecture)
     published = entry.imagenet is not None if entry else architecture in APPLICATIONS
     return ("imagenet", "random") if published else ("random",)
+
+
+def block_count(architecture: str) -> int | None:
+    """How many blocks `unfreeze` may count; None where it is not known before the network is built."""
+    entry = ARCHITECTURES.get(architecture) or APPLICATIONS.get(architecture)
+    return entry.blocks if entry else None
+
+
+def smallest_side(architecture: str) -> int:
+    """The smallest images that an architecture takes, pixels a side, as far as it is known; else 0."""
+    return APPLICATIONS[architecture].smallest if architecture in APPLICATIONS else 0

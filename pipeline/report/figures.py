@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib import ticker
@@ -23,7 +23,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "legend.frameon": False,
 }
-styled = matplotlib.rc_context(STYLE)
+styled = matplotlib.style.context(["default", STYLE])  # without what a user's matplotlibrc changes
 # Okabe and Ito's colours, safe for colour-blind readers
 COLOURS = {
     "head": "#e69f00",

@@ -18,6 +18,7 @@ from pipeline.results.result import (
     Spent,
     reading_fields,
 )
+from pipeline.store.roles import fold_count, role_column
 from pipeline.verdict.arms import arm_metrics, confusion_counts
 from pipeline.verdict.comparison import Comparison, at_equal_compute, verdicts
 from pipeline.verdict.cost_curve import cost_to_equal_quality
@@ -147,7 +148,7 @@ def details(
 
 def labelled_images(examples: pd.DataFrame) -> float:
     """Number of a target's images whose labels are used in training or validation, mean over the folds."""
-    roles = examples.filter(regex=r"^role_\d+$")
+    roles = examples[[role_column(fold) for fold in range(fold_count(examples))]]
     return float(roles.isin(["train", "validation"]).sum().mean())
 
 

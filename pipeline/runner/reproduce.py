@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 from pipeline.runner.parent import die_with_parent
 from pipeline.store.cores import FOLDER, OWN, hold_one, make_tokens
+from pipeline.store.interrupts import no_interrupts
 from pipeline.store.progress import LINE
 
 FAILED = 255  # the exit code of `dvc repro` where a stage failed
@@ -82,17 +84,19 @@ def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], No
             while ready and len(running) < workers:
                 name = ready.pop()
                 process = fork.Process(target=run, args=(name,), name=name)
-                process.start()
-                running[process.sentinel] = name, process
+                with _later_interrupts():  # a fork has nothing that handles them at first
+                    process.start()
+                    running[process.sentinel] = name, process
             for sentinel in wait(list(running)):
                 name, process = running.pop(sentinel)
                 process.join()
                 code = code or _shell_code(process.exitcode)
                 order.done(name)
     finally:
-        for _, process in running.values():
-            process.join()
-            code = code or _shell_code(process.exitcode)
+        with no_interrupts():  # those that run have got them, and end
+            for _, process in running.values():
+                process.join()
+                code = code or _shell_code(process.exitcode)
     return code
 
 
@@ -137,7 +141,8 @@ def _reproduce_stage(stage: Any, tokens: list[Path], force: bool, run_cache: boo
                 if stage.reproduce(force=force, run_cache=run_cache):
                     stage.dump(update_pipeline=False)
     except DvcException as error:
-        print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)
+        if not interrupted:  # which the command says in its own words
+            print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)
         sys.exit(FAILED)
 
 
@@ -148,9 +153,30 @@ def _note_interrupts() -> list[int]:
     """
     noted: list[int] = []
     signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # see `_later_interrupts`
     return noted
 
 
+@contextmanager
+def _later_interrupts() -> Iterator[None]:
+    """Have Ctrl-C wait until the end of the block; a process that is forked in it has to unblock the signal."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 def run_dvc(arguments: list[str]) -> int:
-    """Run DVC's command line; returns its exit code."""
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False).returncode
+    """Run DVC's command line; returns its exit code.
+
+    Raises:
+        KeyboardInterrupt: by Ctrl-C, once DVC, which gets it too, has ended: it writes some files in place.
+    """
+    process = subprocess.Popen([sys.executable, "-m", "dvc", *arguments])
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        with no_interrupts():
+            process.wait()
+        raise

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import joblib
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,7 @@ from pipeline.networks.device import use_device
 from pipeline.runner.clock import clock, cpu_seconds, kept_seconds
 from pipeline.runner.declaration import Cell, all_cells, find_cell, read_stages
 from pipeline.runner.parent import die_with_parent
+from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, shared_folders
 from pipeline.runner.system_faults import memory_setting, system_faults
 from pipeline.runner.workers import parallel_trainings
 from pipeline.store.errors import InputError
@@ -24,6 +26,7 @@ from pipeline.store.files import check_sealed, write_json
 from pipeline.store.kept import GIGABYTE, Store
 from pipeline.store.paths import Paths
 
+POLL = 0.1  # seconds between two tries to get a lock
 # printed after the seconds of a stage, where Keras does not find a GPU that there is
 IDLE = (
     "{} idle: install what Keras needs for it by `pip install -c constraints.txt -e '.[gpu]'`, or set run.device to cpu"
@@ -42,8 +45,13 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
     stages, params = read_stages(paths.dvc_yaml), load_params(paths.params)
     cell = find_cell(stages, stage, name, params)
     with system_faults(paths.root, memory_setting(cell, params)):
-        check_deps(cell, all_cells(stages, params), paths.root)
+        cells, shared = list(all_cells(stages, params)), shared_folders(stages)
+        make_absent(shared, paths.root)
+        check_deps(cell, cells, paths.root)
         line = _make(cell, params, paths)
+        # DVC takes the checksums of the deps after this
+        if deleted := delete_leftovers(shared.intersection(cell.deps), cells, paths.root):
+            line += f"; {TOLD.format(len(deleted))}"
         pruned = Store(paths.store).prune(params.run.store_gb * GIGABYTE)
         if pruned and params.run.store_gb:
             line += f"; {len(pruned)} results left the store, which is full (run.store_gb)"
@@ -92,23 +100,36 @@ def check_deps(cell: Cell, cells: Iterable[Cell], root: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a cell's lock while it runs; the OS frees it when the process ends, however it ends.
+def locked(path: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a cell or of a whole run; the OS frees it when the process and its forks end, however they end.
+
+    Args:
+        patience: seconds to wait for it, such as for processes of a killed run, which end soon.
 
     Raises:
         InputError: another process holds it, named by its pid.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + patience
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        while not _lock(file):
+            if time.monotonic() < until:
+                time.sleep(POLL)
+                continue
             file.seek(0)
             pid = file.read().strip() or "unknown"
             raise InputError(
                 f"{path.stem} is being run by process {pid}. Wait for it, or end it with `kill {pid}`, and run again."
-            ) from None
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

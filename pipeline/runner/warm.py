@@ -25,7 +25,7 @@ from pipeline.runner.parent import die_with_parent
 
 ADDRESS = "TRANSFER_VERDICT_WARM"  # the environment variable with the path of the server's socket
 HEAVY = (
-    "keras",
+    "keras",  # by import_keras
     "pandas",
     "scipy.stats",
     "sklearn.model_selection",
@@ -36,9 +36,15 @@ HEAVY = (
     "joblib",
 )
 POLL = 1.0  # seconds between looks at whether the process that started the server still runs
-INTERRUPTED = 130  # the exit code after Ctrl-C, as shells have it
+PATIENCE = 180.0  # seconds for the server to import all that and to begin a cell
+GRACE = 10.0  # seconds for a cell to end by itself after Ctrl-C
+INTERRUPTED, KILLED = 130, 137  # exit codes after Ctrl-C and after `kill -9`, as shells have them
 SIZE = 4  # bytes of an exit code or of the length of a request
-ALONE = "warm: the warm process has ended ({}); this cell runs on its own"
+BEGUN = b"+"  # the first answer: the cell begins
+WHY, TOLD = ".why", ".told"  # beside the socket: why the server failed, and that a client has said so
+GONE = "warm: the warm process has ended ({}); cells run on their own"
+ALONE = "warm: the warm process of this cell has ended; this cell runs on its own"
+MEMORY = "warm: this cell was killed, most likely for lack of memory. Lower run.workers, or close what else needs it."
 Main = Callable[[list[str]], int]  # the command line's `main`, in a cell
 
 
@@ -48,24 +54,68 @@ def ask(arguments: list[str]) -> int | None:
     The client exits when its parent exits, and the cell when the client does.
     """
     address = os.environ.get(ADDRESS)
-    if not address:
+    if not address or Path(address + TOLD).exists():
         return None
     die_with_parent()
     call = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
-    request = json.dumps(call).encode()
-    reason = "no answer"
     with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(address)
-            socket.send_fds(connection, [len(request).to_bytes(SIZE, "big")], [0, 1, 2])
-            connection.sendall(request)
-            answer = _receive(connection, SIZE)
-            if len(answer) == SIZE:
-                return int.from_bytes(answer, "big")
-        except OSError as error:  # refused, reset, or the socket is gone
-            reason = error.strerror or str(error)
-    print(ALONE.format(reason), file=sys.stderr, flush=True)
-    return None
+        if fault := _begin(connection, address, json.dumps(call).encode()):
+            _say_that_it_is_gone(address, fault)
+            return None
+        answer = _end(connection)
+    if len(answer) < SIZE:
+        print(ALONE, file=sys.stderr, flush=True)
+        return None
+    code = int.from_bytes(answer, "big")
+    if code == KILLED:
+        print(MEMORY, file=sys.stderr, flush=True)
+    return code
+
+
+def _begin(connection: socket.socket, address: str, request: bytes) -> str:
+    """Send a request, and wait until the cell begins; returns "", or why it does not."""
+    connection.settimeout(PATIENCE)
+    try:
+        connection.connect(address)
+        socket.send_fds(connection, [len(request).to_bytes(SIZE, "big")], [0, 1, 2])
+        connection.sendall(request)
+        return "" if _receive(connection, len(BEGUN)) == BEGUN else "no answer"
+    except TimeoutError:
+        return f"no answer within {PATIENCE:g} s"
+    except OSError as error:  # refused, reset, or the socket is gone
+        return error.strerror or str(error)
+
+
+def _end(connection: socket.socket) -> bytes:
+    """Wait for the end of a cell that has begun; returns its exit code, or less where its watcher was killed.
+
+    Raises:
+        KeyboardInterrupt: by Ctrl-C, which ends the cell as well, once it has tidied up.
+    """
+    connection.settimeout(None)
+    try:
+        with suppress(ConnectionResetError):
+            return _receive(connection, SIZE)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        connection.settimeout(GRACE)
+        with suppress(OSError):
+            _receive(connection, SIZE)
+        raise
+    return b""
+
+
+def _say_that_it_is_gone(address: str, fault: str) -> None:
+    """Say it once in a run, with the server's own words where it had time for some."""
+    try:
+        with suppress(FileNotFoundError):
+            fault = Path(address + WHY).read_text(encoding="utf-8")
+        Path(address + TOLD).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    except OSError:  # the folder is gone too
+        pass
+    print(GONE.format(fault), file=sys.stderr, flush=True)
 
 
 def run_beside(call: Callable[[], int], main: Main) -> int:
@@ -74,7 +124,11 @@ def run_beside(call: Callable[[], int], main: Main) -> int:
         return call()
     with tempfile.TemporaryDirectory(prefix="warm-") as folder, socket.socket(socket.AF_UNIX) as listener:
         address = str(Path(folder, "socket"))
-        listener.bind(address)
+        try:
+            listener.bind(address)
+        except OSError as error:  # such as a TMPDIR with a long name
+            print(GONE.format(error.strerror or error), file=sys.stderr, flush=True)
+            return call()
         listener.listen()
         server = os.fork()
         if server == 0:
@@ -85,20 +139,19 @@ def run_beside(call: Callable[[], int], main: Main) -> int:
             return call()
         finally:
             del os.environ[ADDRESS]
-            os.kill(server, signal.SIGTERM)
+            os.kill(server, signal.SIGKILL)  # also where it was stopped
             os.waitpid(server, 0)
 
 
-def serve(listener: socket.socket, main: Main) -> None:
-    """Import the heavy libraries, then fork for every client."""
-    from pipeline.networks.device import choose_backend, without_notices  # not at import: `ask` must start fast
-
-    choose_backend()
+def serve(listener: socket.socket, main: Main) -> int:
+    """Import the heavy libraries, then fork for every client; returns an exit code, 1 where imports fail."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the command and the cells; the server ends with them
-    with without_notices():
-        for name in HEAVY:
-            importlib.import_module(name)
-    gc.freeze()  # else every garbage collection in a cell scans all imported modules (0.3 s each)
+    try:
+        _import_all()
+    except Exception as error:  # such as a package that is missing; a cell on its own says it better
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        Path(listener.getsockname() + WHY).write_text(why, encoding="utf-8")
+        return 1
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies of the processes that watch the cells
     parent = os.getppid()
     listener.settimeout(POLL)
@@ -107,17 +160,35 @@ def serve(listener: socket.socket, main: Main) -> None:
             connection, _ = listener.accept()
         except TimeoutError:
             continue
-        if os.fork() == 0:
-            listener.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _exit_after(partial(_watch, connection, main))
-        connection.close()
+        with connection, suppress(OSError):  # no memory for a fork: the client finds the connection closed
+            if os.fork() == 0:
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                _exit_after(partial(_watch, connection, main))
+    return 0
+
+
+def _import_all() -> None:
+    from pipeline.networks.device import choose_backend, import_keras, without_notices  # `ask` must start fast
+
+    choose_backend()
+    with without_notices():
+        for name in HEAVY:
+            import_keras() if name == "keras" else importlib.import_module(name)
+    gc.freeze()  # else every garbage collection in a cell scans all imported modules (0.3 s each)
 
 
 def _watch(connection: socket.socket, main: Main) -> None:
-    """Fork the cell, answer with its exit code, and end it when the client is gone."""
+    """Fork the cell, answer that it begins and with its exit code, and end it when the client is gone."""
     head, streams, _, _ = socket.recv_fds(connection, SIZE, 3)
-    request = json.loads(_receive(connection, int.from_bytes(head, "big")))
+    request = _receive(connection, int.from_bytes(head, "big"))
+    with suppress(OSError):  # the client is gone, or there is no memory for a fork
+        connection.sendall(BEGUN)
+        code = _watched(connection, streams, json.loads(request), main)
+        connection.sendall((code if code >= 0 else 128 - code).to_bytes(SIZE, "big"))
+
+
+def _watched(connection: socket.socket, streams: list[int], request: dict[str, Any], main: Main) -> int:
     cell = os.fork()
     if cell == 0:
         connection.close()
@@ -129,9 +200,7 @@ def _watch(connection: socket.socket, main: Main) -> None:
     ready, _, _ = select.select([handle, connection.fileno()], [], [])
     if handle not in ready:
         os.kill(cell, signal.SIGTERM)
-    code = os.waitstatus_to_exitcode(os.waitpid(cell, 0)[1])
-    with suppress(BrokenPipeError):  # the client is gone
-        connection.sendall((code if code >= 0 else 128 - code).to_bytes(SIZE, "big"))
+    return os.waitstatus_to_exitcode(os.waitpid(cell, 0)[1])
 
 
 def _run(request: dict[str, Any], main: Main) -> int:

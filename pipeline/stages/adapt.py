@@ -33,10 +33,11 @@ from pipeline.store.kept import Store
 from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
+from pipeline.store.roles import examples_of, fold_count, repeat_count, role_column
 from pipeline.store.seeds import seed_for
 from pipeline.training.batches import pixel_loader
 from pipeline.training.fingerprint import examples_of_fold
-from pipeline.training.folds import Part, class_names, fold_count, fold_parts, images_of, repeat_count, role_column
+from pipeline.training.folds import Part, class_names, fold_parts, images_of
 from pipeline.training.pooled import pooled_features, pooling
 
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
@@ -66,8 +67,7 @@ def check_source(paths: Paths, source: str, target: str) -> None:
         )
     origin = read_json(paths.target(target).images)
     if files.seen.is_file():
-        distance = origin["near_duplicate_distance"]
-        check_unseen(read_parquet(files.seen), examples, origin["dataset"], distance, source, target)
+        check_unseen(read_parquet(files.seen), examples, origin["dataset"], source, target)
 
 
 def source_images(paths: Paths, source: str) -> Path:
@@ -196,7 +196,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     pixels = images_of(paths, adaptation.target)
     check_source(paths, adaptation.source, adaptation.target)
     source = read_source(paths, adaptation.source, params.run.class_weight)
-    examples = read_parquet(paths.target(adaptation.target).examples)
+    examples = examples_of(paths.target(adaptation.target), f"adaptations/{name}")
     load = pixel_loader(pixels, examples["row"].to_numpy(), "none")
     positions = np.arange(len(examples))
     images = Images(pooled_features(source.network, load, positions), load, positions)

@@ -110,8 +110,7 @@ def check_target_unseen(paths: Paths, transfer: Transfer) -> None:
     seen, target = paths.source(transfer.source).seen, paths.target(transfer.target)
     if seen.exists():
         origin, examples = read_json(target.images), read_parquet(target.examples)
-        dataset, distance = origin["dataset"], origin["near_duplicate_distance"]
-        check_unseen(read_parquet(seen), examples, dataset, distance, transfer.source, transfer.target)
+        check_unseen(read_parquet(seen), examples, origin["dataset"], transfer.source, transfer.target)
 
 
 def run(params: Params, paths: Paths, name: str) -> str:

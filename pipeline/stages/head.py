@@ -5,10 +5,11 @@ from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs
 from pipeline.arms.train import train_arm
 from pipeline.config.params import Params
-from pipeline.store.files import read_json, read_npy, read_parquet
+from pipeline.store.files import read_json, read_npy
 from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
-from pipeline.training.folds import class_names, fold_count, repeat_count
+from pipeline.store.roles import examples_of, fold_count, repeat_count
+from pipeline.training.folds import class_names
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
@@ -16,15 +17,15 @@ def run(params: Params, paths: Paths, name: str) -> str:
 
     The cost of every fold has the sha256 of the forecast that was made before the head was trained.
     """
-    examples = paths.target(params.transfers[name].target).examples
+    target = paths.target(params.transfers[name].target)
     features, forecast = paths.features(name), paths.forecast(name)
-    table = read_parquet(examples)
+    table = examples_of(target, f"transfers/{name}")
     network = HeadNetwork(read_npy(features.pooled).shape[1], len(class_names(table)))
     specs = fold_specs(
         params.run,
         params.head,
         arm="head",
-        examples=examples,
+        examples=target.examples,
         kind="features",
         inputs=features.pooled,
         networks=[network] * fold_count(table),

@@ -5,19 +5,21 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from pipeline.config.params import Params
 from pipeline.config.schema import Dataset
 from pipeline.datasets import manifest
-from pipeline.datasets.images import THUMBNAIL, Decoded, Quarantine, decode, right_extension
-from pipeline.datasets.readers.contents import cause_of, head_of
+from pipeline.datasets.images import HUES, THUMBNAIL, Decoded, Quarantine, decode, observe, right_extension
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
 from pipeline.datasets.readers.read import read_raw
+from pipeline.datasets.rendering import Observed, Rendering, choose
 from pipeline.store.errors import InputError, InputFaults
 from pipeline.store.files import (
     check_space,
@@ -34,6 +36,7 @@ from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 
 CHUNK = 64  # images decoded ahead of writing; bounds the memory
+Found = TypeVar("Found")
 
 
 @dataclass
@@ -41,10 +44,14 @@ class Reading:
     """The result of decoding all images, by index into the reader's list.
 
     Attributes:
-        thumbnails: uint8, (images, 32, 32): 1 KB an image, the only pixels held in memory.
+        thumbnails: uint8, (images, 32, 32), and
+        hues: int16, (images, 8, 8, 2): 1.3 KB an image, the only pixels held in memory.
+        inner_phashes: of the decoded images.
     """
 
     thumbnails: np.ndarray
+    hues: np.ndarray
+    inner_phashes: dict[int, str] = field(default_factory=dict)
     facts: dict[int, manifest.Facts] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     colour: bool = False
@@ -60,15 +67,23 @@ def sample(images: list[RawImage], limit: int | None, seed: int) -> list[RawImag
     return [images[index] for index in chosen]
 
 
+def survey(images: list[RawImage], dataset: Dataset) -> Rendering:
+    """Look at every file once, to choose one rendering for all; only deep or transparent ones are read in full."""
+    seen = _in_order(images, lambda path: observe(path, dataset.max_pixels, dataset.min_side))
+    return choose((one for one in seen if isinstance(one, Observed)), dataset.background)
+
+
 def decode_all(images: list[RawImage], decoder: Callable[[Path], Decoded], scratch: np.ndarray) -> Reading:
     """Decode every image into its row of `scratch`, uint8 (images, size, size, 3); grey is written to all channels."""
-    reading = Reading(np.zeros((len(images), THUMBNAIL, THUMBNAIL), np.uint8))
+    thumbnails, hues = np.zeros((len(images), THUMBNAIL, THUMBNAIL), np.uint8), (len(images), HUES, HUES, 2)
+    reading = Reading(thumbnails, np.zeros(hues, np.int16))
     for index, decoded in progress(enumerate(_in_order(images, decoder)), len(images), "decode", "images"):
         if isinstance(decoded, Quarantine):
             reading.reasons[index] = str(decoded)
             continue
         scratch[index] = decoded.pixels
-        reading.thumbnails[index] = decoded.thumbnail
+        reading.thumbnails[index], reading.hues[index] = decoded.thumbnail, decoded.hues
+        reading.inner_phashes[index] = decoded.inner_phash
         facts = {name: getattr(decoded, name) for name in manifest.Facts.__dataclass_fields__}
         reading.facts[index] = manifest.Facts(**facts)
         reading.colour |= decoded.pixels.shape[2] == 3
@@ -82,16 +97,27 @@ def check_count(images: int, raw: str) -> None:
         raise InputError(f"{raw} has {images} usable images; at least two of each class are needed. Add images.")
 
 
-def card(raw: RawDataset, dataset: Dataset, reading: Reading, written: DatasetPaths) -> dict[str, object]:
+def clusters(reading: Reading, kept: list[int], distance: int | None) -> np.ndarray:
+    """Near-duplicates among the kept images, int (kept,)."""
+    phashes = [reading.facts[index].phash for index in kept]
+    inner = [reading.inner_phashes[index] for index in kept]
+    return manifest.near_duplicates(phashes, reading.thumbnails[kept], distance, inner, reading.hues[kept])
+
+
+def card(
+    raw: RawDataset, dataset: Dataset, reading: Reading, rendering: Rendering, merged: int, written: DatasetPaths
+) -> dict[str, object]:
     """The dataset's card: the reader's, with counts and sizes; `sha256` is that of images.npy."""
     shape = np.load(written.images, mmap_mode="r").shape
     return {
         **raw.card,
+        **rendering.card(),
         "reader": dataset.reader,
         "listed": len(raw.images),
         "images": shape[0],
         "image_size": shape[1],
         "channels": shape[3],
+        "merged_copies": merged,
         "wrong_extensions": reading.wrong_extensions,
         "near_duplicate_distance": dataset.near_duplicate_distance,
         "sha256": sha256_file(written.images),
@@ -109,23 +135,38 @@ def run(params: Params, paths: Paths, name: str) -> str:
     raw = RawDataset(images, raw.labels, raw.weights, raw.card)
     out.parent.mkdir(parents=True, exist_ok=True)
     check_space(out.parent, 2 * 3 * len(images) * size**2)
+    rendering = survey(images, dataset)
     with tempfile.TemporaryFile(dir=out.parent) as file, replacing_folder(out) as folder:
         written = DatasetPaths(folder)
         scratch = np.memmap(file, np.uint8, "w+", shape=(len(images), size, size, 3))
-        reading = decode_all(images, lambda path: decode(path, size, dataset.max_pixels, dataset.min_side), scratch)
-        reasons = reading.reasons | manifest.quarantine_duplicates(images, reading.facts)
-        quarantine = manifest.quarantine_table(images, reasons)
-        manifest.check_cap(len(images), quarantine, dataset.quarantine_cap)
-        kept = [index for index in range(len(images)) if index not in reasons]
-        check_count(len(kept), dataset.raw)
-        phashes = [reading.facts[index].phash for index in kept]
-        cluster = manifest.near_duplicates(phashes, reading.thumbnails[kept], dataset.near_duplicate_distance)
+        limits = (size, dataset.max_pixels, dataset.min_side)
+        reading = decode_all(images, lambda path: decode(path, *limits, rendering), scratch)
+        merged, contradictory = manifest.duplicates(images, reading.facts)
+        left_out = reading.reasons | contradictory
+        kept = [index for index in range(len(images)) if index not in left_out and index not in merged]
+        listed = manifest.quarantine_table(images, left_out | merged)
+        with listed_if_refused(paths.quarantine(name), listed) as path:
+            manifest.check_cap(len(images), manifest.quarantine_table(images, left_out), dataset.quarantine_cap, path)
+            check_count(len(kept), dataset.raw)
+        cluster = clusters(reading, kept, dataset.near_duplicate_distance)
         write_images(written.images, scratch, kept, 3 if reading.colour else 1)
         drawn = seed_for(params.run.seed, "pools", name)
         write_parquet(written.manifest, manifest.build(raw, kept, reading.facts, cluster, dataset.pools, drawn))
-        write_csv(written.quarantine, quarantine)
-        write_json(written.card, card(raw, dataset, reading, written))
-    return f"{len(kept):,} images, {len(reasons):,} quarantined{beside(raw.card)}"
+        write_csv(written.quarantine, listed)
+        write_json(written.card, card(raw, dataset, reading, rendering, len(merged), written))
+    copies = f", {len(merged):,} copies merged" if merged else ""
+    return f"{len(kept):,} images, {len(left_out):,} quarantined{copies}{beside(raw.card)}"
+
+
+@contextmanager
+def listed_if_refused(path: Path, listed: pd.DataFrame) -> Iterator[Path]:
+    """Write the list of images left out to `path` if the block refuses the dataset; remove an older one if not."""
+    try:
+        yield path
+    except InputError:
+        write_csv(path, listed)
+        raise
+    path.unlink(missing_ok=True)
 
 
 def read_listed(dataset: Dataset, paths: Paths, name: str) -> RawDataset:
@@ -156,15 +197,15 @@ def write_images(path: Path, scratch: np.ndarray, kept: list[int], channels: int
     images.flush()
 
 
-def _in_order(images: list[RawImage], decoder: Callable[[Path], Decoded]) -> Iterator[Decoded | Quarantine]:
-    """Decode in threads (Pillow releases the interpreter lock), results in order."""
+def _in_order(images: list[RawImage], reader: Callable[[Path], Found]) -> Iterator[Found | Quarantine]:
+    """Read in threads (Pillow releases the interpreter lock), results in order."""
 
-    def attempt(image: RawImage) -> Decoded | Quarantine:
+    def attempt(image: RawImage) -> Found | Quarantine:
         cause = cause_of(head_of(image.path), image.path.suffix)
         if cause:
             return Quarantine(f"it is {cause}")
         try:
-            return decoder(image.path)
+            return reader(image.path)
         except Quarantine as reason:
             return reason
 

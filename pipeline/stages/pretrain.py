@@ -7,12 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupShuffleSplit
 
 from pipeline.config.params import Params
 from pipeline.config.schema import Pretrained
-from pipeline.datasets.grouping import assign_folds
-from pipeline.datasets.selection import select
+from pipeline.datasets.learnable import learnable
 from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.heads import set_precision
 from pipeline.networks.keras_files import at_size
@@ -20,7 +18,6 @@ from pipeline.networks.saving import load_model, save_model
 from pipeline.pretraining.representation import Representation, check_not_collapsed, represent
 from pipeline.pretraining.task import PretrainResult, Task
 from pipeline.registry.pretraining import PRETRAINING
-from pipeline.store.errors import InputError
 from pipeline.store.files import (
     read_json,
     read_npy,
@@ -39,55 +36,6 @@ from pipeline.training.batches import pixel_loader
 from pipeline.training.pooled import pooled_features, pooling
 
 SEEN = ["dataset", "image_id", "unit", "phash"]
-
-
-def learnable(manifest: pd.DataFrame, entry: Pretrained, fraction: float, seed: int) -> pd.DataFrame:
-    """The table of images to pretrain on: row, image_id, unit, phash, role, and label (str) where the method uses one.
-
-    Labels are permuted over the images if `permute_labels` is set. A method that validates gets a validation part of
-    whole units; the others train on everything.
-
-    Raises:
-        InputError: nothing is selected, or no validation part can be cut.
-    """
-    what = f"the images that '{entry.pretrain}' learns from"
-    table = select(manifest, entry.where, entry.pool, what).reset_index(drop=True)
-    examples = table[["row", "image_id", "unit", "phash"]].assign(role="train")
-    if entry.label is not None:
-        labels = table[entry.label].to_numpy().astype(object)
-        if entry.permute_labels:
-            labels = np.random.default_rng(seed_for(seed, "permute")).permutation(labels)
-        examples["label"] = labels
-    if PRETRAINING[entry.pretrain].validates:
-        classes = examples["label"].to_numpy() if entry.label is not None else None
-        examples.loc[held_out(classes, examples["unit"].to_numpy(), fraction, seed), "role"] = "validation"
-    return examples
-
-
-def held_out(labels: np.ndarray | None, unit: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Positions of the validation part: about `fraction` of the images, whole units of them, every class among them.
-
-    Raises:
-        InputError: a class or the units are too few.
-    """
-    try:
-        if labels is None:
-            splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-            return np.asarray(next(splitter.split(unit, groups=unit))[1])
-        parts = assign_folds(labels, unit, max(2, round(1 / fraction)), seed)
-    except (InputError, ValueError) as error:
-        raise InputError(
-            f"No validation part of {fraction:g} can be cut from the images to pretrain on: {error} "
-            "Or raise `run.validation_fraction`."
-        ) from None
-    for name, part in (("train", parts > 0), ("validation", parts == 0)):
-        absent = sorted(set(labels) - set(labels[part]))
-        if absent:
-            raise InputError(
-                f"Pretraining has no image of class {', '.join(absent)} in its {name} part: the class is in too few "
-                "groups. Raise `run.validation_fraction`, or widen `where`."
-            )
-    return np.flatnonzero(parts == 0)
 
 
 def seen_so_far(examples: pd.DataFrame, dataset: str, init: SourcePaths) -> pd.DataFrame:
@@ -170,7 +118,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     run, entry = params.run, params.pretrained[name]
     init, dataset = paths.source(entry.init), paths.dataset(entry.dataset)
     method, seed = PRETRAINING[entry.pretrain], seed_for(run.seed, "pretrain", name)
-    examples = learnable(read_parquet(dataset.manifest), entry, run.validation_fraction, seed)
+    fraction = run.validation_fraction if method.validates else None
+    examples = learnable(read_parquet(dataset.manifest), entry, fraction, seed)
     backbone, rows = load_init(init, dataset, run.precision, seed), examples["row"].to_numpy()
     task = Task(
         name=name,
@@ -191,7 +140,6 @@ def run(params: Params, paths: Paths, name: str) -> str:
     seen, begun, ingested = seen_so_far(examples, entry.dataset, init), read_json(init.card), read_json(dataset.card)
     card = describe(entry, begun, ingested, seen, len(examples)) | outcome(learnt, found, begun["cost"])
     origin = {"dataset": entry.dataset, "sha256": sha256_file(dataset.images)}
-    origin["near_duplicate_distance"] = ingested["near_duplicate_distance"]
     with replacing_folder(paths.source(name).folder) as folder:
         written = SourcePaths(folder)
         save_model(backbone, written.backbone)

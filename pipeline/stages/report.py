@@ -12,18 +12,23 @@ from pipeline.store.paths import Paths
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read every result, write metrics.json, verdicts.json, cost.json, plots, report.md, report.html and gain.svg."""
+    """Read every result, write metrics.json, verdicts.json, cost.json, plots, report.md, report.html and gain.svg.
+
+    Whatever may fail comes before the first write, so that a failure leaves the last report whole.
+    """
     data = read_report_data(params, paths)
-    write_json(paths.report_metrics, data.run.metrics())
-    write_json(paths.report_verdicts, headlines(data.run))
+    metrics, verdicts, tables = data.run.metrics(), headlines(data.run), plot_tables(data.run, data.plots)
+    sections = all_sections(data)
+    pages = {paths.report_markdown: render.markdown(sections), paths.report_html: render.html(sections)}
+    pages[paths.report_gain] = forest_plot(gain_rows(data.run), data.run.facts.metric)
+    write_json(paths.report_metrics, metrics)
+    write_json(paths.report_verdicts, verdicts)
     write_json(paths.report_cost, data.cost)
     with replacing_folder(paths.plots) as folder:
-        for plot, table in plot_tables(data.run, data.plots).items():
+        for plot, table in tables.items():
             write_csv(folder / f"{plot}.csv", table)
-    sections = all_sections(data)
-    write_text(paths.report_markdown, render.markdown(sections))
-    write_text(paths.report_html, render.html(sections))
-    write_text(paths.report_gain, forest_plot(gain_rows(data.run), data.run.facts.metric))
+    for path, page in pages.items():
+        write_text(path, page)
     state = data.run.facts.controls
     labels = ", ".join(f"{question} {result.label}" for question, result in data.run.results.items())
     return labels + (f"; controls {state}" if state else "")

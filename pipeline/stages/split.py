@@ -4,19 +4,20 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.config.params import Params
 from pipeline.config.schema import Target
+from pipeline.datasets.advice import advice, changes
 from pipeline.datasets.grouping import assign_folds
 from pipeline.datasets.images import resized
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
 from pipeline.store.files import (
     check_space,
-    read_json,
     read_npy,
     read_parquet,
     replacing_folder,
@@ -27,8 +28,9 @@ from pipeline.store.files import (
 from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
+from pipeline.store.roles import repeat_count, role_column
 from pipeline.store.seeds import seed_for
-from pipeline.training.folds import repeat_count, role_column
+from pipeline.store.words import listed
 
 
 def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFrame:
@@ -116,8 +118,7 @@ def roles(
         parts = assign_folds(labels[training], unit[training], count, seed)
     except InputError as error:
         raise InputError(
-            f"Fold {fold} cannot give {validation_fraction:g} of its training images to validation: {error} "
-            "Or raise `run.validation_fraction`."
+            f"Fold {fold} cannot give {validation_fraction:g} of its training images to validation: {error}"
         ) from None
     classes = len(np.unique(labels[training]))
     complete = [part for part in range(count) if _classes(labels[training], parts == part) == (classes, classes)]
@@ -135,20 +136,41 @@ def _refuse_absent_class(labels: np.ndarray, roles: np.ndarray, fold: int) -> No
     for role in np.unique(roles[roles != "unused"]):
         absent = sorted(set(labels) - set(labels[roles == role]))
         if absent:
-            raise InputError(
-                f"Fold {fold} has no image of class {', '.join(absent)} in its {role} part: the class is in too few "
-                "groups. Lower `run.folds`, raise `run.validation_fraction`, or use `run.protocol: random`."
-            )
+            where = f"Fold {fold} has no image of class {listed(absent)} in its {role} part"
+            raise InputError(f"{where}: the class is in too few groups.")
 
 
 def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> pd.DataFrame:
-    """The table of a target's examples, in the manifest's order."""
-    run = params.run
+    """The table of a target's examples, in the manifest's order.
+
+    Raises:
+        InputError: nothing is selected, or a part of a fold would lack a class; with the settings that would do.
+    """
     examples = examples_of(manifest, target, name)
+    try:
+        return divided(examples, target, params, name)
+    except InputError as error:
+        fault = str(error)
+
+    def attempt(run: dict[str, Any], fields: dict[str, Any]) -> None:
+        other = params.model_copy(update={"run": params.run.model_copy(update=run)})
+        divided(examples, target.model_copy(update=fields), other, name)
+
+    remedy = advice(examples, changes(params.run, target, name), attempt)
+    raise InputError(f"Target '{name}': {fault}\n{remedy}")
+
+
+def divided(examples: pd.DataFrame, target: Target, params: Params, name: str) -> pd.DataFrame:
+    """Examples with their role in every fold.
+
+    Raises:
+        InputError: a part of a fold would lack a class.
+    """
+    run = params.run
     unit = examples["group" if run.protocol == "grouped" else "cluster"].to_numpy()
     seeded, labels = seed_name(target, name), examples["label"].to_numpy()
     columns = {}
-    for repeat in range(repeats_of(params, name)):
+    for repeat in range(max(repeats_of(params, name).values(), default=1)):
         seed = seed_for(run.seed, "split", seeded, *([repeat] if repeat else []))
         assigned = assign_folds(labels, unit, run.folds, seed)
         for part in range(run.folds):
@@ -159,10 +181,15 @@ def split(manifest: pd.DataFrame, target: Target, params: Params, name: str) -> 
     return examples.drop(columns="cluster").assign(**columns)
 
 
-def repeats_of(params: Params, target: str) -> int:
-    """How often a target is divided into folds: the most that a question about it asks for; at least once."""
-    asked = [question for question in params.questions.values() if question.target == target]
-    return max((question.repeats or params.run.repeats for question in asked), default=1)
+def repeats_of(params: Params, target: str) -> dict[str, int]:
+    """The repeats that every arm on a target is trained for: the most that a question about the arm asks for."""
+    most: dict[str, int] = {}
+    for question in params.questions.values():
+        if question.target == target:
+            for arm in (question.arm, question.against):
+                trained = arm.replace("unadapted/", "adaptations/")  # one stage writes both
+                most[trained] = max(most.get(trained, 1), question.repeats or params.run.repeats)
+    return dict(sorted(most.items()))
 
 
 def write_resized(images: np.ndarray, size: int, path: Path, label: str) -> None:
@@ -176,20 +203,17 @@ def write_resized(images: np.ndarray, size: int, path: Path, label: str) -> None
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read the manifest, write the target's examples, and its images or the sha256 of those that the rows refer to."""
+    """Read the manifest, write the target's examples, the repeats of its arms, and its images or their sha256."""
     target = params.targets[name]
     dataset = paths.dataset(target.dataset)
     examples = split(read_parquet(dataset.manifest), target, params, name)
     images = read_npy(dataset.images)
     size = target.image_size or images.shape[1]
-    origin = {
-        "dataset": target.dataset,
-        "sha256": sha256_file(dataset.images),
-        "near_duplicate_distance": read_json(dataset.card)["near_duplicate_distance"],
-    }
+    origin = {"dataset": target.dataset, "sha256": sha256_file(dataset.images)}
     with replacing_folder(paths.target(name).folder) as folder:
         written = SplitPaths(folder)
         write_parquet(written.examples, examples)
+        write_json(written.repeats, repeats_of(params, name))
         write_json(written.images, origin)
         if size != images.shape[1]:
             write_resized(images, size, written.resized, name)

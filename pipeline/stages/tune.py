@@ -9,11 +9,12 @@ from pipeline.arms.spec import FoldSpec, sweep
 from pipeline.arms.specs import fold_specs, method_of, unfreeze_of
 from pipeline.arms.train import copy_arms, train_arm
 from pipeline.config.params import Params
-from pipeline.store.files import read_json, read_npy, read_parquet, replacing_folder, write_json
+from pipeline.store.files import read_json, read_npy, replacing_folder, write_json
 from pipeline.store.kept import Store
 from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
-from pipeline.training.folds import fold_count, images_of
+from pipeline.store.roles import examples_of, fold_count
+from pipeline.training.folds import images_of
 
 
 def tune_specs(
@@ -23,18 +24,18 @@ def tune_specs(
     transfer, features = params.transfers[name], paths.features(name)
     head, images = paths.trained("heads", name).arm("head"), images_of(paths, transfer.target)
     backbone, cut = paths.source(transfer.source).backbone, read_json(features.cost)["cut"]
-    examples = paths.target(transfer.target).examples
+    target = paths.target(transfer.target)
     cached, size = features.cut.exists(), read_npy(images).shape[1]
     return fold_specs(
         params.run,
         params.tune,
         arm="tune",
-        examples=examples,
+        examples=target.examples,
         kind="activations" if cached else "pixels",
         inputs=features.cut if cached else images,
         networks=[
             TunedNetwork(backbone, head.model(fold), cut, size, params.tune.batch_norm)
-            for fold in range(fold_count(read_parquet(examples)))
+            for fold in range(fold_count(examples_of(target, f"transfers/{name}")))
         ],
         settings=sweep(params.tune.learning_rate),
         live=live,

@@ -17,4 +17,4 @@ def run(params: Params, paths: Paths, name: str) -> str:
     for table, page in pages.items():
         write_text(paths.data_docs(name) / f"{table}.html", page)
     expectations.gate(report)
-    return f"{len(suite)} expectations hold"
+    return f"{len(report['expectations'])} expectations hold"

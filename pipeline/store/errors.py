@@ -1,7 +1,6 @@
 """Errors shown to the user, and the exit codes of the command line."""
 
 EXIT_DONE = 0
-EXIT_OUR_FAULT = 1
 EXIT_USER_FAULT = 2
 
 

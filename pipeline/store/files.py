@@ -78,7 +78,7 @@ def check_sealed(folder: Path) -> Path:
         InputError: a file is missing or damaged, or the folder has no seal.
     """
     if not (folder / SEAL).is_file():
-        raise InputError(f"{folder} is absent or was never finished. Run `dvc repro` to make it.")
+        raise InputError(f"{folder} is absent or was never finished. Run `dvc repro` to make it, or `dvc pull`.")
     remedy = f"Delete {folder} and run `dvc repro`: DVC restores it from its cache or makes it anew."
     try:
         sums = read_json(folder / SEAL)

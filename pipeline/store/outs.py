@@ -32,11 +32,19 @@ class DatasetPaths(Folder):
     card = File("card.json")
 
 
+class LeakagePaths(Folder):
+    """Output of `leakage`."""
+
+    found = File("found.csv")  # a row per source, target, kind and tested image that they share
+    passed = File("passed.json")  # the same after every success: what trains depends on it, to wait for the check
+
+
 class SplitPaths(Folder):
     """Output of `split`."""
 
     examples = File("examples.parquet")  # row, image_id, phash, group, label, weight, role_<fold>... of all repeats
-    images = File("images.json")  # the dataset, the sha256 of its images.npy, its near_duplicate_distance
+    repeats = File("repeats.json")  # {arm on the target: the repeats that it is trained for}
+    images = File("images.json")  # the dataset, and the sha256 of its images.npy
     resized = File("images.npy")  # the dataset's images at the target's own size; absent if it has none
 
 

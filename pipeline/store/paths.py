@@ -9,6 +9,7 @@ from pipeline.store.outs import (
     File,
     Folder,
     ForecastPaths,
+    LeakagePaths,
     QuestionPaths,
     SourcePaths,
     SplitPaths,
@@ -27,6 +28,7 @@ class Paths(Folder):
     params = File("params.yaml")
     dvc_yaml = File("dvc.yaml")
     dvc_lock = File("dvc.lock")
+    run_lock = File(".locks/repro.lock")  # held by `python -m pipeline repro`
     store = File(".store")  # finished trainings, by what they depend on; in no stage's outputs
     dvc_tmp = File(".dvc/tmp")  # locks of DVC
     clocks = File("data/clocks")
@@ -46,15 +48,27 @@ class Paths(Folder):
     def dataset(self, name: str) -> DatasetPaths:
         return DatasetPaths(self.root / "data" / "datasets" / name)
 
+    def quarantine(self, dataset: str) -> Path:
+        """Images that a refused ingest left out: beside the outputs, which DVC deletes before every run."""
+        return self.root / "data" / "quarantine" / f"{dataset}.csv"
+
     def data_docs(self, name: str) -> Path:
         """HTML pages of Great Expectations: for reading, no dependency of any stage."""
         return self.root / "data" / "docs" / name
+
+    def message(self, command: str) -> Path:
+        """The whole of an error message that was too long to print."""
+        return self.root / "data" / "docs" / "messages" / f"{command}.txt"
 
     def validation(self, name: str) -> Path:
         return self.root / "reports" / "validation" / f"{name}.json"
 
     def target(self, name: str) -> SplitPaths:
         return SplitPaths(self.root / "data" / "targets" / name)
+
+    @property
+    def leakage(self) -> LeakagePaths:
+        return LeakagePaths(self.root / "data" / "leakage")
 
     def source(self, name: str) -> SourcePaths:
         return SourcePaths(self.root / "models" / "sources" / name)
@@ -99,7 +113,13 @@ class Paths(Folder):
     @property
     def written_to(self) -> list[Path]:
         """Existing folders that hold outputs, and so the remains of an interrupted write."""
-        files = [self.clock("*", "*"), self.validation("*"), self.data_docs("*") / "*", self.report_metrics]
+        files = [
+            self.clock("*", "*"),
+            self.validation("*"),
+            self.data_docs("*") / "*",
+            self.quarantine("*"),
+            self.report_metrics,
+        ]
         return sorted({folder for path in (*self._outputs(), *files) for folder in self._existing(path.parent)})
 
     def _outputs(self) -> list[Path]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST = 60  # characters of a value in a message
+MOST = 12  # names in a list in a message
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
@@ -18,3 +19,9 @@ def shown(value: Any) -> str:
     """`repr` of a received value, truncated to LONGEST characters."""
     text = repr(value)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def listed(names: Iterable[Any], most: int = MOST) -> str:
+    """Names in a row; of a long row the first, and how many more there are."""
+    words = [str(name) for name in names]
+    return ", ".join(words) if len(words) <= most else f"{', '.join(words[:most])} and {len(words) - most} more"

@@ -45,7 +45,7 @@ def stopped_improving(losses: list[float], patience: int) -> bool:
     """
     epochs = len(losses) - 1
     quarter = epochs // 4
-    if epochs - int(np.argmin(losses)) >= patience:
+    if epochs - (1 + int(np.argmin(losses[1:]))) >= patience:
         return True
     if quarter == 0:
         return False

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from pipeline.networks.device import device_name
 from pipeline.store.files import sha256_file
-from pipeline.training.folds import role_column
+from pipeline.store.roles import role_column
 
 PACKAGE = Path(__file__).parents[1]
 

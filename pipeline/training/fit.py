@@ -79,7 +79,7 @@ def fit(
         depth: of every trainable variable below the head (see tuning.py), int (variables,); None: all 0.
 
     Raises:
-        InputError: the loss is nan or infinite.
+        InputError: the training or the validation loss is nan or infinite.
     """
     if not model.compiled:
         compile_model(model, plan)
@@ -174,14 +174,27 @@ def _train_epoch(
     return float(np.mean(losses))
 
 
-def check_finite(row: dict[str, Any], learning_rate: float, what: str = "The loss") -> None:
-    """Raise InputError where the training or validation loss of an epoch's row is nan or infinite."""
-    losses = [row[name] for name in ("loss", "val_loss") if row.get(name) is not None]
-    if not np.isfinite(losses).all():
-        raise InputError(
-            f"{what} became {losses[0]} in epoch {row['epoch']} at learning rate {learning_rate:g}; "
-            "no model was written. Lower the learning rate, or lengthen `warmup`."
+def check_finite(row: dict[str, Any], learning_rate: float, what: str = "the training loss") -> None:
+    """Check the losses of an epoch's row: `loss`, here called `what`, and `val_loss`; an absent one or None passes.
+
+    Raises:
+        InputError: one is nan or infinite.
+    """
+    losses = {what: row.get("loss"), "the validation loss": row.get("val_loss")}
+    found = [f"{name} became {loss}" for name, loss in losses.items() if loss is not None and not np.isfinite(loss)]
+    if not found:
+        return
+    named = " and ".join(found)
+    if row["epoch"] == 0:  # nothing was trained yet
+        remedy = (
+            "The network that training starts from gives no finite numbers: check its weights, or set another source"
         )
+    else:
+        remedy = f"Lower the learning rate, now {learning_rate:g}, or lengthen `warmup`"
+    raise InputError(
+        f"{named[0].upper()}{named[1:]} in epoch {row['epoch']} at learning rate {learning_rate:g}; "
+        f"no model was written. {remedy}; with `run.precision` of 16 bits try float32."
+    )
 
 
 def _validate(model: keras.Model, load: Loader, validation: Part) -> dict[str, float]:

@@ -1,8 +1,4 @@
-"""The train, validation and test parts of a fold; all arms of a target share them.
-
-A target is divided into K folds in each of R repeats. Folds are numbered through all repeats, 0..R*K-1: fold f belongs
-to repeat f // K, and every image is tested in one fold of each repeat.
-"""
+"""The train, validation and test parts of a fold; all arms of a target share them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +9,7 @@ import pandas as pd
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_json, sha256_file
 from pipeline.store.paths import Paths
+from pipeline.store.roles import role_column
 
 
 @dataclass(frozen=True)
@@ -47,21 +44,6 @@ def images_of(paths: Paths, target: str) -> Path:
     if not images.is_file() or sha256_file(images) != origin["sha256"]:
         raise InputError(f"{images} is not the file that target '{target}' was split from. Run `dvc repro`.")
     return images
-
-
-def role_column(fold: int) -> str:
-    """The column of examples.parquet with the roles in a fold: train, validation, test or unused."""
-    return f"role_{fold}"
-
-
-def fold_count(examples: pd.DataFrame) -> int:
-    """The number of folds of a target in all repeats: that of the trainings of each of its arms."""
-    return sum(column.startswith("role_") for column in examples.columns)
-
-
-def repeat_count(examples: pd.DataFrame) -> int:
-    """The number of repeats of a target: how often every image is tested."""
-    return [examples[role_column(fold)].iat[0] for fold in range(fold_count(examples))].count("test")
 
 
 def class_names(examples: pd.DataFrame) -> list[str]:

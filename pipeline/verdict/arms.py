@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.store.probabilities import normalised
+from pipeline.store.roles import fold_count, role_column
 from pipeline.verdict.metrics import METRICS, Array, confusion, reliability_rows, roc_rows
 from pipeline.verdict.trainings import Trainings, defined, measured
 
@@ -52,8 +53,8 @@ def tested_images(examples: pd.DataFrame, repeats: int | None = None) -> Tested:
     Raises:
         ValueError: images are not tested once in each repeat, or there are fewer repeats than asked for.
     """
-    trainings = sum(column.startswith("role_") for column in examples.columns)
-    test = np.stack([(examples[f"role_{j}"] == "test").to_numpy() for j in range(trainings)])  # (trainings, images)
+    trainings = fold_count(examples)
+    test = np.stack([(examples[role_column(j)] == "test").to_numpy() for j in range(trainings)])  # (trainings, images)
     there = int(test.sum(0).max(initial=0))
     repeats = there if repeats is None else repeats
     if not 1 <= repeats <= there:

@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,3 +140,40 @@ def test_planned_images_are_those_that_are_seen(tmp_path, specs):
     result = train_fold(specs[0])
     assert result.cost["images_seen"] == planned
     assert len(kept_folds(Store(tmp_path / "kept"), specs)) == len(FOLDS)
+
+
+INTERRUPTED = """
+import signal, sys, time
+import joblib
+from pipeline.arms import parallel
+
+class Long:
+    def run(self):
+        time.sleep(60)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    with joblib.parallel_config("loky", n_jobs=2):
+        print("begun", flush=True)
+        parallel._run_in_workers([Long(), Long()], 2, "scratch@cells")
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.7, 6])
+def test_ctrl_c_ends_workers_without_a_word(repository, seconds):
+    """Also while they import, when nothing in them handles it yet."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        env=os.environ | {"PYTHONPATH": str(repository)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (130, "")

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.datasets.readers.contents import cause_of, head_of
 from pipeline.datasets.readers.files import raw_folder, stops_dvc
+from pipeline.datasets.signatures import camera_raw
 from pipeline.store.errors import InputError
 
 RAW = {
@@ -47,13 +48,9 @@ def test_what_dvc_would_wait_for_or_fail_at_is_found_before(tmp_path: Path) -> N
 
 CONTENTS = {
     b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n": "git lfs pull",
-    b"\0\0\0\x18ftypheic\0\0\0\0mif1heic": "HEIC",
-    b"\0\0\0\x20ftypavif\0\0\0\0": "AVIF",
-    b"\0\0\0\x20ftypisom\0\0\0\0": "a film",
     b"<!DOCTYPE html>\n<title>404": "a web page",
     b"%PDF-1.7": "a PDF",
     b"\x1f\x8b\x08": "gzip",
-    b"\0" * 128 + b"DICM": "DICOM",
     b"\0\x05\x16\x07\0\x02\0\0Mac OS X": "resource file of macOS",
 }
 
@@ -68,11 +65,12 @@ def test_the_first_bytes_tell_what_a_file_is(tmp_path: Path, head: bytes) -> Non
     "head", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"II*\0", b"img,ftype\n", b"P5 1 1 255 "]
 )
 def test_images_and_tables_have_no_cause(head: bytes) -> None:
-    assert cause_of(head, ".png") is None
+    assert cause_of(head) is None
 
 
 def test_a_raw_file_of_a_camera_is_not_its_preview() -> None:
-    assert "a raw file of a camera" in (cause_of(b"II*\0", ".NEF") or "")
+    assert "a raw file of a camera" in (camera_raw(b"II*\0", ".NEF") or "")
+    assert camera_raw(b"II*\0", ".tif") is None
 
 
 def test_the_head_of_a_pipe_is_empty(tmp_path: Path) -> None:

@@ -28,13 +28,15 @@ def described(contents: str) -> dict[int, Facts]:
 
 
 def test_exact_duplicates_with_one_label_are_kept_once() -> None:
-    reasons = manifest.quarantine_duplicates(listed("cat", "dog", "cat", "cat"), described("abaa"))
-    assert reasons == dict.fromkeys((2, 3), "duplicate of 0.png: same pixels, same labels")
+    merged, contradictory = manifest.duplicates(listed("cat", "dog", "cat", "cat"), described("abaa"))
+    assert merged == dict.fromkeys((2, 3), "duplicate of 0.png: same pixels, same labels")
+    assert contradictory == {}
 
 
 def test_same_image_two_labels() -> None:
-    reasons = manifest.quarantine_duplicates(listed("cat", "dog", "emu", "cat"), described("aaba"))
-    assert reasons == {
+    merged, contradictory = manifest.duplicates(listed("cat", "dog", "emu", "cat"), described("aaba"))
+    assert merged == {}
+    assert contradictory == {
         0: "same pixels as 1.png, other kind: 'cat' here, 'dog' there",
         1: "same pixels as 0.png, other kind: 'dog' here, 'cat' there",
         3: "same pixels as 1.png, other kind: 'cat' here, 'dog' there",
@@ -42,7 +44,7 @@ def test_same_image_two_labels() -> None:
 
 
 def test_images_that_were_not_decoded_are_no_duplicates() -> None:
-    assert manifest.quarantine_duplicates(listed("cat", "cat"), described("a-")) == {}
+    assert manifest.duplicates(listed("cat", "cat"), described("a-")) == ({}, {})
 
 
 def test_above_the_cap_the_run_refuses_with_counts_and_reasons() -> None:

@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import builders
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +44,13 @@ def gains(**changes):
 def test_a_figure_repeats_to_the_byte_and_depends_on_its_rows():
     assert figures.forest_plot(gains(), "accuracy") == figures.forest_plot(gains(), "accuracy")
     assert figures.forest_plot(gains(), "accuracy") != figures.forest_plot(gains(gain=0.11), "accuracy")
+
+
+def test_a_users_matplotlibrc_changes_nothing():
+    plain = figures.forest_plot(gains(), "accuracy")
+    theirs = {"axes.titlesize": 30, "lines.markersize": 20, "axes.grid": True, "savefig.dpi": 37, "font.size": 20}
+    with matplotlib.rc_context(theirs):
+        assert figures.forest_plot(gains(), "accuracy") == plain
 
 
 def test_every_transfer_and_reading_is_named():

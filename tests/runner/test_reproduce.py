@@ -1,5 +1,6 @@
 """Independent stages run at the same time, each after those that it reads from; DVC ends up where it would alone."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import psutil
 import pytest
 
 from pipeline.runner import reproduce
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="stages run one after another here")
+KILLS = 5
 DIAMOND = {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}, "alone": set()}
 
 
@@ -191,3 +195,39 @@ def test_ctrl_c_ends_all_without_a_traceback_and_the_next_run_goes_on(workspace,
     (folder / "dvc.yaml").write_text(DVC_YAML)
     again = run(2)
     assert (again.returncode, again.stderr) == (0, "") and up_to_date(folder)
+
+
+KILLED = """
+import sys
+from pipeline.commands.heal import sole_run
+from pipeline.runner.reproduce import reproduce
+from pipeline.store.paths import Paths
+with sole_run(Paths()):
+    sys.exit(reproduce(2))
+"""
+
+
+def test_kill_9_at_random_moments_and_the_next_run_ends_as_an_undisturbed_one(workspace, repository):
+    """All processes of a run, or the command's alone; benchmarks/chaos.py does it to `make smoke`."""
+    folder, _ = workspace
+    rng = np.random.default_rng(4)
+
+    def start():
+        environment = os.environ | {"PYTHONPATH": str(repository)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        code = [sys.executable, "-c", KILLED]
+        return subprocess.Popen(code, cwd=folder, env=environment, text=True, start_new_session=True, **pipes)
+
+    for number in range(KILLS):
+        process = start()
+        time.sleep(rng.uniform(0.5, 5))
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for member in family if number % 2 else family[:1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        process.communicate(timeout=60)
+        psutil.wait_procs(family, timeout=60)
+    last = start()
+    out, stderr = last.communicate(timeout=120)
+    assert last.returncode == 0, out + stderr
+    assert (folder / "third").read_text() == "1\n2\n" and up_to_date(folder)

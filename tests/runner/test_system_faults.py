@@ -166,3 +166,58 @@ def test_a_disk_that_is_full_or_read_only_is_refused(repository, tmp_path, optio
     assert f"error: {disk}" in done.stderr and "Traceback" not in done.stderr
     assert ("read-only" if options == "ro" else "the disk is full (") in done.stderr
     assert done.stdout.split() == ([] if options == "ro" else ["filler"])
+
+
+FULL = """
+import shutil, sys
+from pathlib import Path
+import tiny_world
+from pipeline.store.errors import InputError
+from pipeline.store.files import sha256_file
+
+root, room = Path(sys.argv[1]), int(sys.argv[2])
+filler = root / "filler"
+
+def content():
+    files = [path for path in root.rglob("*") if path.is_file() and path != filler]
+    return {path: sha256_file(path) for path in files if not {".locks", ".store", "dvclive"} & {*path.parts}}
+
+for stage, (cell, *_) in tiny_world.CELLS:
+    shutil.rmtree(root / ".store", ignore_errors=True)  # else finished trainings are taken from it
+    before = content()
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            file.truncate(max(file.tell() - room, 0))
+    try:
+        tiny_world.run_cell(root, stage, cell)
+        message = "no message"
+    except InputError as error:
+        message = str(error)
+    filler.unlink()
+    stumps = [path.name for path in root.rglob(".*.tmp")]
+    print(stage, "changed" if content() != before else "as before", stumps, message.replace(str(root), ""), sep="|")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [0, 40_000])
+def test_a_disk_that_is_full_is_refused_in_every_stage_and_leaves_all_as_it_was(repository, world, tmp_path, room):
+    """Reports too; `ingest` and `validate` are not part of the world in miniature."""
+    if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
+        pytest.skip("nothing may be mounted here")
+    places = [str(repository), str(repository / "tests")]
+    line = f"mount -t tmpfs -o size=100m none {tmp_path} && cp -r {world.root}/. {tmp_path} && exec "
+    done = subprocess.run(
+        [*NAMESPACE, "sh", "-c", f'{line} "$@"', "sh", sys.executable, "-c", FULL, str(tmp_path), str(room)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
+        capture_output=True,
+        text=True,
+    )
+    lines = [line.split("|") for line in done.stdout.splitlines() if line.count("|") == 3]
+    assert [stage for stage, *_ in lines] == [stage for stage, _ in tiny_world.CELLS], done.stdout + done.stderr
+    for stage, state, stumps, message in lines:
+        assert "the disk is full (" in message and "Make room" in message, stage
+        assert (state, stumps) == ("as before", "[]"), stage

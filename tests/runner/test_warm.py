@@ -1,9 +1,12 @@
 """The warm process: a cell prints, returns and writes the same as on its own, also where the warm process fails."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 
@@ -13,6 +16,7 @@ from pipeline.runner import warm
 from pipeline.store.paths import Paths
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the warm process is for Linux")
+ON_ITS_OWN = re.compile("on its own|on their own")
 PIPELINE = f"{sys.executable} -m pipeline"
 
 
@@ -73,7 +77,41 @@ def test_without_a_warm_process_there_is_no_answer(monkeypatch, capsys):
 def test_an_address_without_a_warm_process_is_told(monkeypatch, capsys):
     monkeypatch.setenv(warm.ADDRESS, "/nowhere/socket")
     assert warm.ask(["check"]) is None
-    assert "has ended (No such file or directory); this cell runs on its own" in capsys.readouterr().err
+    assert "has ended (No such file or directory); cells run on their own" in capsys.readouterr().err
+
+
+def test_a_warm_process_that_is_silent_is_told_once_and_never_waited_for_again(monkeypatch, capsys, tmp_path):
+    address = str(tmp_path / "socket")
+    monkeypatch.setenv(warm.ADDRESS, address)
+    monkeypatch.setattr(warm, "PATIENCE", 0.3)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()  # and never accepts, as a process that was stopped
+        assert warm.ask(["check"]) is None
+        assert "has ended (no answer within 0.3 s); cells run on their own" in capsys.readouterr().err
+        monkeypatch.setattr(warm, "PATIENCE", 600.0)
+        assert warm.ask(["check"]) is None and capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("answer", [b"", warm.BEGUN, warm.BEGUN + b"\0\0"], ids=["none", "begun", "cut"])
+def test_an_answer_that_is_cut_means_no_warm_process(monkeypatch, capsys, tmp_path, answer):
+    address = str(tmp_path / "socket")
+    monkeypatch.setenv(warm.ADDRESS, address)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+
+        def server():
+            connection, _ = listener.accept()
+            with connection:
+                warm._receive(connection, int.from_bytes(socket.recv_fds(connection, warm.SIZE, 3)[0], "big"))
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=server)
+        thread.start()
+        assert warm.ask(["check"]) is None
+        thread.join()
+    assert capsys.readouterr().err.count("on its own" if answer else "on their own") == 1
 
 
 DIES = {
@@ -88,7 +126,7 @@ DIES = {
 def test_a_cell_runs_on_its_own_where_the_warm_process_fails(beside, toy, replaced):
     done = beside(f"{PIPELINE} split defect", replaced)
     assert done.returncode == 0 and done.stdout.startswith("split@defect: 48 images"), done.stderr
-    assert done.stderr.count("; this cell runs on its own") == 1
+    assert len(ON_ITS_OWN.findall(done.stderr)) == 1 and "Traceback" not in done.stderr
     assert Paths(toy).target("defect").examples.exists()
 
 
@@ -96,7 +134,50 @@ def test_cells_after_the_end_of_the_warm_process_run_on_their_own(beside):
     line = f"{PIPELINE} split defect && kill -9 $(cat server.pid) && {PIPELINE} split defect"
     done = beside(line, "serve = warm.serve; warm.serve = lambda *given: (write_pid(), serve(*given))")
     assert done.returncode == 0 and done.stdout.count("split@defect: 48 images") == 2, done.stderr
-    assert done.stderr.count("has ended (Connection refused); this cell runs on its own") == 1
+    assert done.stderr.count("has ended (Connection refused); cells run on their own") == 1
+
+
+def test_cells_that_find_no_warm_process_say_it_once_and_why(beside):
+    line = f"for name in defect kind square-defect; do {PIPELINE} split $name || exit; done"
+    done = beside(line, "warm.HEAVY = ('no_such_module',)")
+    assert done.returncode == 0 and done.stdout.count(" images") == 3, done.stderr
+    why = "warm: the warm process has ended (ModuleNotFoundError: No module named 'no_such_module'); cells run on their"
+    assert done.stderr.count(why) == 1 and done.stderr.count("\n") == 1
+
+
+def test_a_run_whose_temporary_folder_has_a_long_name_goes_without(beside, tmp_path):
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    done = beside(f"{PIPELINE} split defect", f"os.environ['TMPDIR'] = {str(folder)!r}")
+    assert done.returncode == 0 and done.stdout.startswith("split@defect: 48 images"), done.stderr
+    assert done.stderr.count("has ended (AF_UNIX path too long); cells run on their own") == 1
+
+
+def test_a_cell_that_is_killed_is_told_with_what_helps(beside):
+    done = beside(f"{PIPELINE} split defect", "warm._run = lambda *_: os.kill(os.getpid(), signal.SIGKILL)")
+    assert done.returncode == warm.KILLED
+    assert "this cell was killed, most likely for lack of memory. Lower run.workers" in done.stderr
+
+
+def test_ctrl_c_waits_for_a_cell_to_tidy_up():
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    tidied = threading.Event()
+
+    def cell():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+        tidied.set()
+        theirs.sendall(bytes(warm.SIZE))
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ours, theirs:
+            threading.Timer(0.2, cell).start()
+            with pytest.raises(KeyboardInterrupt):
+                warm._end(ours)
+            assert tidied.is_set()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("shell", ["{}", "{}; true"], ids=["as it likes", "stays"])

@@ -57,7 +57,7 @@ def write_source(root, table):
         save_model(head, files.head)
         write_parquet(files.examples, examples)
         write_parquet(files.seen, examples[["image_id", "unit", "phash"]].assign(dataset=SOURCE))
-        write_json(files.images, {"dataset": SOURCE, "sha256": sha256_file(images), "near_duplicate_distance": None})
+        write_json(files.images, {"dataset": SOURCE, "sha256": sha256_file(images)})
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from pipeline.stages import pretrain
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, sha256_file
 from pipeline.store.paths import Paths
-from pipeline.store.seeds import seed_for
 
 FILES = {"backbone.keras", "card.json", "seen.parquet", "examples.parquet", "images.json", "history.csv", "sha256.json"}
 CARD = {
@@ -83,7 +82,6 @@ def test_the_folder_is_whole_and_its_card_complete(root, name):
     assert read_json(source.images) == {
         "dataset": "toy",
         "sha256": sha256_file(Paths(root).dataset("toy").images),
-        "near_duplicate_distance": read_json(Paths(root).dataset("toy").card)["near_duplicate_distance"],
     }
 
 
@@ -149,39 +147,6 @@ def test_a_collapsed_backbone_is_refused_and_nothing_is_written(root, monkeypatc
 
 def entry(name: str, **changes: object) -> Pretrained:
     return Pretrained(**PRETRAINED[name] | changes)
-
-
-def test_permuted_labels_are_as_many_and_no_longer_tell_the_image():
-    table = manifest()
-    true, permuted = (
-        pretrain.learnable(table, entry("permuted", permute_labels=permute), 0.25, seed=4)["label"]
-        for permute in (False, True)
-    )
-    assert sorted(true) == sorted(permuted)
-    assert 0.25 < (true == permuted).mean() < 0.75
-    again = pretrain.learnable(table, entry("permuted"), 0.25, seed=4)["label"]
-    assert permuted.tolist() == again.tolist()
-
-
-def test_what_cannot_validate_learns_from_everything():
-    table = manifest()
-    assert set(pretrain.learnable(table, entry("views", pretrain="vicreg"), 0.25, seed=1)["role"]) == {"train"}
-    turned = pretrain.learnable(table, entry("views", pretrain="rotation", where={}), 0.25, seed=1)
-    assert (turned["role"] == "validation").mean() == 0.25 and "label" not in turned
-
-
-def test_too_few_units_are_refused():
-    whole = manifest().assign(unit="u0")
-    for method, label in (("supervised", "kind"), ("rotation", None)):
-        with pytest.raises(InputError, match=r"No validation part of 0\.25.*validation_fraction"):
-            pretrain.learnable(whole, entry("views", pretrain=method, label=label, where={}), 0.25, seed=1)
-
-
-def test_a_class_in_one_unit_is_refused():
-    labels = np.array(["common"] * 20 + ["rare"] * 4)
-    unit = np.array([f"u{number // 2}" for number in range(20)] + ["u10"] * 4)
-    with pytest.raises(InputError, match=r"class rare in its (train|validation) part"):
-        pretrain.held_out(labels, unit, 0.25, seed_for(7, "x"))
 
 
 def test_a_backbone_is_for_images_of_the_dataset_s_size(root, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import tiny_world
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from pipeline.config.loading import check_params
 from pipeline.config.schema import Target
@@ -15,10 +16,12 @@ from pipeline.datasets.grouping import units
 from pipeline.stages import split as stage
 from pipeline.stages.split import limited
 from pipeline.store.errors import InputError
-from pipeline.store.files import check_sealed, read_json, read_parquet, sha256_file
+from pipeline.store.files import check_sealed, read_json, read_parquet, sha256_file, write_json, write_parquet
+from pipeline.store.outs import SplitPaths
 from pipeline.store.paths import Paths
-from pipeline.training.folds import fold_count, repeat_count
+from pipeline.store.roles import examples_of, fold_count, repeat_count
 
+yaml = YAML(typ="safe", pure=True)
 few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
@@ -147,22 +150,40 @@ def test_a_repeat_is_another_division_and_more_of_them_leave_the_earlier_as_they
         assert not one.equals(other) and not one.equals(1 - other)
 
 
-@pytest.mark.parametrize(
-    ("asked", "repeats"),  # by the two questions about target defect; the run has 2
-    [((None, None), 2), ((1, 1), 1), ((None, 1), 2), ((3, 1), 3), ((1, 4), 4)],
-)
-def test_a_target_is_divided_as_often_as_any_question_about_it_asks(asked, repeats):
+# repeats that two questions ask for (to-defect: the transfer against defect-tiny; defect-null: defect-again against
+# the same), where the run has 2 -> the repeats of each arm
+ASKED = {
+    (None, None): {"baselines/defect-tiny": 2, "baselines/defect-again": 2, "transfers/to-defect": 2},
+    (1, 1): {"baselines/defect-tiny": 1, "baselines/defect-again": 1, "transfers/to-defect": 1},
+    (None, 1): {"baselines/defect-tiny": 2, "baselines/defect-again": 1, "transfers/to-defect": 2},
+    (1, 4): {"baselines/defect-tiny": 4, "baselines/defect-again": 4, "transfers/to-defect": 1},
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_an_arm_is_trained_as_often_as_any_question_about_it_asks(asked, tmp_path):
     raw = params().model_dump(mode="json", exclude_none=True)
     for name, count in zip(("to-defect", "defect-null"), asked, strict=True):
         raw["questions"][name]["repeats"] = count
     raw["questions"]["to-kind"]["repeats"] = 5
-    assert stage.repeats_of(check_params(raw), "defect") == repeats
-    examples = split(tiny_world.manifest(), TARGET, check_params(raw), "defect")
-    assert repeat_count(examples) == repeats
+    found = stage.repeats_of(check_params(raw), "defect")
+    assert found == ASKED[asked]
+    target = SplitPaths(tmp_path)
+    write_parquet(target.examples, split(tiny_world.manifest(), TARGET, check_params(raw), "defect"))
+    write_json(target.repeats, found)
+    whole = read_parquet(target.examples)
+    assert repeat_count(whole) == max(found.values())
+    for arm, repeats in found.items():
+        own = examples_of(target, arm)
+        assert (repeat_count(own), fold_count(own)) == (repeats, repeats * params().run.folds)
+        pd.testing.assert_frame_equal(own, whole[list(own)])
+    assert repeat_count(examples_of(target, "transfers/unasked")) == 1
 
 
 def test_a_target_that_no_question_is_about_is_divided_once():
-    assert stage.repeats_of(params(), "unasked") == 1
+    assert stage.repeats_of(params(), "unasked") == {}
+    examples = split(tiny_world.manifest(), TARGET, params(), "unasked")
+    assert repeat_count(examples) == 1
 
 
 def test_the_line_of_the_stage_tells_the_repeats(tmp_path, capsys):
@@ -185,7 +206,7 @@ def test_a_split_does_not_depend_on_other_targets(tmp_path):
         frozen.append({path.name: sha256_file(path) for path in folder.iterdir()})
         images = read_json(Paths(root).target("defect").images)
         digest = sha256_file(Paths(root).dataset("toy").images)
-        assert images == {"dataset": "toy", "sha256": digest, "near_duplicate_distance": None}
+        assert images == {"dataset": "toy", "sha256": digest}
         assert len(read_parquet(Paths(root).target("defect").examples)) == tiny_world.IMAGES
     assert frozen[0] == frozen[1]
 
@@ -228,7 +249,7 @@ def test_one_class_is_refused_with_its_count():
 
 def test_a_class_smaller_than_the_folds_is_refused_with_the_counts():
     table = tiny_world.manifest().assign(defect=["a"] * 46 + ["b"] * 2)
-    with pytest.raises(InputError, match=r"3 folds need at least 3 images.*a: 46, b: 2"):
+    with pytest.raises(InputError, match=r"3 parts need at least 3 images.*a: 46, b: 2"):
         split(table, TARGET, params(folds=3), "defect")
 
 
@@ -258,6 +279,77 @@ def test_under_the_random_protocol_the_interval_still_knows_the_groups():
     found = split(table, TARGET, params(protocol="random"), "defect")
     assert found["group"].nunique() == 4
     assert (fold_of(found).groupby(found["group"]).nunique() > 1).all()
+
+
+# ---- advice ----------------------------------------------------------------------------------------------------------
+
+
+def rare(counts, grouped=1):
+    """A manifest with so many images of each class, in groups of at most `grouped` images of one class."""
+    table = tiny_world.manifest(sum(counts))
+    table["defect"] = np.repeat([f"class-{number}" for number in range(len(counts))], counts).astype(object)
+    table["group"] = [f"{label}-{row // grouped}" for row, label in enumerate(table["defect"])]
+    return table
+
+
+def advised(message):
+    """The changes that a message advises: lists of (run, target), each list to be made together."""
+    _, _, alone = message.partition("Any one of these helps: ")
+    _, _, together = message.partition("These two together help: ")
+    words = (alone or together).partition(". So do")[0].rstrip(".").split("; ")
+    found = [yaml.load(f"{{{word.partition(', if ')[0]}}}") for word in words if word]
+    pairs = [
+        {
+            "run": {key.partition(".")[2]: value for key, value in change.items() if key.startswith("run.")},
+            "target": {k: v for key, value in change.items() if key.startswith("targets.") for k, v in value.items()},
+        }
+        for change in found
+    ]
+    return [[pair] for pair in pairs] if alone else [pairs] if pairs else []
+
+
+def follow(table, target, run, together):
+    """The split after a list of changes."""
+    for change in together:
+        run = run | change["run"]
+        target = target.model_copy(update=change["target"])
+    return split(table, target, params(**run), "defect")
+
+
+def test_rare_classes_at_the_shipped_settings_are_refused_with_what_helps():
+    run = {"folds": 2, "repeats": 5, "validation_fraction": 0.2}
+    table, target = rare((20, 20, 6)), TARGET.model_copy(update={"labels_per_class": 50})
+    with pytest.raises(InputError) as caught:
+        split(table, target, params(**run), "defect")
+    text = str(caught.value)
+    assert "Target 'defect': Fold 0" in text and "class-2: 3" in text
+    for words in ("run.folds: 6", "train_fraction: 1.0, labels_per_class: null", "labels_per_class: 3"):
+        assert words in text
+    ways = advised(text)
+    assert len(ways) >= 4
+    for way in ways:
+        assert follow(table, target, run, way)["label"].nunique() == 3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    counts=st.lists(st.integers(2, 25), min_size=2, max_size=4),
+    grouped=st.integers(1, 4),
+    folds=st.integers(2, 6),
+    fraction=st.sampled_from([0.1, 0.2, 0.5]),
+    limit=st.sampled_from([{}, {"labels_per_class": 5}, {"labels_per_class": 50}, {"train_fraction": 0.5}]),
+    protocol=st.sampled_from(["grouped", "random"]),
+)
+def test_whoever_follows_the_advice_gets_through(counts, grouped, folds, fraction, limit, protocol):
+    run = {"folds": folds, "repeats": 1, "validation_fraction": fraction, "protocol": protocol}
+    table, target = rare(counts, grouped), TARGET.model_copy(update=limit)
+    try:
+        split(table, target, params(**run), "defect")
+    except InputError as error:
+        ways = advised(str(error))
+        assert ways or "No setting helps: class class-" in str(error)
+        for way in ways:
+            follow(table, target, run, way)
 
 
 # ---- few labels ------------------------------------------------------------------------------------------------------

@@ -22,5 +22,5 @@ BAD = [
 @pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
 def test_what_is_no_yaml_is_one_fault(tmp_path: Path, text: str) -> None:
     (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(ParamsError, match=r"params.yaml has 1 fault"):
+    with pytest.raises(ParamsError, match=r"params\.yaml has 1 fault"):
         read_yaml(tmp_path / "params.yaml")

@@ -49,6 +49,7 @@ def test_update_says_which_weights_to_keep():
         ([9.0, 8.0, 7.0, 6.0, 5.0, 1.0, 3.0, 0.98, 4.0], 9, False),
         ([9.0, 8.0, 1.0, 6.0, 5.0, 4.0, 4.0, 3.0, 3.0], 9, True),  # better than lately, but not than ever
         ([0.1, 8.0, 7.0, 6.0, 5.0, 4.0, 4.0, 3.0, 3.0], 9, False),  # the untrained network sets no mark
+        ([0.1, 8.0, 7.0, 6.0, 5.0, 4.0, 4.0, 3.0, 3.0], 8, False),  # nor where patience is as long as the budget
     ],
 )
 def test_a_fit_that_ran_to_its_end_is_judged_by_its_last_quarter(losses, patience, expected):

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 
 from pipeline.arms.networks import HeadNetwork
 from pipeline.store.errors import InputError
-from pipeline.training.fit import Plan, fit, learning_rates, probabilities
+from pipeline.training.fit import Plan, check_finite, fit, learning_rates, probabilities
 from pipeline.training.folds import Part
 
 PLAN = Plan(
@@ -157,8 +157,23 @@ def test_a_loss_that_is_no_number_is_refused(where):
     def broken(rows, which):
         return np.where((rows == bad)[:, None], np.nan, load(rows, which)).astype("float32")
 
-    with pytest.raises(InputError, match="no model was written"):
+    with pytest.raises(InputError, match=f"^The {where} loss became nan .*no model was written"):
         fit(model(), broken, train, validation, replace(PLAN, batch_size=4))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"epoch": 3, "loss": 0.58, "val_loss": np.inf}, "^The validation loss became inf in epoch 3 at .*Lower"),
+        ({"epoch": 3, "loss": np.nan, "val_loss": 0.58}, "^The training loss became nan in epoch 3 at .*Lower"),
+        ({"epoch": 2, "loss": np.inf, "val_loss": np.nan}, "^The training loss became inf and the validation loss bec"),
+        ({"epoch": 0, "loss": None, "val_loss": np.nan}, "^The validation loss became nan in epoch 0.*starts from"),
+    ],
+)
+def test_the_loss_that_is_no_number_is_named(row, message):
+    with pytest.raises(InputError, match=message) as caught:
+        check_finite(row, 1e-3)
+    assert "0.58" not in str(caught.value)
 
 
 def test_same_seed_gives_the_same_bits_and_another_seed_others():

@@ -1,11 +1,10 @@
-"""What a file is that is not what it should be, by its first bytes: the usual causes with their remedies."""
+"""What a file is that is no table, by its first bytes: the usual causes with their remedies."""
 
 import os
 from pathlib import Path
 
 HEAD = 512  # bytes
 LFS = "a pointer of Git LFS, not the file itself; run `git lfs pull`"
-HEIF = "which is not read; convert the images to JPEG or PNG"
 # first bytes -> what it is, and the remedy
 SIGNATURES = (
     (b"version https://git-lfs.github.com/", LFS),
@@ -27,9 +26,6 @@ SIGNATURES = (
     (b"book\x00\x00\x00\x00mark", "an alias of macOS; put the file itself there"),
     (b"\x00\x05\x16\x07", "a resource file of macOS (`._NAME`); delete it"),
 )
-BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "CR3 raw of a camera"}  # of ISO media; else HEIC or a film
-CAMERA = (".cr2", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".pef", ".srw")
-HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def head_of(path: Path) -> bytes:
@@ -46,21 +42,7 @@ def head_of(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def cause_of(head: bytes, suffix: str = "") -> str | None:
-    """What a file is that is neither a table nor an image that is read; None: nothing known.
-
-    Args:
-        head: its first bytes.
-        suffix: of its name; raw files of cameras are TIFF files whose first image is a small preview.
-    """
-    if suffix.lower() in CAMERA and head[:4] in (b"II*\0", b"MM\0*", b"IIRO", b"IIU\0"):
-        return f"a raw file of a camera, {HEIF}"
-    if head[:3] == b"\0\0\0" and head[4:8] == b"ftyp":
-        brand = head[8:12]
-        if brand in HEIC:
-            return f"a HEIC image, {HEIF}"
-        return f"an {BRANDS[brand]} image, {HEIF}" if brand in BRANDS else "a film; save its frames as images"
-    if head[128:132] == b"DICM":
-        return "a DICOM file; export its image as PNG or TIFF of 16 bits"
+def cause_of(head: bytes) -> str | None:
+    """What a file is that is no table, from its first HEAD bytes; None: nothing known."""
     start = head.lstrip().lower()
     return next((cause for mark, cause in SIGNATURES if head.startswith(mark) or start.startswith(mark.lower())), None)

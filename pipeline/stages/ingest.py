@@ -201,9 +201,6 @@ def _in_order(images: list[RawImage], reader: Callable[[Path], Found]) -> Iterat
     """Read in threads (Pillow releases the interpreter lock), results in order."""
 
     def attempt(image: RawImage) -> Found | Quarantine:
-        cause = cause_of(head_of(image.path), image.path.suffix)
-        if cause:
-            return Quarantine(f"it is {cause}")
         try:
             return reader(image.path)
         except Quarantine as reason:

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.schema import Dataset, Run, Target
+from pipeline.datasets.readers.raw import SPLIT
 from pipeline.datasets.selection import select
 from pipeline.store.errors import InputError
 
@@ -52,7 +53,7 @@ def tables(manifest: pd.DataFrame, labels: list[str], targets: Mapping[str, Targ
     counts = [(name, chosen["label"].nunique(), chosen["unit"].nunique()) for name, chosen in rows.items()]
     found = {
         "manifest": manifest,
-        "near_duplicates": _near_duplicates(manifest, labels),
+        "near_duplicates": _near_duplicates(manifest, [column for column in labels if column != SPLIT]),
         "classes": pd.DataFrame(classes, columns=["name", "images", "labelled"]),
         "targets": pd.DataFrame(counts, columns=["name", "classes", "groups"]),
     }

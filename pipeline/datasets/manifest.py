@@ -66,7 +66,7 @@ def duplicates(images: list[RawImage], facts: dict[int, Facts]) -> tuple[dict[in
     contradictory: dict[int, str] = {}
     for indices in same.values():
         first, *others = indices
-        if all(images[index].labels == images[first].labels for index in others):
+        if all(images[index].shows == images[first].shows for index in others):
             merged |= dict.fromkeys(others, f"duplicate of {images[first].name}: same pixels, same labels")
         else:
             contradictory |= {index: _conflict(images, index, indices) for index in indices}
@@ -257,9 +257,9 @@ def _same_hue(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.nd
 
 
 def _conflict(images: list[RawImage], index: int, indices: list[int]) -> str:
-    mine = images[index].labels
-    other = next(images[twin] for twin in indices if images[twin].labels != mine)
-    column = next(column for column in mine if mine[column] != other.labels[column])
+    mine = images[index].shows
+    other = next(images[twin] for twin in indices if images[twin].shows != mine)
+    column = next(column for column in mine if mine[column] != other.shows[column])
     return f"same pixels as {other.name}, other {column}: {mine[column]!r} here, {other.labels[column]!r} there"
 
 

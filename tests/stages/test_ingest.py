@@ -215,6 +215,18 @@ def test_splits_and_system_files_are_told_in_the_log_and_the_card(root: Path) ->
     assert json.loads(Paths(root).dataset("d").card.read_text())["left_out"] == {"Thumbs.db": 1}
 
 
+def test_a_copy_in_another_split_is_merged_and_a_copy_in_another_class_is_not(root: Path) -> None:
+    for split in ("train", "val"):
+        for name in ("a", "b"):
+            shutil.copytree(root / "raw" / name, root / "raw" / split / name)
+    shutil.rmtree(root / "raw" / "a")
+    shutil.rmtree(root / "raw" / "b")
+    shutil.copy(root / "raw" / "val" / "a" / "0.png", root / "raw" / "val" / "b" / "copy.png")
+    files, manifest = made(root, labels=["label", "split"])
+    assert (len(manifest), set(manifest["split"])) == (9, {"train"})
+    assert sorted(pd.read_csv(files.quarantine)["name"].str.endswith(("a/0.png", "b/copy.png"))).count(True) == 3
+
+
 def test_more_faults_than_a_message_holds_are_in_a_file_that_it_names(root: Path) -> None:
     rows = "\n".join(f"{index}.png,x" for index in range(30))
     (root / "raw" / "t.csv").write_text(f"path,label\n{rows}\n")

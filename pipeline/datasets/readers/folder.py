@@ -9,6 +9,7 @@ from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.files import all_inside, escaped, raw_folder
 from pipeline.datasets.readers.layout import BESIDE, Layout, find_layout, looks_like_image
 from pipeline.datasets.readers.raw import (
+    SPLIT,
     RawDataset,
     RawImage,
     check_columns,
@@ -20,7 +21,7 @@ from pipeline.datasets.readers.tree import Parts, Tree, read_tree
 from pipeline.registry.readers import READERS
 from pipeline.store.errors import InputError, InputFaults
 
-LABEL, SPLIT = "label", "split"
+LABEL = "label"
 CONTENT = "one directory per class with its images (or set `reader`)"
 
 

@@ -1,6 +1,7 @@
 """Files that a system, a viewer or a storage device puts beside images: left out of a dataset, and counted by name."""
 
-from fnmatch import fnmatchcase
+import re
+from fnmatch import fnmatchcase, translate
 
 # Names without case, as patterns; a folder is left out with all that it holds.
 PATTERNS = (
@@ -19,13 +20,14 @@ PATTERNS = (
     # tools
     ".git*", ".dvc*", "*.dvc", "__pycache__", ".ipynb_checkpoints",
 )  # fmt: skip
+ANY = re.compile("|".join(map(translate, PATTERNS)))  # one look at each of many names
 HIDDEN = "hidden files"  # whose names begin with a dot
 
 
 def left_out(name: str) -> str | None:
     """Under which name a file or folder is counted as left out; None: it belongs to the dataset."""
     folded = name.casefold()
-    found = next((pattern for pattern in PATTERNS if fnmatchcase(folded, pattern)), None)
-    if found is None:
+    if ANY.match(folded) is None:
         return HIDDEN if name.startswith(".") else None
+    found = next(pattern for pattern in PATTERNS if fnmatchcase(folded, pattern))
     return found if "*" in found or "[" in found else name.strip()

@@ -14,6 +14,7 @@ from pipeline.store.errors import InputError, InputFaults
 from pipeline.store.words import nearest, shown
 
 SHOWN = 5  # examples in a message
+SPLIT = "split"  # the label column that says where an image was filed, not what it shows: copies may differ in it
 MOST = 12  # names of classes or columns in a message
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 
@@ -35,6 +36,11 @@ class RawImage:
     labels: dict[str, str]
     weights: dict[str, float]
     group: str
+
+    @property
+    def shows(self) -> dict[str, str]:
+        """The labels that two copies of one image must share."""
+        return {column: label for column, label in self.labels.items() if column != SPLIT}
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def _entries(folder: Path) -> Iterator[tuple[str, bool, bool]]:
     """The name of every entry, whether it is or leads to a folder, and whether it is a link."""
     with os.scandir(folder) as found:
         for entry in found:
-            yield entry.name, Path(entry.path).is_dir(), entry.is_symlink()
+            is_link = entry.is_symlink()
+            yield entry.name, Path(entry.path).is_dir() if is_link else entry.is_dir(), is_link
 
 
 def _files_in(folder: Path) -> int:

@@ -91,7 +91,8 @@ def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rul
     if dataset.near_duplicate_distance is not None:
         message = (
             f"more than the share {dataset.conflict_cap:g} (conflict_cap) of the images have a near-duplicate with "
-            "another label; correct the labels, or raise the cap"
+            "another label; correct the labels, raise the cap, or, if the images only look alike, lower "
+            "near_duplicate_distance"
         )
         unharmed = {"value_set": [False], "mostly": 1 - dataset.conflict_cap}
         suite.append(Rule("near_duplicates", IN_SET, message, "conflicting", unharmed))

@@ -151,6 +151,13 @@ def test_the_background_is_a_param_and_in_the_card() -> None:
     assert rendered([icon(WHITE, 1)])[1].card()["transparency"]["background"] == "#000000"
 
 
+def test_black_on_transparent_of_16_bits_is_seen() -> None:
+    with Image.open(io.BytesIO(icon(BLACK, 1))) as image:
+        pixels, rendering = rendered([deep_png(np.asarray(image).astype(np.uint16) * 257)])
+    assert rendering.background == (255, 255, 255)
+    assert np.ptp(pixels[0].astype(int)) == 255
+
+
 def test_what_cannot_be_seen_is_quarantined() -> None:
     nothing = stored(Image.new("RGBA", (48, 48), (10, 20, 30, 0)), "PNG")
     with pytest.raises(Quarantine, match="every pixel is transparent"):

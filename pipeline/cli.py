@@ -14,24 +14,8 @@ from pipeline.runner.reproduce import reproduce
 from pipeline.runner.stage import run_stage
 from pipeline.runner.warm import INTERRUPTED, run_beside
 from pipeline.runner.workers import worker_count
-from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
+from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError
 from pipeline.store.paths import Paths
-
-
-def check_inputs(paths: Paths) -> None:
-    """Check params.yaml and that the raw data exists, before `dvc repro` fails with a message of its own.
-
-    Raises:
-        InputError: with all faults.
-    """
-    datasets = load_params(paths.params).datasets
-    missing = [
-        f"datasets.{name}.raw: '{dataset.raw}' does not exist. Put the data there, or correct the path"
-        for name, dataset in datasets.items()
-        if not (paths.root / dataset.raw).exists()
-    ]
-    if missing:
-        raise ParamsError(missing, str(paths.params))
 
 
 def reproduce_all(force: bool, run_cache: bool) -> int:
@@ -74,7 +58,7 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     profile = commands.add_parser("profile", help="params.yaml with the differences of profiles/NAME.yaml")
     profile.add_argument("name")
     profile.add_argument("--into", type=Path, help="make a workspace there instead of editing params.yaml in place")
-    commands.add_parser("check", help="check params.yaml, and that the raw data exists")
+    commands.add_parser("check", help="find what would stop a run: in params.yaml, raw data, dvc.yaml and Python")
     commands.add_parser("doctor", help="find damage by a killed run, a merge or a disk; changes nothing")
     commands.add_parser("table", help="print the verdicts of the last run")
     commands.add_parser("more", help="give open questions the repeats of their next planned look, in params.yaml")
@@ -110,7 +94,9 @@ def run_command(parsed: argparse.Namespace) -> int:
 
         apply_profile(parsed.name, parsed.into)
     elif parsed.command == "check":
-        check_inputs(Paths())
+        from pipeline.commands.check import check
+
+        check(Paths())
     elif parsed.command == "doctor":
         from pipeline.commands.doctor import examine
 

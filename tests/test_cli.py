@@ -124,9 +124,21 @@ def test_the_table_shows_every_transfer(cli, world):
 
 def test_check_tells_all_missing_raw_data_at_once(cli, toy):
     refused(cli("check"), "datasets.toy.raw", "'raw' does not exist", "Put the data there")
-    (toy / "raw").mkdir()
-    result = cli("check")
-    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_message_of_many_faults_is_bounded_and_names_a_file_with_all(cli, toy):
+    text = (toy / "params.yaml").read_text()
+    (toy / "params.yaml").write_text(text + "".join(f"unknown-{number}: 1\n" for number in range(40)))
+    result = cli("split", "defect")
+    refused(result, "has 40 faults", f"All of it: {Paths().message('split-defect')}")
+    assert result.stderr.count("\n") <= 12
+    assert "unknown-39" in Paths(toy).message("split-defect").read_text()
+
+
+def test_in_a_folder_of_the_project_the_right_one_is_named(cli, toy):
+    (toy / "docs").mkdir()
+    for words in (["doctor"], ["check"], ["split", "defect"]):
+        refused(cli(*words, cwd=toy / "docs"), f"run the command in the folder of dvc.yaml: `cd {toy}`")
 
 
 def test_a_backend_that_is_not_there_is_refused_before_a_run(cli, toy):

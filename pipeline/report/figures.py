@@ -1,6 +1,7 @@
 """Draw the report's figures as SVG text, byte for byte reproducible."""
 
 import io
+import warnings
 from textwrap import fill
 from typing import Any
 
@@ -174,6 +175,8 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
 def svg(figure: Figure) -> str:
     """The figure as SVG text."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser draws the text, with fonts of its own
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]

@@ -179,6 +179,12 @@ def test_matrices_fit_the_page_in_a_legible_type_with_every_name_whole(classes, 
     assert all(shown.count(squeezed(name.format(index))) >= 2 for index in range(classes))
 
 
+def test_a_script_that_the_font_lacks_is_shown_without_a_warning(recwarn):
+    shown = texts(confusion.confusion_figure({"head": [[3, 1], [0, 4]]}, ["欠陥", "良品"], ("head", "scratch")))
+    shown += texts(figures.roc_figure(curves("欠陥"))) + texts(figures.forest_plot(gains(question="欠陥"), "accuracy"))
+    assert shown.count("欠陥") >= 4 and not recwarn.list
+
+
 def test_a_longer_name_is_cut_and_one_without_characters_draws():
     shown = texts(matrices(10, "{}" + "x" * 60))
     assert f"7{'x' * 38}…" in shown and "x" * 40 not in shown

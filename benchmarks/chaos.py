@@ -13,7 +13,6 @@ show seconds apart, `doctor` finds nothing, and no process is left.
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from pipeline.store.files import sha256_file
+from pipeline.store.files import read_json, sha256_file, write_json
 
 ROOT = Path(__file__).parents[1]
 EACH = 4  # kills in a round
@@ -206,18 +205,30 @@ def table(rounds: list[Round], seconds: float, kills: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def undisturbed(copy: Path) -> tuple[float, dict[str, str]]:
+    """The seconds of a run without kills, and the digests of what it leaves; kept for the next time in this folder."""
+    kept = copy / "undisturbed.json"
+    if not kept.exists():
+        start = time.monotonic()
+        if code := ended(smoke(copy)):
+            sys.exit(f"the undisturbed run exited {code}: {(copy / LOG).read_text()[-2000:]}")
+        write_json(kept, {"seconds": time.monotonic() - start, "digests": digests(copy / "runs" / "smoke")})
+    found = read_json(kept)
+    return found["seconds"], found["digests"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="of the copy, which is kept with its undisturbed run")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     rng = np.random.default_rng(given.seed)
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        copy, start = prepared(Path(folder)), time.monotonic()
-        if code := ended(smoke(copy)):
-            sys.exit(f"the undisturbed run exited {code}: {(copy / 'smoke.log').read_text()[-2000:]}")
-        seconds, expected = time.monotonic() - start, digests(copy / "runs" / "smoke")
+    with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
+        copy = given.folder or Path(temporary)
+        if not (copy / "Makefile").exists():
+            prepared(copy)
+        seconds, expected = undisturbed(copy)
         print(f"undisturbed: {seconds:.0f} s, {len(expected)} files", flush=True)
         rounds = []
         for first in range(0, given.kills, EACH):

@@ -90,19 +90,23 @@ def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], No
                     running[process.sentinel] = name, process
             for sentinel in wait(list(running)):
                 name, process = running.pop(sentinel)
-                process.join()
-                code = code or _shell_code(process.exitcode)
+                ended = _ended(name, process)
+                code = code or ended
                 order.done(name)
     finally:
         with no_interrupts():  # those that run have got them, and end
-            for _, process in running.values():
-                process.join()
-                code = code or _shell_code(process.exitcode)
+            for name, process in running.values():
+                ended = _ended(name, process)
+                code = code or ended
     return code
 
 
-def _shell_code(code: int) -> int:
-    """An exit code as shells have it: 128 and its number for a signal."""
+def _ended(name: str, process: Any) -> int:
+    """Wait for a fork; returns its exit code as shells have it, 128 and its number for a signal, which is told."""
+    process.join()
+    code: int = process.exitcode
+    if code < 0:  # it had no time for words of its own
+        print(f"ERROR: '{name}' was ended by signal {-code}. Run the same command to go on.", file=sys.stderr)
     return code if code >= 0 else 128 - code
 
 

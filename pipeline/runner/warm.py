@@ -146,6 +146,7 @@ def run_beside(call: Callable[[], int], main: Main) -> int:
 def serve(listener: socket.socket, main: Main) -> int:
     """Import the heavy libraries, then fork for every client; returns an exit code, 1 where imports fail."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the command and the cells; the server ends with them
+    die_with_parent()  # also while it imports
     try:
         _import_all()
     except Exception as error:  # such as a package that is missing; a cell on its own says it better

@@ -74,6 +74,11 @@ def test_what_runs_beside_a_failure_is_waited_for(record):
     assert set(record.spans) == {"a", "slow"}
 
 
+def test_a_stage_whose_process_is_killed_is_told(record, capfd):
+    assert reproduce.run_all({"a": set()}, {"a"}, 1, lambda name: os.kill(os.getpid(), signal.SIGKILL)) == 128 + 9
+    assert "ERROR: 'a' was ended by signal 9. Run the same command to go on." in capfd.readouterr().err
+
+
 def test_only_stale_stages_run(record):
     assert reproduce.run_all(DIAMOND, {"c", "d"}, 2, record.run) == 0
     assert list(record.spans) == ["c", "d"]

@@ -22,6 +22,15 @@ def run() -> int:
 
             code = main()
         return code
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("pipeline"):  # a fault of ours
+            raise
+        print(
+            f"error: {sys.executable} lacks the package {error.name}. Activate the project's environment "
+            "(`. .venv/bin/activate`), or use `make`, which makes it.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         return INTERRUPTED
 

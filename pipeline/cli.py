@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.commands.heal import PATIENCE, sole_run
 from pipeline.config.loading import load_params
-from pipeline.datasets.readers.files import stops_dvc
+from pipeline.networks.device import choose_backend
 from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, all_cells, read_stages
 from pipeline.runner.messages import bounded, file_name
@@ -18,25 +18,9 @@ from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, 
 from pipeline.runner.stage import locked, run_stage
 from pipeline.runner.warm import INTERRUPTED, run_beside
 from pipeline.runner.workers import worker_count
-from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError, ParamsError
+from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError
 from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
-
-
-def check_inputs(paths: Paths) -> None:
-    """Check params.yaml, and that the raw data exists and is files, before `dvc repro` fails with a message of its own.
-
-    Raises:
-        InputError: with all faults.
-    """
-    datasets = load_params(paths.params).datasets
-    missing = [
-        f"datasets.{name}.raw: '{dataset.raw}' {fault}"
-        for name, dataset in datasets.items()
-        if (fault := stops_dvc(paths.root / dataset.raw))
-    ]
-    if missing:
-        raise ParamsError(missing, str(paths.params))
 
 
 def reproduce_all(force: bool, run_cache: bool) -> int:
@@ -48,6 +32,7 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
     paths = Paths()
     params, stages = load_params(paths.params), read_stages(paths.dvc_yaml)
     run, shared = params.run, shared_folders(stages)
+    choose_backend()
     workers = 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)  # one network fills a GPU
     try:
         with sole_run(paths) as healed:
@@ -58,8 +43,9 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
                 print(TOLD.format(len(deleted)), flush=True)
             return run_beside(partial(reproduce, workers, force, run_cache), main)
     except KeyboardInterrupt:
-        kept = f"{len(Store(paths.store).entries()):,} results in {paths.store}"
-        print(f"interrupted: finished stages and {kept} are kept; run the same command to go on", file=sys.stderr)
+        results = len(Store(paths.store).entries())
+        kept = f"finished stages{f' and {results:,} results in {paths.store}' if results else ''} are kept"
+        print(f"interrupted: {kept}; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -88,7 +74,7 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     profile = commands.add_parser("profile", help="params.yaml with the differences of profiles/NAME.yaml")
     profile.add_argument("name")
     profile.add_argument("--into", type=Path, help="make a workspace there instead of editing params.yaml in place")
-    commands.add_parser("check", help="check params.yaml, and that the raw data exists")
+    commands.add_parser("check", help="find what would stop a run: in params.yaml, raw data, dvc.yaml and Python")
     commands.add_parser("doctor", help="find damage by a killed run, a merge or a disk; changes nothing")
     commands.add_parser("table", help="print the verdicts of the last run")
     commands.add_parser("more", help="give open questions the repeats of their next planned look, in params.yaml")
@@ -125,7 +111,9 @@ def run_command(parsed: argparse.Namespace) -> int:
         with locked(Paths(parsed.into).run_lock, PATIENCE) if parsed.into else nullcontext():  # no run reads it now
             apply_profile(parsed.name, parsed.into)
     elif parsed.command == "check":
-        check_inputs(Paths())
+        from pipeline.commands.check import check
+
+        check(Paths())
     elif parsed.command == "doctor":
         from pipeline.commands.doctor import examine
 

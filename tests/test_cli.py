@@ -8,6 +8,8 @@ import sys
 import pytest
 import tiny_world
 
+from pipeline.cli import main
+from pipeline.runner.stage import locked
 from pipeline.store.files import write_text
 from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
@@ -122,9 +124,37 @@ def test_the_table_shows_every_transfer(cli, world):
 
 def test_check_tells_all_missing_raw_data_at_once(cli, toy):
     refused(cli("check"), "datasets.toy.raw", "'raw' does not exist", "Put the data there")
+
+
+def test_a_message_of_many_faults_is_bounded_and_names_a_file_with_all(cli, toy):
+    text = (toy / "params.yaml").read_text()
+    (toy / "params.yaml").write_text(text + "".join(f"unknown-{number}: 1\n" for number in range(40)))
+    result = cli("split", "defect")
+    refused(result, "has 40 faults", f"All of it: {Paths().message('split-defect')}")
+    assert result.stderr.count("\n") <= 12
+    assert "unknown-39" in Paths(toy).message("split-defect").read_text()
+
+
+def test_in_a_folder_of_the_project_the_right_one_is_named(cli, toy):
+    (toy / "docs").mkdir()
+    for words in (["doctor"], ["check"], ["split", "defect"]):
+        refused(cli(*words, cwd=toy / "docs"), f"run the command in the folder of dvc.yaml: `cd {toy}`")
+
+
+def test_a_backend_that_is_not_there_is_refused_before_a_run(cli, toy):
     (toy / "raw").mkdir()
-    result = cli("check")
-    assert (result.returncode, result.stderr) == (0, "")
+    for command in ("check", "repro"):
+        refused(cli(command, KERAS_BACKEND="theano"), "KERAS_BACKEND is 'theano'", "Unset it")
+
+
+def test_a_second_run_in_a_folder_is_refused_and_so_is_a_profile_into_it(toy, monkeypatch, capsys):
+    monkeypatch.setattr("pipeline.commands.heal.PATIENCE", 0.1)
+    monkeypatch.setattr("pipeline.cli.PATIENCE", 0.1)
+    monkeypatch.chdir(toy)
+    with locked(Paths(toy).run_lock):
+        for command in (["repro"], ["profile", "smoke", "--into", str(toy)]):
+            assert main(command) == 2
+            assert f"repro is being run by process {os.getpid()}" in capsys.readouterr().err
 
 
 def test_the_doctor_exits_0_with_one_line_or_2_with_the_remedy(cli, toy):

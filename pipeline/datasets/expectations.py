@@ -10,6 +10,7 @@ seconds and is therefore made on use.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ GREY_LEVELS = 16  # of 256: a file of more than 8 bits with fewer is nearly blac
 DEEP = r"^(I.*|F|.*;16)$"  # modes of files with more than 8 bits a channel
 MOSTLY = 0.99  # share of images whose brightness must be within the bounds
 EXAMPLES = 5  # listed of a failed expectation
+SENTENCES = 10  # failed expectations in a message
 EXIST = "ExpectColumnToExist"
 NOT_NULL = "ExpectColumnValuesToNotBeNull"
 BETWEEN = "ExpectColumnValuesToBeBetween"
@@ -90,7 +92,8 @@ def rules(dataset: Dataset, targets: Mapping[str, Target], run: Run) -> list[Rul
     if dataset.near_duplicate_distance is not None:
         message = (
             f"more than the share {dataset.conflict_cap:g} (conflict_cap) of the images have a near-duplicate with "
-            "another label; correct the labels, or raise the cap"
+            "another label; correct the labels, raise the cap, or, if the images only look alike, lower "
+            "near_duplicate_distance"
         )
         unharmed = {"value_set": [False], "mostly": 1 - dataset.conflict_cap}
         suite.append(Rule("near_duplicates", IN_SET, message, "conflicting", unharmed))
@@ -127,18 +130,24 @@ def check(dataset: str, suite: list[Rule], checked: dict[str, pd.DataFrame]) -> 
     return report, pages
 
 
-def gate(report: Mapping[str, Any]) -> None:
+def gate(report: Mapping[str, Any], written: Path | None = None) -> None:
     """Stop the run if an expectation failed; of a missing column only its existence check is reported.
 
+    Args:
+        written: where the whole report is.
+
     Raises:
-        InputError: one sentence per failed expectation.
+        InputError: one sentence per failed expectation, for the first SENTENCES.
     """
     failed = [outcome for outcome in report["expectations"] if not outcome["success"]]
     missing = {(outcome["table"], outcome["column"]) for outcome in failed if outcome["name"] == EXIST}
     reported = [o for o in failed if o["name"] == EXIST or (o["table"], o["column"]) not in missing]
     if reported:
-        sentences = "\n".join(f"  - {sentence(outcome)}" for outcome in reported)
-        raise InputError(f"Dataset '{report['dataset']}' fails {len(reported)} of its expectations:\n{sentences}")
+        sentences = [f"  - {sentence(outcome)}" for outcome in reported[:SENTENCES]]
+        if len(reported) > SENTENCES:
+            sentences.append(f"  and {len(reported) - SENTENCES} more, in {written}." if written else "  and more.")
+        listed = "\n".join(sentences)
+        raise InputError(f"Dataset '{report['dataset']}' fails {len(reported)} of its expectations:\n{listed}")
 
 
 def sentence(outcome: Mapping[str, Any]) -> str:
@@ -190,7 +199,8 @@ def _rows_of(manifest: pd.DataFrame, target: Target) -> pd.DataFrame:
 
 
 def _values(column: str, allowed: list[str]) -> Rule:
-    message = f"labels of '{column}' are not among {', '.join(allowed)}; correct them or add them to `classes`"
+    names = ", ".join(allowed[:EXAMPLES]) + (f" and {len(allowed) - EXAMPLES} more" if len(allowed) > EXAMPLES else "")
+    message = f"labels of '{column}' are not among {names}; correct them or add them to `classes`"
     return Rule("manifest", IN_SET, message, column, {"value_set": allowed})
 
 

@@ -106,9 +106,9 @@ def observe(source: Path | bytes, max_pixels: int, min_side: int) -> Observed:
     """
     with _loadable(source, max_pixels, min_side) as image:
         deep = deep_values(image)
-        if deep is not None:
-            return observe_values(deep)
-        return observe_alpha(image.convert("RGBA")) if image.has_transparency_data else Observed()
+        span = observe_values(deep).span if deep is not None else None
+        alpha = image.has_transparency_data and (deep is None or image.mode == "RGBA")
+        return Observed(span, observe_alpha(image.convert("RGBA")).lost if alpha else None)
 
 
 def right_extension(name: str, kind: str) -> bool:

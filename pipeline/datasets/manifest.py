@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.datasets.alignment import correlation, crop_correlation, detailed, power, texture
+from pipeline.datasets.alignment import correlation, crop_correlation, detailed, power, smooth_correlation, texture
 from pipeline.datasets.grouping import assign_pools, component_firsts, units
 from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
 from pipeline.store.errors import InputError
@@ -23,7 +23,6 @@ SAME_FAR = 0.985  # the same for hashes further apart than IN_PLACE, which look-
 SAME_CROP = 0.95  # the same between a picture and its crop, which were sampled on different grids
 BETTER = 2  # aligning a true crop explains so many times more of what differed; aligning look-alikes does not
 IN_PLACE = 4  # bits: up to this distance, only copies are looked for whose pixels stayed in place
-UNALIKE = 0.2  # correlation in place below which pictures are not worth aligning
 FLAT = 2.0  # grey levels of 255: with less texture than this, grey values are compared too
 FAINT_TEXTURE = 0.5  # correlation of such faint textures, which rounding and compression blur, above which they agree
 NO_TEXTURE = 0.1  # grey levels: with less, a picture is one grey
@@ -238,10 +237,11 @@ def _confirmed(
     if hues is not None:
         hue = _same_hue(hues[pairs[:, 0]], hues[pairs[:, 1]], np.where(flat, 0, SAME_HUE))
     if cropped:
-        able = detailed(textures[0]) & detailed(textures[1]) & (in_place >= UNALIKE)
+        able = detailed(textures[0]) & detailed(textures[1])
         maybe = np.flatnonzero(able & hue & ~same & ~flat)
-        aligned = crop_correlation(grey[0][maybe], grey[1][maybe])
-        same[maybe] = (aligned >= SAME_CROP) & (BETTER * (1 - aligned) <= 1 - in_place[maybe])
+        pictures = grey[0][maybe], grey[1][maybe]
+        aligned, before = crop_correlation(*pictures), smooth_correlation(*pictures)
+        same[maybe] = (aligned >= SAME_CROP) & (BETTER * (1 - aligned) <= 1 - before)
     return pairs[same & hue]
 
 

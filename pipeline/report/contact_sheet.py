@@ -3,12 +3,17 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 SIDE, COLUMNS, MOST = 64, 6, 12  # pixels a thumbnail, thumbnails a row, thumbnails under one title
-CELL, LINE, GAP = 84, 12, 6  # pixels: a thumbnail with its margin, a line of text, between rows
+CELL, LINE, GAP = 108, 12, 6  # pixels: a thumbnail with its margin, a line of text, between rows
+CHARACTERS, LINES = 17, 3  # of a text under a thumbnail: characters a line, and lines
+FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"  # Pillow's own has ASCII alone
 QUALITIES = (80, 60, 40, 20)  # WebP qualities; the first that gives a small enough file is used
 LARGEST = 60_000  # bytes
 INK, PAPER = "#1a1a1a", "#ffffff"
@@ -38,7 +43,7 @@ def contact_sheet(parts: Sequence[tuple[str, Sequence[Picture]]]) -> bytes:
 
 
 def _row(pictures: Sequence[Picture]) -> int:
-    return SIDE + GAP + LINE * max(len(picture.lines) for picture in pictures)
+    return SIDE + GAP + LINE * max(len(_broken(picture.lines)) for picture in pictures)
 
 
 def _height(pictures: Sequence[Picture]) -> int:
@@ -50,13 +55,18 @@ def _place(sheet: Image.Image, picture: Picture, left: int, top: int) -> None:
     image = Image.fromarray(np.squeeze(picture.pixels, axis=2) if picture.pixels.shape[2] == 1 else picture.pixels)
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     sheet.paste(image.convert("RGB"), (left, top))
-    for number, line in enumerate(picture.lines):
+    for number, line in enumerate(_broken(picture.lines)):
         _write(sheet, line, left, top + SIDE + number * LINE, CELL - GAP)
+
+
+def _broken(texts: Sequence[str]) -> list[str]:
+    """Texts as lines that fit under a thumbnail."""
+    return [line for text in texts for line in wrap(text, CHARACTERS, max_lines=LINES, placeholder="…") or [""]]
 
 
 def _write(sheet: Image.Image, text: str, left: int, top: int, width: int) -> None:
     """Write one line, cut to the width."""
-    font = ImageFont.load_default(size=LINE - 2)
+    font = ImageFont.truetype(FONT, LINE - 2, layout_engine=ImageFont.Layout.BASIC)
     shown = whole = " ".join(text.split())
     while shown and font.getlength(shown) > width:
         whole = whole[:-1]

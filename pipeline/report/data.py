@@ -106,11 +106,11 @@ def read_plots(files: QuestionPaths) -> dict[str, pd.DataFrame]:
 def dataset_facts(name: str, paths: Paths) -> dict[str, Any]:
     """The card of a dataset, and counts of its images, quarantined images, groups and near-duplicates."""
     files = paths.dataset(name)
-    manifest = read_parquet(files.manifest)
+    manifest, card = read_parquet(files.manifest), read_json(files.card)
     return {
-        "card": read_json(files.card),
+        "card": card,
         "images": len(manifest),
-        "quarantined": len(pd.read_csv(files.quarantine)),
+        "quarantined": len(pd.read_csv(files.quarantine)) - card.get("merged_copies", 0),
         "groups": int(manifest["group"].nunique()),
         "near_duplicates": int(manifest["cluster"].duplicated(keep=False).sum()),
     }

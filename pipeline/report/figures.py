@@ -1,6 +1,8 @@
 """Draw the report's figures as SVG text, byte for byte reproducible."""
 
 import io
+import warnings
+from textwrap import fill
 from typing import Any
 
 import matplotlib.style
@@ -9,7 +11,7 @@ import pandas as pd
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
-from pipeline.report.plot_rows import CONVERGED, EQUAL_COMPUTE, UNADAPTED
+from pipeline.report.plot_rows import CONVERGED, EQUAL_COMPUTE, UNADAPTED, mean_roc
 from pipeline.report.words import metric_name, spaced
 from pipeline.results.run import Study
 
@@ -18,6 +20,7 @@ STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
     "figure.facecolor": "white",  # legible on dark pages too
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # a browser without it takes its own
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -40,6 +43,7 @@ COLOURS = {
 READINGS = {CONVERGED: "#0072b2", EQUAL_COMPUTE: "#e69f00", UNADAPTED: "#009e73"}
 CONTROLS = "controls"
 INCHES = (5.2, 3.4)
+LINE = 40  # characters of a line beside an axis of this height
 
 
 @styled
@@ -70,7 +74,7 @@ def forest_plot(rows: pd.DataFrame, metric: str) -> str:
     axes.set_yticks(range(len(rows)), names, parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(f"gain in {metric_name(metric)}")
-    return _svg(figure)
+    return svg(figure)
 
 
 def _widest(rows: pd.DataFrame) -> float:
@@ -103,27 +107,28 @@ def saving_figure(rows: pd.DataFrame, metric: str, against: str) -> str:
     axes.set_xlabel("GFLOPs spent over all folds")
     axes.set_ylabel(metric)
     axes.legend()
-    return _svg(figure)
+    return svg(figure)
 
 
 @styled
 def roc_figure(rows: pd.DataFrame) -> str:
-    """Out-of-fold ROC curves: a line an arm, and where there are several positive classes a thin one for each."""
+    """Out-of-fold ROC curves, a line an arm; of several positive classes the mean.
+
+    Args:
+        rows: arm, positive, false_positive_rate, true_positive_rate.
+    """
     figure, axes = _figure(3.6, INCHES[1])
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
-    positives = rows["positive"].unique()
-    style = {"linewidth": 1.5} if len(positives) < 2 else {"linewidth": 0.8, "alpha": 0.7}
+    rows = mean_roc(rows)
     for arm, table in _by_arm(rows):
-        for index, (_, curve) in enumerate(table.groupby("positive", sort=False)):
-            label = spaced(arm) if index == 0 else None
-            x, y = curve["false_positive_rate"], curve["true_positive_rate"]
-            axes.plot(x, y, color=COLOURS[arm], label=label, **style)
+        x, y = table["false_positive_rate"], table["true_positive_rate"]
+        axes.plot(x, y, color=COLOURS[arm], label=spaced(arm), linewidth=1.5)
     axes.set_xlabel("false positive rate")
-    classes = {0: "", 1: f" of {''.join(positives[:1])}"}.get(len(positives), " of each class")
-    axes.set_ylabel(f"true positive rate{classes}", parse_math=False)
+    name = f"true positive rate, {' '.join(rows['positive'].unique())}" if len(rows) else "true positive rate"
+    axes.set_ylabel(fill(name, LINE), parse_math=False)
     if len(rows):
         axes.legend(loc="lower right")
-    return _svg(figure)
+    return svg(figure)
 
 
 @styled
@@ -138,28 +143,7 @@ def calibration_figure(rows: pd.DataFrame) -> str:
     axes.set_xlabel("confidence")
     axes.set_ylabel("accuracy")
     axes.legend(loc="lower right")
-    return _svg(figure)
-
-
-@styled
-def confusion_figure(confusion: dict[str, list[list[float]]], classes: list[str]) -> str:
-    """A confusion matrix an arm: shares of the true class, with the weighted counts."""
-    arms = [arm for arm in COLOURS if arm in confusion]
-    figure = Figure(figsize=(3.0 * len(arms), 2.9), layout="constrained")
-    for axes, arm in zip(figure.subplots(1, len(arms), squeeze=False)[0], arms, strict=True):
-        counts = np.array(confusion[arm])
-        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for (row, column), count in np.ndenumerate(counts):
-            colour = "white" if shares[row, column] > 0.6 else "black"
-            text = f"{shares[row, column]:.0%}\n{count:,.0f}"
-            axes.text(column, row, text, ha="center", va="center", color=colour, parse_math=False)
-        axes.set_xticks(range(len(classes)), classes, parse_math=False)
-        axes.set_yticks(range(len(classes)), classes, rotation=90, va="center", parse_math=False)
-        axes.set_title(spaced(arm))
-        axes.set_xlabel("predicted")
-    figure.axes[0].set_ylabel("actual")
-    return _svg(figure)
+    return svg(figure)
 
 
 @styled
@@ -176,7 +160,7 @@ def labels_figure(study: Study, metric: str) -> str:
     axes.set_xlabel("share of the labels")
     axes.set_ylabel(metric)
     axes.legend()
-    return _svg(figure)
+    return svg(figure)
 
 
 def _by_arm(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -188,8 +172,11 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
     return figure, figure.subplots()
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """The figure as SVG text."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser draws the text, with fonts of its own
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from pipeline.report.summary import group_of, in_order
@@ -10,6 +11,8 @@ from pipeline.results.run import Run
 
 PLOTS = ("learning_curves", "saving", "roc", "confusion", "calibration")
 CONVERGED, EQUAL_COMPUTE, UNADAPTED = "converged", "equal compute", "over source only"
+# twice 0: every curve rises from there
+FALSE_POSITIVE_RATES = np.concatenate([[0.0], np.linspace(0, 1, 101)])
 Rows = Mapping[str, Mapping[str, pd.DataFrame]]
 
 
@@ -43,13 +46,53 @@ def plot_tables(run: Run, rows: Rows) -> dict[str, pd.DataFrame]:
     tables = {"gain": gain_rows(run)}
     for plot in PLOTS:
         parts = [
-            plots[plot].assign(question=name, control=run.results[name].control or "")
+            (mean_roc(plots[plot]) if plot == "roc" else plots[plot]).assign(
+                question=name, control=run.results[name].control or ""
+            )
             for name, plots in rows.items()
             if plot in plots
         ]
         if parts:
             table = pd.concat(parts, ignore_index=True)
-            if plot == "confusion":  # DVC's template counts every row: only those of each question's judged arm
-                table = table[table["arm"] == table["question"].map(lambda name: run.results[name].arm)]
-            tables[plot] = table
+            tables[plot] = confusion_counts(table, run) if plot == "confusion" else table
     return tables
+
+
+def confusion_counts(rows: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Counts of each question's judged arm: question, control, arm, actual, predicted, images; classes sorted.
+
+    Args:
+        rows: question, control, arm, actual, predicted of every image.
+    """
+    judged = rows[rows["arm"] == rows["question"].map(lambda name: run.results[name].arm)]
+    columns = ["question", "control", "arm", "actual", "predicted"]
+    parts = (part.groupby(columns).size() for _, part in judged.groupby("question", sort=False))
+    return pd.concat(parts).rename("images").reset_index()
+
+
+def mean_roc(rows: pd.DataFrame) -> pd.DataFrame:
+    """An arm's mean ROC curve over classes, each against the rest; the rows as they are where there is one such class.
+
+    Args:
+        rows: arm, positive, false_positive_rate, true_positive_rate.
+
+    Returns:
+        The same columns; `positive` names a mean as such.
+    """
+    classes = rows["positive"].nunique()
+    if classes < 2:
+        return rows
+    parts = []
+    for arm, table in rows.groupby("arm", sort=False):
+        curves = np.stack([_on_grid(curve) for _, curve in table.groupby("positive")])
+        mean = {"false_positive_rate": FALSE_POSITIVE_RATES, "true_positive_rate": curves.mean(0), "arm": arm}
+        parts.append(pd.DataFrame({"positive": f"mean of {classes} classes", **mean}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _on_grid(curve: pd.DataFrame) -> np.ndarray:
+    """True positive rates of a ROC curve at FALSE_POSITIVE_RATES; 0 at the first, where all curves begin."""
+    highest = curve.groupby("false_positive_rate")["true_positive_rate"].max()
+    found = np.interp(FALSE_POSITIVE_RATES, highest.index, highest)
+    found[0] = 0.0
+    return found

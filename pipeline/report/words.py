@@ -1,5 +1,8 @@
 """Format numbers, intervals and readings: phrases that several sections use."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pipeline.results.result import EqualQuality, Forecast, Interval, Reading, Result
 
 METRIC_NAMES = {"macro_f1": "macro F1", "roc_auc": "ROC AUC", "ece": "calibration error"}  # others are spelt as words
@@ -14,6 +17,18 @@ def number(value: float | None, form: str = ".3f") -> str:
 def spaced(name: str) -> str:
     """A name from params as words."""
     return name.replace("_", " ")
+
+
+def licence_words(licence: str) -> str:
+    """A card's licence; nothing where none is needed, as of random weights."""
+    return {"none": "", "not stated": "licence not stated"}.get(licence, licence)
+
+
+def credit(card: Mapping[str, Any]) -> str:
+    """Title, licence and citation of a dataset's card, as far as they are stated."""
+    stated = [part for part in (card["title"].rstrip("."), licence_words(card["licence"])) if part]
+    citation = "" if card["citation"] in ("none", "not stated") else f" {card['citation']}"
+    return f"{'; '.join(stated)}.{citation}"
 
 
 def distrust(what: str) -> str:

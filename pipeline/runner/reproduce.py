@@ -26,6 +26,7 @@ from pipeline.store.cores import FOLDER, OWN, hold_one, make_tokens
 from pipeline.store.interrupts import no_interrupts
 from pipeline.store.progress import LINE
 
+INTERRUPTED = ("exited with 130", "exited with -2")  # DVC's words for a stage that Ctrl-C has ended
 FAILED = 255  # the exit code of `dvc repro` where a stage failed
 # rough costs of a stage's instance, 1 for others: baselines train longest, and one that begins last runs alone
 COSTS = {"scratch": 10, "rescale": 10}
@@ -141,7 +142,7 @@ def _reproduce_stage(stage: Any, tokens: list[Path], force: bool, run_cache: boo
                 if stage.reproduce(force=force, run_cache=run_cache):
                     stage.dump(update_pipeline=False)
     except DvcException as error:
-        if not interrupted:  # which the command says in its own words
+        if not interrupted and not str(error).endswith(INTERRUPTED):  # which the command says in its own words
             print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)
         sys.exit(FAILED)
 

@@ -16,5 +16,5 @@ def run(params: Params, paths: Paths, name: str) -> str:
     write_json(paths.validation(name), report)
     for table, page in pages.items():
         write_text(paths.data_docs(name) / f"{table}.html", page)
-    expectations.gate(report)
+    expectations.gate(report, paths.validation(name))
     return f"{len(report['expectations'])} expectations hold"

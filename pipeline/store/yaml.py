@@ -19,7 +19,7 @@ def read_yaml(path: Path) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ParamsError(["the file does not exist; run the command in the folder of dvc.yaml"], str(path)) from None
+        raise ParamsError([f"the file does not exist; run the command in {_project()}"], str(path)) from None
     except OSError as error:  # a folder, or no permission
         reason = (error.strerror or type(error).__name__).lower()
         raise ParamsError([f"cannot be read: {reason}; it must be a file that you may read"], str(path)) from None
@@ -29,6 +29,12 @@ def read_yaml(path: Path) -> Any:
         raise ParamsError([" ".join(str(error).split())], str(path)) from None
     except (ValueError, KeyError, RecursionError, OverflowError, TypeError) as error:  # of a date such as 2024-13-45
         raise ParamsError([f"a value cannot be read: {error}; put text in quotes"], str(path)) from None
+
+
+def _project() -> str:
+    """Where commands are run: the next folder above this one with a dvc.yaml, if there is one."""
+    above = next((folder for folder in Path.cwd().parents if (folder / "dvc.yaml").is_file()), None)
+    return f"the folder of dvc.yaml: `cd {above}`" if above else "the folder of dvc.yaml"
 
 
 def _syntax(error: MarkedYAMLError) -> str:

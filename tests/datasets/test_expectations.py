@@ -1,6 +1,7 @@
 """Validation of a manifest: each fault fails an expectation and gives one sentence."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -140,3 +141,25 @@ def test_a_share_of_the_labels_that_leaves_a_class_too_few_is_told_by_class() ->
     with pytest.raises(InputError, match=r"fewer than two labelled images.*labelled 2\.0, name some: dog"):
         expectations.gate(report)
     assert not [rule for rule in expectations.rules(DATASET, TARGETS, RUN) if rule.column == "labelled"]
+
+
+def test_deep_files_with_few_grey_levels_are_a_fault_and_plain_ones_are_not() -> None:
+    manifest = good().assign(mode="I;16", levels=[4] * 7 + [200] * 5)
+    (complaint,) = complaints(manifest)
+    assert complaint.startswith(
+        "more than half of the images stored with more than 8 bits have fewer than 16 grey levels"
+    )
+    assert "(7: levels 4, name 0.png;" in complaint
+    expectations.gate(checked(manifest.assign(levels=[4] * 5 + [200] * 7)))
+    expectations.gate(checked(manifest.assign(mode="L")))  # a drawing
+    for mode in ("F", "I", "I;16B", "RGB;16"):
+        assert len(complaints(manifest.assign(mode=mode))) == 1
+
+
+def test_a_message_is_bounded_and_names_the_report(tmp_path: Path) -> None:
+    report = checked(good()[["name", "cluster"]])
+    with pytest.raises(InputError) as error:
+        expectations.gate(report, tmp_path / "d.json")
+    lines = str(error.value).splitlines()
+    assert len(lines) == 12
+    assert lines[-1].endswith(f"more, in {tmp_path / 'd.json'}.")

@@ -50,6 +50,20 @@ def test_any_label_is_written_and_cut_to_its_cell(label):
     assert (shown[:, CELL:] > 200).all()
 
 
+def test_long_labels_that_differ_at_their_end_look_different():
+    """And the probability after an arm's long name is not cut off."""
+    labels = ["class 11 with a name of forty characters", "class 11 with a name of forty-two characters"]
+    one, other = (pixels(contact_sheet([("", [picture(255, label)])])) for label in labels)
+    assert one.shape != other.shape or (one != other).any()
+    assert sheets._broken(["target_supervised 0.12"]) == ["target_supervised", "0.12"]
+
+
+@pytest.mark.parametrize("label", ["Größe", "класс"])
+def test_letters_beyond_ascii_are_drawn(label):
+    unknown = pixels(contact_sheet([("", [picture(255, "\uffff" * len(label))])]))
+    assert (pixels(contact_sheet([("", [picture(255, label)])])) != unknown).any()
+
+
 def test_small_images_are_not_blown_up():
     shown = pixels(contact_sheet([("", [picture(0, "", size=16)])]))
     assert (shown < 60).sum() <= 20 * 20

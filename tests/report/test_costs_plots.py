@@ -78,10 +78,11 @@ def test_gains_come_by_group_and_reading_without_parts():
 
 def test_plots_have_the_rows_of_all_questions_and_confusion_of_judged_arms_alone():
     table = pd.DataFrame({"arm": ["head", "tuned", "scratch"], "actual": "x", "predicted": "y"})
-    rows = {"a": {"confusion": table, "roc": table}, "n": {"confusion": table.assign(arm="again")}}
+    curve = table.assign(positive="x")
+    rows = {"a": {"confusion": table, "roc": curve}, "n": {"confusion": table.assign(arm="again")}}
     found = plot_tables(builders.run_of(RESULTS), rows)
     assert set(found) == {"gain", "confusion", "roc"} and len(found["roc"]) == 3
-    assert found["confusion"][["question", "arm", "control"]].drop_duplicates().to_numpy().tolist() == [
-        ["a", "tuned", ""],
-        ["n", "again", "null"],
+    assert found["confusion"].to_numpy().tolist() == [
+        ["a", "", "tuned", "x", "y", 1],
+        ["n", "null", "again", "x", "y", 3],
     ]

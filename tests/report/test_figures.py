@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report import figures
+from pipeline.report import confusion, figures
+from pipeline.report.plot_rows import mean_roc
 
 HOSTILE = ["$\\q$ {", "--><script>alert(1)</script>", "a|b & c", "$5 to $10", "Größe"]
 
@@ -21,10 +22,16 @@ def texts(svg):
     return "".join(root.itertext())
 
 
+def squeezed(text):
+    """Without blanks, at which lines may be broken."""
+    return "".join(text.split())
+
+
 @pytest.mark.parametrize("label", HOSTILE)
 def test_labels_are_shown_as_they_are(label):
-    confusion = {"head": [[3, 1], [0, 4]], "scratch": [[0, 0], [2, 2]]}
-    assert label in texts(figures.confusion_figure(confusion, [label, "other"]))
+    counts = {"head": [[3, 1], [0, 4]], "scratch": [[0, 0], [2, 2]]}
+    drawn = texts(confusion.confusion_figure(counts, [label, "other"], ("head", "scratch")))
+    assert squeezed(label) in squeezed(drawn)
     row = {"arm": "head", "positive": label, "false_positive_rate": 0.0, "true_positive_rate": 1.0}
     assert label in texts(figures.roc_figure(pd.DataFrame([row, row])))
 
@@ -79,20 +86,32 @@ def test_a_forest_plot_has_its_own_background_and_text_as_text():
     assert 'style="fill: #ffffff"' in shown and ">gain in ROC AUC</text>" in shown
 
 
-def test_every_class_has_its_own_curve_and_none_is_joined_to_the_next():
+def curves(*classes):
     corners = [(0.0, 0.0), (0.2, 0.9), (1.0, 1.0)]
-
-    def drawn(*classes):
-        rows = [
-            {"arm": "head", "positive": name, "false_positive_rate": x, "true_positive_rate": y}
-            for name in classes
+    return pd.DataFrame(
+        [
+            {"positive": name, "false_positive_rate": x, "true_positive_rate": y / (index + 1), "arm": arm}
+            for arm in ("head", "scratch")
+            for index, name in enumerate(classes)
             for x, y in corners
         ]
-        return figures.roc_figure(pd.DataFrame(rows))
+    )
 
-    assert "of each class" in texts(drawn("a", "b", "c")) and "of a" in texts(drawn("a"))
-    lines = [svg.count("stroke: #e69f00") for svg in (drawn("a"), drawn("a", "b", "c"))]
-    assert lines == [2, 4]  # the legend's, then one a class
+
+@pytest.mark.parametrize(("classes", "said"), [(("a",), "rate, a"), (tuple("abc"), "rate, mean of 3 classes")])
+def test_an_arm_has_one_roc_curve_however_many_classes_there_are(classes, said):
+    drawn = figures.roc_figure(curves(*classes))
+    assert said in texts(drawn) and drawn.count("stroke: #e69f00") == 2  # the curve, and its place in the legend
+
+
+def test_the_mean_curve_is_the_mean_at_every_false_positive_rate():
+    mean = mean_roc(curves("a", "b"))
+    assert list(mean.columns) == list(curves("a").columns)
+    head = mean[mean["arm"] == "head"]
+    at = dict(zip(head["false_positive_rate"], head["true_positive_rate"], strict=True))  # the last of several
+    assert at[0.2] == pytest.approx((0.9 + 0.45) / 2) and at[1.0] == pytest.approx((1.0 + 0.5) / 2)
+    assert head["true_positive_rate"].iloc[0] == 0.0
+    pd.testing.assert_frame_equal(mean_roc(curves("a")), curves("a"))
 
 
 def test_an_undefined_gain_or_curve_is_left_out():
@@ -122,6 +141,70 @@ def test_calibration_names_its_arms():
     assert "tuned" in texts(figures.calibration_figure(bins))
 
 
+# ---- confusion matrices ----------------------------------------------------------------------------------------------
+
+ARMS = ("head", "tuned", "chosen", "scratch")
+
+
+def matrices(classes, name="class {}", arms=ARMS):
+    counts = (np.eye(classes) * 60 + np.arange(classes)[:, None] % 3).tolist()
+    names = [name.format(index) for index in range(classes)]
+    return confusion.confusion_figure(dict.fromkeys(arms, counts), names, ("chosen", "scratch"))
+
+
+def inches(svg):
+    """The width and the height of a figure."""
+    root = ElementTree.fromstring(svg)
+    return tuple(float(root.get(side).removesuffix("pt")) / 72 for side in ("width", "height"))
+
+
+def type_sizes(svg):
+    return {float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)}
+
+
 def test_shares_are_of_the_true_class():
-    shown = texts(figures.confusion_figure({"head": np.array([[30, 10], [0, 5]]).tolist()}, ["a", "b"]))
+    shown = texts(confusion.confusion_figure({"head": [[30, 10], [0, 5]]}, ["a", "b"], ("head", "scratch")))
     assert "75%" in shown and "25%" in shown and "100%" in shown
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 6, 10, 12, 13, 40, 50])
+def test_numbers_fit_into_their_cells(classes):
+    cell, points = confusion._sizes(classes)
+    widest, lines = ("100%", 2) if classes <= confusion.SOME else ("100", 1)
+    assert len(widest) * points * confusion.CHARACTER <= cell and lines * points * confusion.LINE <= cell
+    assert points >= 6
+
+
+@pytest.mark.parametrize(
+    "name", ["{}", "class {:02} with a name of forty characters", "ein{:02}sehrlangesWort" + "x" * 20]
+)
+@pytest.mark.parametrize("classes", [2, 3, 10, 40])
+def test_matrices_fit_the_page_in_a_legible_type_with_every_name_whole(classes, name):
+    drawn = matrices(classes, name)
+    assert inches(drawn)[0] <= confusion.PAGE
+    assert min(type_sizes(drawn)) >= 6
+    shown = squeezed(texts(drawn))
+    assert all(shown.count(squeezed(name.format(index))) >= 2 for index in range(classes))
+
+
+def test_a_script_that_the_font_lacks_is_shown_without_a_warning(recwarn):
+    shown = texts(confusion.confusion_figure({"head": [[3, 1], [0, 4]]}, ["欠陥", "良品"], ("head", "scratch")))
+    shown += texts(figures.roc_figure(curves("欠陥"))) + texts(figures.forest_plot(gains(question="欠陥"), "accuracy"))
+    assert shown.count("欠陥") >= 4 and not recwarn.list
+
+
+def test_a_longer_name_is_cut_and_one_without_characters_draws():
+    shown = texts(matrices(10, "{}" + "x" * 60))
+    assert f"7{'x' * 38}…" in shown and "x" * 40 not in shown
+    texts(confusion.confusion_figure({"head": [[0, 0], [0, 0]]}, ["", " "], ("head", "scratch")))
+
+
+def test_of_many_classes_the_compared_arms_alone_are_drawn():
+    assert all(arm in texts(matrices(6)) for arm in ARMS)
+    shown = texts(matrices(7))
+    assert "chosen" in shown and "scratch" in shown and "head" not in shown and "tuned" not in shown
+
+
+def test_a_hundred_classes_are_colours_without_numbers():
+    drawn = matrices(100)
+    assert inches(drawn)[0] <= confusion.PAGE + 2 and len(drawn) < 1_000_000

@@ -3,9 +3,10 @@
 import builders
 import pytest
 
+from pipeline.report import drawings, words
 from pipeline.report.content import Figure, Paragraph, Table
 from pipeline.report.data import ReportData
-from pipeline.report.sections import all_sections, attribution, controls, labels, overview, question, transfers
+from pipeline.report.sections import all_sections, attribution, controls, labels, overview, question, sources, transfers
 from pipeline.report.sections.overview import answer, controls_line, evidence_line
 from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
 from pipeline.results.result import EqualQuality, Interval
@@ -385,13 +386,44 @@ def test_warnings_stand_in_the_section_of_their_question():
 
 def test_figures_are_drawn_of_the_rows_that_there_are():
     result = builders.transfer()
-    captions = [figure.caption for figure in question.drawings("a", result, builders.report_data({"a": result}))]
+    captions = [figure.caption for figure in drawings.drawings("a", result, builders.report_data({"a": result}))]
     assert captions == ["Out-of-fold confusion matrices: shares of the true class and images."]
     full = builders.report_data(
         {"a": result}, plots={"a": {"saving": builders.saving_rows()}}, contact_sheets={"a": b"webp"}
     )
-    figures = question.drawings("a", result, full)
+    figures = drawings.drawings("a", result, full)
     assert len(figures) == 3 and figures[-1].webp == b"webp" and "tuned and scratch" in figures[-1].alt
+
+
+OWN = {"title": "Images of the folder data/raw/shapes", "licence": "not stated", "citation": "none"}
+PUBLISHED = {"title": "Cells", "licence": "CC BY 4.0", "citation": "A. Author. Cells. 2020."}
+
+
+@pytest.mark.parametrize(
+    ("card", "shown"),
+    [
+        (OWN, "Images of the folder data/raw/shapes; licence not stated."),
+        (PUBLISHED, "Cells; CC BY 4.0. A. Author. Cells. 2020."),
+        (PUBLISHED | {"citation": "none"}, "Cells; CC BY 4.0."),
+    ],
+)
+def test_a_credit_says_what_is_stated(card, shown):
+    assert words.credit(card) == shown
+
+
+def test_weights_that_need_no_licence_have_none():
+    card = {
+        "architecture": "resnet",
+        "parameters": 9,
+        "origin": "random weights",
+        "licence": "none",
+        "weights": "random",
+    }
+    card["cost"] = {"reason": None}
+    assert sources.source_line("random", card) == "random: resnet, 9 parameters, from random weights."
+    assert "from a.keras; licence not stated." in sources.source_line(
+        "own", card | {"origin": "a.keras", "licence": "not stated"}
+    )
 
 
 # ---- all sections ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tracemalloc
 from importlib.metadata import PackageNotFoundError, distribution
@@ -15,6 +16,7 @@ from PIL import Image
 
 from pipeline.config.params import Params
 from pipeline.config.schema import Dataset, Run
+from pipeline.datasets.grouping import assign_folds
 from pipeline.stages import ingest
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed
@@ -89,16 +91,78 @@ def test_truncated_image_is_listed_and_counted(root: Path) -> None:
     (root / "raw" / "b" / "=note.txt").write_text("hello")
     line = ingest.run(params(), Paths(root), "d")
     assert line == "9 images, 2 quarantined; one folder per class"
+    assert not Paths(root).quarantine("d").exists()
     listed = pd.read_csv(Paths(root).dataset("d").quarantine)
     assert listed["name"].tolist() == ["a/0.png", "b/=note.txt"]
     assert listed["reason"].str.startswith(("damaged", "not an image")).all()
 
 
-def test_above_the_cap_nothing_is_written(root: Path) -> None:
+def test_above_the_cap_only_the_list_is_written_and_the_advice_works(root: Path) -> None:
     (root / "raw" / "a" / "0.png").write_bytes(b"")
-    with pytest.raises(InputError, match="1 of 10 images cannot be used"):
+    shutil.copy(root / "raw" / "a" / "2.png", root / "raw" / "a" / "copy.png")
+    with pytest.raises(InputError, match="1 of 11 images cannot be used") as caught:
         made(root, quarantine_cap=0.05)
     assert list((root / "data" / "datasets").iterdir()) == []
+    listed = Path(re.search(r"The whole list is (\S+)\.$", str(caught.value))[1])
+    assert pd.read_csv(listed)["name"].tolist() == ["a/0.png", "a/copy.png"]
+    assert root / "data" / "datasets" / "d" not in listed.parents  # DVC deletes this before a run
+    advice = float(re.search(r"raise `quarantine_cap` to ([\d.]+)\. ", str(caught.value))[1])
+    made(root, quarantine_cap=advice)
+    assert not listed.exists()
+
+
+def test_copies_with_the_same_label_are_merged_and_told_whatever_the_cap(root: Path) -> None:
+    for copy in range(6):
+        shutil.copy(root / "raw" / "a" / "2.png", root / "raw" / "a" / f"copy{copy}.png")
+    assert ingest.run(params(quarantine_cap=0.0), Paths(root), "d") == "10 images, 0 quarantined, 6 copies merged"
+    files = Paths(root).dataset("d")
+    assert json.loads(files.card.read_text())["merged_copies"] == 6
+    listed = pd.read_csv(files.quarantine)
+    assert listed["reason"].unique().tolist() == ["duplicate of a/2.png: same pixels, same labels"]
+
+
+def test_copies_are_never_divided_between_folds_with_the_readme_s_settings(root: Path) -> None:
+    for index in range(10):
+        path = root / "raw" / "ab"[index % 2] / f"{index}.png"
+        with Image.open(path) as image:
+            image = image.resize((480, 400), Image.Resampling.BICUBIC)  # at this size, the noise is a picture
+            image.save(path)
+            image.save(path.with_name(f"{index}-again.jpg"), quality=70)
+            image.crop((12, 10, 470, 392)).save(path.with_name(f"{index}-cropped.png"))
+            image.point(lambda value: min(255, value + 20)).resize((240, 200)).save(
+                path.with_name(f"{index}-light.png")
+            )
+    manifest = made(root)[1]
+    stem = manifest["name"].str.extract(r"(\d+)")[0]
+    assert manifest.groupby(stem)["unit"].nunique().tolist() == [1] * 10
+    assert manifest["unit"].nunique() == 10
+    fold = assign_folds(manifest["label"].to_numpy(), manifest["unit"].to_numpy(), 5, seed=0)
+    assert pd.Series(fold).groupby(stem).nunique().max() == 1
+
+
+def test_12_bits_in_16_bit_files_keep_their_grey_levels(root: Path) -> None:
+    rng = np.random.default_rng(6)
+    for index in range(10):
+        path = root / "raw" / "ab"[index % 2] / f"{index}.png"
+        Image.fromarray(rng.integers(0, 4096, (40, 48), dtype=np.uint16)).save(path)
+    files, manifest = made(root)
+    assert (manifest["levels"] > 200).all()
+    scale = json.loads(files.card.read_text())["more_than_8_bits"]
+    assert (scale["files"], scale["clipped"]) == (10, False)
+    assert scale["black"] < 10 < 4080 < scale["white"]
+
+
+def test_black_icons_with_transparency_are_no_duplicates(root: Path) -> None:
+    shutil.rmtree(root / "raw")
+    for index in range(10):
+        path = root / "raw" / "ab"[index % 2] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.zeros((40, 40, 4), np.uint8)
+        pixels[..., 3] = np.random.default_rng(index).integers(0, 2, (40, 40)) * 255
+        Image.fromarray(pixels).save(path)
+    files, manifest = made(root, quarantine_cap=0.0)
+    assert len(manifest) == 10
+    assert json.loads(files.card.read_text())["transparency"] == {"files": 10, "background": "#ffffff"}
 
 
 def test_same_image_in_two_classes(root: Path) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.registry.metrics import DECIDING, REPORTED
-from pipeline.report import figures
-from pipeline.report.content import Block, Column, Figure, Paragraph, Section, Table, items, numbers
+from pipeline.report.content import Block, Column, Paragraph, Section, Table, items, numbers
 from pipeline.report.data import ReportData
+from pipeline.report.drawings import drawings
 from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
 from pipeline.report.summary import in_order
 from pipeline.report.words import (
@@ -43,16 +43,6 @@ CONVERGENCE = (
     "It counts as converged where the last quarter of its epochs was at most 1% better on validation than the best "
     "epoch before them."
 )
-SAVING = (
-    "Out-of-fold quality against GFLOPs spent over all folds, of the epoch with the best validation loss so far and of "
-    "the last; the band is from the worst fold to the best. Where a line first reaches the dotted one, scratch's final "
-    "quality, its cost to equal quality can be read."
-)
-ROC = (
-    "Out-of-fold ROC curves of the first repeat, its trainings together; the ROC AUC above is a mean inside trainings."
-)
-CONFUSION = "Out-of-fold confusion matrices: shares of the true class and images."
-CALIBRATION = "Calibration in the first repeat: points are as large as their share of the images."
 
 
 def sections(data: ReportData) -> list[Section]:
@@ -261,36 +251,3 @@ def candidates_table(candidates: Sequence[Candidate]) -> Table:
     ]
     titles = ["criterion, without labels", *(f"{metric_name(key)}, after the choice" for key in measured)]
     return Table([Column("candidate (strength)"), *numbers(*titles, "chosen in folds")], rows)
-
-
-# ---- figures ---------------------------------------------------------------------------------------------------------
-
-
-def drawings(name: str, result: Result, data: ReportData) -> list[Figure]:
-    """The figures that the question has rows for, and its contact sheet."""
-    plots, details = data.plots.get(name, {}), details_of(result)
-    drawn = []
-    if len(plots.get("saving", ())):
-        metric = metric_name(data.run.facts.metric)
-        drawn.append(Figure(SAVING, figures.saving_figure(plots["saving"], metric, result.against)))
-    if "roc" in plots:
-        drawn.append(Figure(ROC, figures.roc_figure(plots["roc"])))
-    drawn.append(Figure(CONFUSION, figures.confusion_figure(details.confusion, details.classes)))
-    if "calibration" in plots:
-        drawn.append(Figure(CALIBRATION, figures.calibration_figure(plots["calibration"])))
-    if name in data.contact_sheets:
-        drawn.append(_contact_sheet(name, result, data))
-    return drawn
-
-
-def _contact_sheet(name: str, result: Result, data: ReportData) -> Figure:
-    """The images on which two arms disagree, with title, licence and citation of the dataset, as licences demand."""
-    arms = f"{spaced(result.arm)} and {spaced(result.against)}"
-    caption = (
-        f"Images that {spaced(result.arm)} gets right and {spaced(result.against)} wrong, and the reverse, the most "
-        f"certain first: the true label, and its probability by {arms}."
-    )
-    if data.params is not None:
-        card = data.datasets[data.params.targets[result.target].dataset]["card"]
-        caption += f" Scaled-down images of {card['title']}; {card['licence']}. {card['citation']}"
-    return Figure(caption, webp=data.contact_sheets[name], alt=f"Images on which {arms} disagree")

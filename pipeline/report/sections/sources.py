@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.config.params import Params
 from pipeline.report.content import Block, Paragraph, Section, items
 from pipeline.report.data import ReportData
-from pipeline.report.words import number
+from pipeline.report.words import credit, licence_words, number
 
 Json = Mapping[str, Any]
 
@@ -27,8 +27,7 @@ def dataset_line(name: str, facts: Json) -> str:
     proxy = f" Groups are a proxy: {card['group_is_proxy']}" if card["group_is_proxy"] else ""
     return (
         f"{name}: {facts['images']:,} images, {facts['quarantined']} quarantined, {facts['groups']} groups, "
-        f"{facts['near_duplicates']} images with a near-duplicate (kept together). {card['title']}; {card['licence']}. "
-        f"{card['citation']}{proxy}"
+        f"{facts['near_duplicates']} images with a near-duplicate (kept together). {credit(card)}{proxy}"
     )
 
 
@@ -38,10 +37,8 @@ def source_line(name: str, card: Json) -> str:
     made = f"; the cost of its training is unknown ({reason})" if reason else ""
     if card["weights"] == "pretrained":
         made = f". {_pretraining(card)}"
-    return (
-        f"{name}: {card['architecture']}, {card['parameters']:,} parameters, from {card['origin']}; "
-        f"{card['licence']}{made}."
-    )
+    origin = "; ".join(part for part in (card["origin"], licence_words(card["licence"])) if part)
+    return f"{name}: {card['architecture']}, {card['parameters']:,} parameters, from {origin}{made}."
 
 
 def _pretraining(card: Json) -> str:

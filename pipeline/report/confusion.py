@@ -1,0 +1,86 @@
+"""Draw confusion matrices that are legible from two classes to a hundred, with names of any length."""
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipeline.report.figures import COLOURS, styled, svg
+from pipeline.report.words import spaced
+
+PAGE = 11.0  # inches: the widest figure that the page shows in full size
+FEW, SOME, MANY = 6, 12, 50  # classes: up to which all arms are drawn, counts are told, shares are told
+EDGE, TITLE, AXIS = 0.1, 0.3, 0.3  # inches: around a matrix, for its title, for the name of an axis
+CHARACTER, LINE = 0.6 / 72, 1.25 / 72  # inches: a character's width and a line's height in type of 1 point
+LONGEST = 40  # characters of a class name; what follows is cut
+Confusion = Mapping[str, Sequence[Sequence[float]]]
+
+
+@styled
+def confusion_figure(confusion: Confusion, classes: Sequence[str], compared: Sequence[str]) -> str:
+    """A confusion matrix an arm: shares of the true class and, up to SOME classes, the weighted counts.
+
+    Args:
+        confusion: arm -> a row a true class, a column a predicted one. compared: the arms that are drawn where there
+            are more than FEW classes.
+    """
+    arms = [arm for arm in COLOURS if arm in confusion and (len(classes) <= FEW or arm in compared)]
+    cell, points = _sizes(len(classes))
+    names = _wrapped([_shown(name) for name in classes], cell, points)
+    lines = [line for name in names for line in name.split("\n")]
+    side, label = cell * len(classes), max(map(len, lines)) * points * CHARACTER + EDGE
+    turned = label > cell + EDGE  # names of the predicted classes, where they are wider than a cell
+    highest = max(name.count("\n") + 1 for name in names) * points * LINE
+    left, bottom = AXIS + label, AXIS + EDGE + (label if turned else highest)
+    columns = min(len(arms), max(1, int((PAGE - left) // (side + 2 * EDGE))))
+    rows = -(-len(arms) // columns)
+    width, height = left + columns * (side + 2 * EDGE), rows * (TITLE + side + bottom + EDGE)
+    figure = Figure(figsize=(width, height))
+    for index, arm in enumerate(arms):
+        row, column = divmod(index, columns)
+        x, y = left + column * (side + 2 * EDGE), height - (row + 1) * (TITLE + side + bottom + EDGE) + bottom + EDGE
+        axes = figure.add_axes((x / width, y / height, side / width, side / height))
+        _matrix(axes, np.array(confusion[arm]), points)
+        axes.set_title(spaced(arm), fontsize=9)
+        axes.set_xticks(range(len(names)), names, fontsize=points, rotation=90 if turned else 0, parse_math=False)
+        axes.set_yticks([])
+        if column == 0:
+            axes.set_yticks(range(len(names)), names, fontsize=points, parse_math=False)
+            axes.set_ylabel("actual")
+        axes.set_xlabel("predicted")
+    return svg(figure)
+
+
+def _sizes(classes: int) -> tuple[float, float]:
+    """The side of a cell in inches, and the size of its text in points."""
+    if classes <= SOME:
+        return max(0.5, min(1.0, 2.4 / classes)), 9 if classes <= FEW else 7.5
+    cell = 0.2 if classes <= MANY else 10 / classes
+    return cell, min(6.5, 0.8 * 72 * cell)
+
+
+def _shown(name: str) -> str:
+    name = " ".join(name.split())
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+def _wrapped(names: Sequence[str], cell: float, points: float) -> Sequence[str]:
+    """Names broken into lines that fit into a cell, if all of them do."""
+    room = int(cell / (points * CHARACTER))
+    broken = [fill(name, room) for name in names]
+    fits = all((name.count("\n") + 1) * points * LINE <= cell for name in broken)
+    return broken if fits else names
+
+
+def _matrix(axes: Any, counts: np.ndarray, points: float) -> None:
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if len(counts) > MANY:
+        return
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{share:.0%}\n{counts[row, column]:,.0f}" if len(counts) <= SOME else f"{100 * share:.0f}"
+        if text != "0":
+            colour = "white" if share > 0.6 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=points, parse_math=False)

@@ -7,6 +7,7 @@ contract, or refuse with a message (InputError, Quarantine); it must not raise a
 """
 
 import argparse
+import ast
 import datetime
 import decimal
 import io
@@ -71,6 +72,19 @@ plain |= (
     | st.sampled_from(["nan", "['a']", "1", "1.0", " x", "x"])
 )
 cells = plain | st.lists(st.integers(0, 3), max_size=2) | st.fixed_dictionaries({"a": st.integers(0, 3)})
+GOOD = st.sampled_from(["a.png", "sub/b.png"])
+WEIGHTS = st.sampled_from([1, 0.5, "0.25"])
+KINDS = [
+    st.sampled_from(some) for some in ([1, 2.5], ["x", "y"], [True, False], ["1", "x"], [["a"], ["b"]], ["['a']", "x"])
+]
+KINDS += [
+    st.text(max_size=4),
+    plain,
+    cells,
+    st.dates(),
+    st.binary(min_size=1, max_size=3),
+    st.sampled_from(["", " ", "x"]),
+]
 columns = st.sampled_from(["path", "kind", "trust", "patient", "a.b", "", " path", "Path", "\ufeffpath"]) | st.text(
     max_size=6
 )
@@ -106,8 +120,18 @@ def checked(reader: Callable[[Dataset, Path], Any], params: dict[str, Any], root
             assert image.group.strip()
             assert set(image.labels) == set(found.labels)
             assert all(isinstance(label, str) and label.strip() for label in image.labels.values())
+            if reader is read_table:
+                assert not any(is_container(text) for text in (*image.labels.values(), image.group))
             assert all(0 < weight <= 1 for weight in image.weights.values())
     assert listing(root) == before
+
+
+def is_container(text: str) -> bool:
+    """Whether a text is a list, a mapping or bytes, as Python writes them."""
+    try:
+        return isinstance(ast.literal_eval(text.strip()), list | dict | tuple | set | bytes)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return False
 
 
 def listing(root: Path) -> list[tuple[str, int]]:
@@ -140,12 +164,17 @@ def any_bytes_as_a_table(data: st.DataObject) -> None:
 def any_cells_in_a_table(data: st.DataObject) -> None:
     """Tables of any cells, as CSV in several dialects or as Parquet, asked for any columns."""
     rows = data.draw(st.integers(0, 4))
-    table: dict[str, list[Any]] = {"path": data.draw(st.lists(paths, min_size=rows, max_size=rows))}
-    for column in data.draw(st.lists(columns, max_size=4)):
-        kind = data.draw(
-            st.sampled_from([cells, plain, st.text(max_size=4), st.sampled_from(["x", "1", 1, 2.5, True])])
-        )
-        table[column] = data.draw(st.lists(kind, min_size=rows, max_size=rows))
+
+    def column(kinds: list[st.SearchStrategy[Any]]) -> list[Any]:
+        return data.draw(st.lists(data.draw(st.sampled_from(kinds)), min_size=rows, max_size=rows))
+
+    if data.draw(st.booleans()):  # a table that is in order but for the cells of its labels and groups
+        table = {"path": column([GOOD]), "kind": column(KINDS), "trust": column([WEIGHTS]), "patient": column(KINDS)}
+        asked = {"weights": ["trust"], **data.draw(st.sampled_from([{}, {"group": "patient"}]))}
+    else:
+        table = {"path": column([GOOD, paths]), "kind": column(KINDS), "trust": column([WEIGHTS, plain])}
+        table |= {name: column(KINDS) for name in data.draw(st.lists(columns, max_size=4))}
+        asked = data.draw(extras)
     delimiter = data.draw(st.sampled_from(",;\t|") | st.none())
     content = csv_of(table, delimiter) if delimiter else parquet_of(table)
     if content is None:
@@ -153,7 +182,7 @@ def any_cells_in_a_table(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         furnish(Path(folder) / "raw")
         (Path(folder) / "raw" / "t.csv").write_bytes(content)
-        checked(read_table, ASKED | data.draw(extras), Path(folder))
+        checked(read_table, ASKED | asked, Path(folder))
 
 
 def any_names_in_a_folder(tree: list[list[str]], labels: list[str], classes: list[str]) -> None:

@@ -8,4 +8,4 @@ from benchmarks.fuzz_readers import CASES, run_case
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged TIFF files
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_no_input_makes_a_reader_crash_or_write(case) -> None:
-    run_case(case, 7, max_examples=50)
+    run_case(case, 7, max_examples=30)

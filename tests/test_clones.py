@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import tiny_world
@@ -17,9 +18,10 @@ from dvc.cli import main as dvc
 from dvc.utils.serialize import dump_yaml
 from every_stage import ROOT
 
+from pipeline import cli
 from pipeline.config.loading import check_params
 from pipeline.runner.declaration import all_cells, read_stages
-from pipeline.runner.shared_folders import delete_leftovers, make_absent, shared_folders
+from pipeline.runner.shared_folders import delete_leftovers, shared_folders
 from pipeline.store.yaml import read_yaml
 
 COPIED = (".dvcignore", ".gitattributes", ".gitignore", "dvc.yaml")
@@ -64,10 +66,9 @@ def cells_here():
 
 
 def tidy():
-    """What `python -m pipeline repro` begins with."""
-    shared = shared_folders(read_stages(Path("dvc.yaml")))
-    make_absent(shared, Path())
-    delete_leftovers(shared, cells_here(), Path())
+    """What `python -m pipeline repro` does before it starts DVC."""
+    with mock.patch.object(cli, "run_beside", return_value=0):
+        assert cli.reproduce_all(force=False, run_cache=True) == 0
 
 
 def before_a_report():
@@ -77,7 +78,7 @@ def before_a_report():
     }
     if missing := [out for out in outs if not Path(out).exists()]:
         sys.exit(f"absent: {missing}")
-    tidy()
+    delete_leftovers(shared_folders(read_stages(Path("dvc.yaml"))), cells_here(), Path())
 
 
 def git(*words):
@@ -270,7 +271,7 @@ def test_an_entry_that_is_removed_makes_no_clone_stale(work, clone):
     clone.enter()
     git("pull", "--quiet")
     assert clone.dvc("pull")[0] == 0
-    tidy()  # as `python -m pipeline repro` begins
+    tidy()
     assert clone.dvc("repro") == (0, []) and git("status", "--porcelain") == ""
 
 

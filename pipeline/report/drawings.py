@@ -1,7 +1,7 @@
 """The figures of a question, each with its caption."""
 
 from pipeline.report import figures
-from pipeline.report.confusion import confusion_figure
+from pipeline.report.confusion import FEW, SOME, confusion_figure
 from pipeline.report.content import Figure
 from pipeline.report.data import ReportData
 from pipeline.report.words import credit, metric_name, spaced
@@ -16,7 +16,6 @@ ROC = (
     "Out-of-fold ROC curves of the first repeat, its trainings together; the ROC AUC above is a mean inside trainings."
 )
 ROC_OF_CLASSES = " A line is the mean of the curves of each class against the rest."
-CONFUSION = "Out-of-fold confusion matrices: shares of the true class and images."
 CALIBRATION = "Calibration in the first repeat: points are as large as their share of the images."
 
 
@@ -30,13 +29,20 @@ def drawings(name: str, result: Result, data: ReportData) -> list[Figure]:
     if "roc" in plots:
         caption = ROC + (ROC_OF_CLASSES if len(details.classes) > 2 else "")
         drawn.append(Figure(caption, figures.roc_figure(plots["roc"])))
-    compared = (result.arm, result.against)
-    drawn.append(Figure(CONFUSION, confusion_figure(details.confusion, details.classes, compared)))
+    drawn.append(_confusion(result))
     if "calibration" in plots:
         drawn.append(Figure(CALIBRATION, figures.calibration_figure(plots["calibration"])))
     if name in data.contact_sheets:
         drawn.append(_contact_sheet(name, result, data))
     return drawn
+
+
+def _confusion(result: Result) -> Figure:
+    details, compared = details_of(result), (result.arm, result.against)
+    told = "shares of the true class and images" if len(details.classes) <= SOME else "percent of the true class"
+    of = f" of {' and '.join(map(spaced, compared))}" if len(details.classes) > FEW else ""
+    caption = f"Out-of-fold confusion matrices{of}: {told}."
+    return Figure(caption, confusion_figure(details.confusion, details.classes, compared))
 
 
 def _contact_sheet(name: str, result: Result, data: ReportData) -> Figure:

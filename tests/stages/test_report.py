@@ -124,7 +124,7 @@ def test_templates_find_the_columns_that_they_name(paths, repository, plot):
     columns = set(pd.read_csv(paths.plots / f"{plot}.csv", nrows=0))
     text = json.dumps(template)
     read = {word for word in re.findall(r"datum\.(\w+)", text) if f'"as": "{word}"' not in text}
-    assert named | read <= columns and len(named | read) > 1
+    assert named | read and named | read <= columns
 
 
 def pages(paths):

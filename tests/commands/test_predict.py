@@ -106,7 +106,9 @@ def test_the_better_side_is_taken_by_sign_whatever_the_evidence(world_copy, evid
     )
     assert {member.arm.folder.parent.name for member in chosen.members} == {"defect-tiny"}
     chosen = recommended(*edited(world, gain=0.05, label="positive", **reading), "to-defect")
-    assert chosen.reason.startswith("transfers/to-defect (chosen), which gained +0.050 [-0.200, +0.100] over baselines/")
+    assert chosen.reason.startswith(
+        "transfers/to-defect (chosen), which gained +0.050 [-0.200, +0.100] over baselines/"
+    )
     assert {member.arm.folder.parent.name for member in chosen.members} == {"to-defect"}
 
 
@@ -128,9 +130,7 @@ def test_evidence_is_told_as_the_report_tells_it_with_its_cautions(world_copy):
 
 
 def test_a_transfer_with_several_questions_needs_one_of_them(world):
-    params = check_params(
-        world.raw
-    )
+    params = check_params(world.raw)
     with pytest.raises(InputError, match="Several questions ask about transfer 'only'"):
         renamed = {name: each.model_copy(update={"arm": "transfers/only"}) for name, each in params.questions.items()}
         recommended(params.model_copy(update={"questions": renamed}), Paths(world.root), "only")

@@ -81,6 +81,11 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     commands.add_parser("plan", help="the gain that each question could detect with more repeats, and the minutes")
     store = commands.add_parser("store", help="what is kept of finished trainings, and how large it is")
     store.add_argument("--prune", type=gigabytes, metavar="GB", help="delete the least recently used above this size")
+    predict = commands.add_parser("predict", help="predict new images with the networks that a verdict recommends")
+    predict.add_argument("name", metavar="QUESTION_OR_TRANSFER", help="or an arm, such as baselines/NAME")
+    predict.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, folder, or CSV or Parquet table")
+    predict.add_argument("--out", type=Path, help=".csv, .jsonl or .parquet; without it CSV to standard output")
+    predict.add_argument("--path-column", metavar="COLUMN", help="of the tables; relative to the table's folder")
     repro = commands.add_parser("repro", help="dvc repro, with independent cells at the same time")
     repro.add_argument("-f", "--force", action="store_true", help="run all cells, stale or not")
     repro.add_argument("--no-run-cache", action="store_true", help="take no result of an earlier run from DVC's cache")
@@ -135,6 +140,10 @@ def run_command(parsed: argparse.Namespace) -> int:
 
         limit = load_params(Paths().params).run.store_gb
         print(describe(Paths(), limit) if parsed.prune is None else prune(Paths(), parsed.prune))
+    elif parsed.command == "predict":
+        from pipeline.commands.predict import predict
+
+        predict(parsed.name, parsed.paths, parsed.out, parsed.path_column)
     elif parsed.command == "repro":
         return reproduce_all(parsed.force, run_cache=not parsed.no_run_cache)
     else:

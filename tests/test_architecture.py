@@ -21,6 +21,7 @@ LAYERS = [
     "pretraining",
     "adaptation",
     "arms",
+    "prediction",  # of new images; of no stage
     "report",
     "stages",
     "runner",  # what runs a stage: imported by no stage, so that an edit of it reruns nothing

@@ -1,0 +1,116 @@
+"""List the images that a command line names: files, all files below folders, and the rows of tables."""
+
+import csv
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.datasets.images import FORMATS
+from pipeline.datasets.readers.raw import escaped
+from pipeline.store.errors import InputError
+from pipeline.store.words import nearest
+
+TABLES = (".csv", ".tsv", ".parquet")
+DELIMITERS = ",;\t|"
+ENDINGS = {"", *(ending for endings in FORMATS.values() for ending in endings)}  # a file may come without one
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
+SHOWN = 5  # in a message
+
+
+@dataclass
+class Listing:
+    """Images in the order in which they were named, each once.
+
+    Attributes:
+        images: name as it stands in the output -> file, links resolved. It may not exist, or be no image.
+        left_out: ending -> number of files in folders that have an ending of no image format.
+    """
+
+    images: dict[str, Path] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, path: Path) -> None:
+        self.images.setdefault(escaped(path), Path(os.path.realpath(path)))
+
+
+def list_images(paths: list[Path], path_column: str | None) -> Listing:
+    """List the images of files, folders and tables.
+
+    A file that is named is taken whatever its ending, except a table. Below a folder, hidden files and those with an
+    ending of no image format are left out, the latter counted. Paths in a table are relative to its folder.
+
+    Args:
+        path_column: of tables; None: the first of PATH_COLUMNS that a table has.
+
+    Raises:
+        InputError: a path does not exist, a table cannot be read, or there is no image.
+    """
+    missing = [escaped(path) for path in paths if not path.exists()]
+    if missing:
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        raise InputError(f"There is no {', '.join(missing[:SHOWN])}{more}. Name files, folders or tables that exist.")
+    listing = Listing()
+    for path in paths:
+        if path.is_dir():
+            _add_folder(listing, path)
+        elif path.suffix.lower() in TABLES:
+            for name in _paths_of_table(path, path_column):
+                listing.add(path.parent / name)
+        else:
+            listing.add(path)
+    if not listing.images:
+        left = f" ({in_words(listing.left_out)} left out)" if listing.left_out else ""
+        raise InputError(f"{', '.join(map(escaped, paths[:SHOWN]))}: no image there{left}. Name images, or a folder.")
+    return listing
+
+
+def in_words(left_out: Counter[str]) -> str:
+    """`3 .txt, 1 .xml`, the most frequent first."""
+    named = [f"{count:,} {ending}" for ending, count in left_out.most_common(SHOWN)]
+    return ", ".join([*named, *(["..."] if len(left_out) > SHOWN else [])])
+
+
+def _add_folder(listing: Listing, top: Path) -> None:
+    for parent, folders, files in os.walk(top, onerror=_refuse):
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=os.fsencode)
+        for name in sorted(files, key=os.fsencode):
+            ending = Path(name).suffix.lower()
+            if name.startswith("."):
+                continue
+            if ending in ENDINGS:
+                listing.add(Path(parent, name))
+            else:
+                listing.left_out[escaped(ending)] += 1
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"Folder {escaped(error.filename)} cannot be read: {error.strerror}. Give yourself access to it.")
+
+
+def _paths_of_table(table: Path, column: str | None) -> list[str]:
+    frame = _read(table)
+    names = [str(name) for name in frame.columns]
+    chosen = column or next((name for name in PATH_COLUMNS if name in names), None)
+    if chosen not in names:
+        asked = f"no column '{column}'{nearest(column, names)}" if column else "no column with paths"
+        raise InputError(f"{escaped(table)} has {asked}; available: {', '.join(names)}. Set --path-column.")
+    values = [str(value).strip() for value in frame[chosen] if not pd.isna(value)]
+    return [value for value in values if value]
+
+
+def _read(table: Path) -> pd.DataFrame:
+    try:
+        if table.suffix.lower() == ".parquet":
+            return pd.read_parquet(table)
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+        delimiter = max(DELIMITERS, key=header.count)
+        return pd.read_csv(
+            table, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=csv.QUOTE_MINIMAL
+        )
+    except (ValueError, OSError) as error:  # pandas' and Arrow's errors, and UnicodeDecodeError, are ValueErrors
+        detail = " ".join(str(error).split())[:160]
+        raise InputError(f"{escaped(table)} cannot be read: {detail}. Save it as UTF-8 CSV or as Parquet.") from None

@@ -1,0 +1,112 @@
+"""Which arm predicts new images: the one that the verdict of a question recommends."""
+
+from dataclasses import dataclass
+
+from pipeline.config.params import Params
+from pipeline.config.schema import Question
+from pipeline.prediction.members import KEPT, Member, check_judged, members_of, out_of_fold
+from pipeline.results.result import Result, read_result
+from pipeline.results.run import Run
+from pipeline.store.errors import InputError
+from pipeline.store.files import check_sealed, read_json
+from pipeline.store.paths import Paths
+from pipeline.store.words import nearest
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """The networks of an arm on a target; `reason`: which arm it is and why, in one line; `cautions`: a line each."""
+
+    target: str
+    members: list[Member]
+    reason: str
+    cautions: tuple[str, ...] = ()
+
+
+def recommended(params: Params, paths: Paths, asked: str) -> Recommended:
+    """The networks for a question, for the question about a transfer, or of the arm section/NAME itself.
+
+    The side with the higher estimate is taken, conclusive or not: to use, both cost the same, so that nothing speaks
+    against the better guess. Where the gain is undefined it is the judged arm.
+
+    Raises:
+        InputError: no such name, nothing trained or judged yet, or an arm whose networks are not kept.
+    """
+    section, _, entry = asked.partition("/")
+    if section in KEPT and entry in params.at(section):
+        arm, members = members_of(params, paths, asked)
+        return Recommended(params.at(section)[entry].target, members, f"{asked} ({arm}), as asked")
+    name = question_of(params, asked)
+    question = params.questions[name]
+    check_sealed(paths.question(name).folder)
+    result = read_result(paths.question(name).result)
+    lost = result.label == "negative"
+    reference = question.against if lost else question.arm
+    _check_kept(params, name, reference)
+    arm, members = members_of(params, paths, reference)
+    check_judged(paths, name, result.against if lost else result.arm, out_of_fold(members))
+    run = _report(paths)
+    told = run.results.get(name, result) if run else result
+    reason = f"{reference} ({arm}), {in_words(question, told if told.gain == result.gain else result)}"
+    return Recommended(question.target, members, reason, cautions(run, name) if run else ())
+
+
+def in_words(question: Question, result: Result) -> str:
+    """The verdict of a question as a clause about the recommended arm."""
+    if result.gain is None:
+        return f"whose gain over {question.against} is undefined"
+    known = result.ci_low is not None and result.ci_high is not None
+    interval = f" [{result.ci_low:+.3f}, {result.ci_high:+.3f}]" if known else ""
+    gained, verdict = f"gained {result.gain:+.3f}{interval}", f"{result.label}, {result.evidence}"
+    if result.label == "negative":
+        return f"over which {question.arm} {gained}: {verdict}"
+    return f"which {gained} over {question.against}: {verdict}"
+
+
+def cautions(run: Run, name: str) -> tuple[str, ...]:
+    """What a report says against relying on a question's verdict."""
+    result, said = run.results.get(name), list[str]()
+    if run.facts.controls == "failed":
+        said.append(f"controls of this run failed ({', '.join(run.facts.failed_controls)}): do not trust its verdicts")
+    if result and result.advice and result.advice.gain is not None and result.advice.label == "negative":
+        names = ", ".join(f"baselines/{baseline}" for baseline in result.advice.baselines)
+        said.append(f"over the best baseline of the target it gained {result.advice.gain:+.3f}: try one of {names}")
+    return tuple(said)
+
+
+def _report(paths: Paths) -> Run | None:
+    """The results as reported, with evidence after Holm's adjustment; None before there is a report."""
+    return Run.from_metrics(read_json(paths.report_metrics)) if paths.report_metrics.is_file() else None
+
+
+def question_of(params: Params, asked: str) -> str:
+    """The question of this name, or the one about the transfer of this name.
+
+    Raises:
+        InputError: there is none, or several ask about the transfer.
+    """
+    if asked in params.questions:
+        return asked
+    about = {name: each for name, each in params.questions.items() if each.arm == f"transfers/{asked}"}
+    main = [name for name, each in about.items() if not (each.control or each.part_of)] or list(about)
+    if len(main) == 1:
+        return main[0]
+    if main:
+        raise InputError(f"Several questions ask about transfer '{asked}': {', '.join(main)}. Name one of them.")
+    arms = [f"{section}/{name}" for section in KEPT for name in params.at(section)]
+    names = list(dict.fromkeys([*params.questions, *params.transfers]))
+    raise InputError(
+        f"params.yaml has no question, transfer or arm '{asked}'{nearest(asked, [*names, *arms])}.\n"
+        f"  - questions and transfers: {', '.join(names)}\n  - arms: {', '.join(arms)}"
+    )
+
+
+def _check_kept(params: Params, name: str, reference: str) -> None:
+    if reference.partition("/")[0] in KEPT:
+        return
+    target = params.questions[name].target
+    others = [f"{kind}/{entry}" for kind in KEPT for entry, each in params.at(kind).items() if each.target == target]
+    raise InputError(
+        f"Question '{name}' recommends {reference}, and the networks of an adaptation are not kept. "
+        f"Name another arm on target '{target}': {', '.join(others) or 'it has none, add a transfer'}."
+    )

@@ -130,6 +130,8 @@ def _quality(name: str, old: Result, new: Result, metric: str, limit: float) -> 
     """The drop from what a reader would have used before to what the reader would use now."""
     if old.control or new.control or old.part_of or new.part_of:  # nobody uses their networks
         return None
+    if old.target != new.target:  # a quality on other images or labels is neither better nor worse
+        return None
     was, now = quality(old, metric), quality(new, metric)
     if was is None:
         return None

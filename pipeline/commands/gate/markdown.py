@@ -10,6 +10,11 @@ from pipeline.results.run import Run
 
 MARKER = "<!-- transfer-verdict gate -->"  # by which ci/comment.sh finds its earlier comment
 NOTHING = "-"
+DISTRUST = "Controls failed: no verdict of these results is to be trusted."
+FOOTNOTE = (
+    "A sign whose evidence is inconclusive is noise: no change of it is refused. A refused change that is meant can be "
+    "merged all the same; its results are then those to hold."
+)
 
 
 def page(before: Run, after: Run, changes: Sequence[Change], names: tuple[str, str], plot: str | None) -> str:
@@ -24,11 +29,12 @@ def page(before: Run, after: Run, changes: Sequence[Change], names: tuple[str, s
         MARKER,
         f"## {title(failed)}",
         f"Results of {_code(names[1])}, compared with those of {_code(names[0])}.",
+        f"**{DISTRUST}**" if after.facts.controls == "failed" else "",
         _listed([_sentence(change) for change in failed]),
         _table(before, after, changes),
         _listed([_sentence(change) for change in told]),
         f"![Gain of every question, with its interval](<{plot}>)" if plot else "",
-        "A sign whose evidence is inconclusive is noise: no change of it is refused.",
+        FOOTNOTE,
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 

@@ -68,6 +68,11 @@ CASES = {
     "an arm that nobody uses drops": (transfer(OPEN, WORSE), transfer(OPEN, WORSE, with_quality(0.1, 0.8)), []),
     "its quality is undefined": (transfer(OPEN, BETTER), transfer(OPEN, BETTER, with_quality(None)), ["quality"]),
     "there is no gain any more": (transfer(SURE, BETTER), transfer(OPEN, label=None, gain=None), ["lost", "quality"]),
+    "it is measured on another target": (
+        transfer(OPEN, BETTER),
+        transfer(OPEN, BETTER, with_quality(0.1), target="rust"),
+        [],
+    ),
     "a part of another question drops": (
         transfer(OPEN, BETTER, part_of="whole"),
         transfer(OPEN, BETTER, with_quality(0.1), part_of="whole"),

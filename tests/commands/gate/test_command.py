@@ -119,6 +119,16 @@ def test_the_markdown_has_the_table_and_the_plot(project):
     assert "](<../reports/gain.svg>)" in text
 
 
+def test_the_markdown_distrusts_results_whose_controls_failed(project):
+    for controls in ("held", "failed"):
+        run = builders.run_of({"stripes": SURE}, controls=controls)
+        write_json(Paths(project).report_metrics, run.metrics())
+        gate("sure", markdown=project / "note.md", root=project)
+        assert ("no verdict of these results is to be trusted" in (project / "note.md").read_text()) is (
+            controls == "failed"
+        )
+
+
 def test_markup_in_a_name_stays_text(project):
     write_results(project, **{"a|b<script>": SURE})
     gate("sure", markdown=project / "note.md", root=project)

@@ -61,6 +61,15 @@ def gigabytes(text: str) -> float:
     return size
 
 
+def tolerance(text: str) -> float:
+    """A difference in quality from the command line.
+
+    Raises:
+        ValueError: it is no number from 0 on.
+    """
+    return gigabytes(text)
+
+
 def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     """The parser of the command line: a command for every stage, then the others."""
     parser = argparse.ArgumentParser(
@@ -86,6 +95,12 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     predict.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, folder, or CSV or Parquet table")
     predict.add_argument("--out", type=Path, help=".csv, .jsonl or .parquet; without it CSV to standard output")
     predict.add_argument("--path-column", metavar="COLUMN", help="of the tables; relative to the table's folder")
+    gate = commands.add_parser("gate", help="refuse results that take back those of a Git revision (exit code 3)")
+    gate.add_argument("--against", required=True, metavar="REV", help="the revision whose results must hold")
+    gate.add_argument("--of", metavar="REV", help="compare the results of this revision, not those of the workspace")
+    gate.add_argument("--tolerance", type=tolerance, metavar="X", help="allowed drop of quality (default: the margin)")
+    gate.add_argument("--markdown", type=Path, metavar="FILE", help="write the comparison for a pull request")
+    gate.add_argument("--plot", metavar="URL", help="address of the forest plot in it (default: reports/gain.svg)")
     repro = commands.add_parser("repro", help="dvc repro, with independent cells at the same time")
     repro.add_argument("-f", "--force", action="store_true", help="run all cells, stale or not")
     repro.add_argument("--no-run-cache", action="store_true", help="take no result of an earlier run from DVC's cache")
@@ -144,6 +159,10 @@ def run_command(parsed: argparse.Namespace) -> int:
         from pipeline.commands.predict import predict
 
         predict(parsed.name, parsed.paths, parsed.out, parsed.path_column)
+    elif parsed.command == "gate":
+        from pipeline.commands.gate.command import gate
+
+        return gate(parsed.against, parsed.of, parsed.tolerance, parsed.markdown, parsed.plot)
     elif parsed.command == "repro":
         return reproduce_all(parsed.force, run_cache=not parsed.no_run_cache)
     else:

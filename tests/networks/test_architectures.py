@@ -16,7 +16,7 @@ from pipeline.networks.applications import (
 )
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.freezing import blocks, cut_layer, split_at
-from pipeline.registry.architectures import APPLICATIONS, known_architecture
+from pipeline.registry.architectures import APPLICATIONS, block_count, known_architecture, smallest_side
 from pipeline.store.errors import InputError
 
 FAMILIES = (
@@ -115,6 +115,18 @@ def test_too_small_an_image_is_the_users_fault():
         build_backbone("InceptionV3", 40, seed=0)
 
 
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_an_application_refuses_images_below_its_smallest(name):
+    """As the table says, so that `check` knows it without building a network."""
+    with pytest.raises(InputError, match="cannot be built at image_size"):
+        build_application(name, smallest_side(name) - 1)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in APPLICATIONS.items() if entry.smallest > 32])
+def test_an_application_takes_its_smallest_images(name):
+    assert build_application(name, smallest_side(name)).output.shape[1] >= 1
+
+
 def test_a_file_gives_its_structure_not_its_weights(tiny, tmp_path):
     path = tmp_path / "tiny.keras"
     tiny.save(path)
@@ -141,6 +153,7 @@ def test_a_file_without_or_with_another_digest_is_refused(tiny, tmp_path):
 def test_the_small_residual_networks_are_the_papers(name, blocks_a_stage, parameters):
     """Three stages of 16, 32, 64 filters; ResNet-8 and ResNet-14 count the convolutions and the classifier."""
     backbone = build_backbone(name, 32, seed=0)
+    assert len(blocks(backbone)) == block_count(name)
     convolutions = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)]
     main = [layer for layer in convolutions if layer.kernel_size == (3, 3)]
     assert len(main) + 1 == 6 * blocks_a_stage + 2 == int(name.removeprefix("cifar_resnet"))
@@ -154,6 +167,7 @@ def test_the_small_residual_networks_are_the_papers(name, blocks_a_stage, parame
 def test_resnet10_small_has_the_papers_layout_at_fewer_filters():
     """One stem, then one block in each of four stages: nine 3x3 convolutions and the classifier; a size of 1/32."""
     backbone = build_backbone("resnet10_small", 96, seed=0)
+    assert len(blocks(backbone)) == block_count("resnet10_small")
     convolutions = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)]
     main = [layer for layer in convolutions if layer.kernel_size == (3, 3)]
     assert [layer.filters for layer in main] == [32, *(width for width in (32, 64, 128, 128) for _ in range(2))]

@@ -12,6 +12,7 @@ from pipeline.networks.freezing import (
     split_at,
 )
 from pipeline.networks.graph import cut_positions, steps
+from pipeline.registry.architectures import block_count
 from pipeline.store.errors import InputError
 
 
@@ -35,6 +36,7 @@ LITE0_BLOCKS += ["block5a", "block5b", "block5c", "block6a", "block6b", "block6c
 def test_lite0_blocks(lite0):
     found = blocks(lite0)
     assert [block.name for block in found] == LITE0_BLOCKS
+    assert block_count("efficientnet_lite0") == len(found)
     assert [found[i].output for i in (0, 3, -1)] == ["stem_activation", "block2b_add", "top_activation"]
     assert [name for block in found for name in block.layers] == [layer.name for layer in lite0.layers]
 
@@ -59,7 +61,7 @@ FAMILIES = [  # name, size, number of blocks, some (place, name, output)
 def test_blocks_of_the_families(name, size, count, expected):
     backbone = build_backbone(name, size, seed=0)
     found = blocks(backbone)
-    assert len(found) == count
+    assert len(found) == count == block_count(name)
     assert found[0].name == "stem"
     for place, block, output in expected:
         assert found[place].name == block and (output is None or found[place].output == output)

@@ -54,3 +54,19 @@ def test_random_weights_depend_on_the_sources_name_and_the_runs_seed(world_copy)
     tiny_world.write_params(copy.root, copy.raw)
     assert not np.array_equal(second, kernel("second"))
     assert read_json(Paths(copy.root).source("second").card)["origin"] == "random weights"
+
+
+def test_what_transfers_unfreeze_is_checked_before_anything_is_trained(world_copy):
+    """Also of a transfer whose source is pretrained from this one; the network knows the names of its blocks."""
+    copy = world_copy()
+    copy.raw["transfers"]["to-defect"]["unfreeze"] = "block9"
+    copy.raw["transfers"]["to-kind"] |= {"unfreeze": 7, "source": "round-defect"}
+    tiny_world.write_params(copy.root, copy.raw)
+    with pytest.raises(InputError) as caught:
+        tiny_world.run_cell(copy.root, "source", "tiny")
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("transfers.to-defect.unfreeze (transfer 'to-defect'): unfreeze is 'block9', which names no")
+    assert (
+        second.startswith("transfers.to-kind.unfreeze (transfer 'to-kind'): unfreeze is 7, but")
+        and "3 blocks" in second
+    )

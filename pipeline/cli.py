@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.config.loading import load_params
+from pipeline.datasets.readers.files import stops_dvc
 from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, read_stages
 from pipeline.runner.reproduce import reproduce
@@ -18,16 +19,16 @@ from pipeline.store.paths import Paths
 
 
 def check_inputs(paths: Paths) -> None:
-    """Check params.yaml and that the raw data exists, before `dvc repro` fails with a message of its own.
+    """Check params.yaml, and that the raw data exists and is files, before `dvc repro` fails with a message of its own.
 
     Raises:
         InputError: with all faults.
     """
     datasets = load_params(paths.params).datasets
     missing = [
-        f"datasets.{name}.raw: '{dataset.raw}' does not exist. Put the data there, or correct the path"
+        f"datasets.{name}.raw: '{dataset.raw}' {fault}"
         for name, dataset in datasets.items()
-        if not (paths.root / dataset.raw).exists()
+        if (fault := stops_dvc(paths.root / dataset.raw))
     ]
     if missing:
         raise ParamsError(missing, str(paths.params))

@@ -4,9 +4,11 @@ An entry section of a profile (datasets, targets, transfers, ...) replaces that 
 has the same questions whatever params.yaml has. Its settings (run, head, tune, ...) merge key by key.
 """
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ FOLDER, PARAMS = Path("profiles"), Path("params.yaml")
 METHODS = "pretraining."  # params.yaml has the settings of a method only where a source uses it
 # what a run needs besides params.yaml
 CODE = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline")
-DATA = ("data/raw", "models/raw")  # images, and .keras files of the user's
+WRITTEN = ("data", "models", "reports", *CODE)  # a link in place of these would let a workspace write into the clone
+# entries that name a file or folder of the user's, and where: images, and .keras files
+INPUTS = (("datasets", "raw"), ("sources", "architecture"), ("baselines", "architecture"))
 
 
 def apply_profile(name: str, into: Path | None) -> None:
@@ -41,8 +45,9 @@ def apply_profile(name: str, into: Path | None) -> None:
         _refuse_to_lose_edits(name)
         write_params(name, PARAMS)
     else:
-        make_workspace(into, (*CODE, *(item for item in DATA if Path(item).exists())))
-        write_params(name, into / PARAMS)
+        make_workspace(into, CODE)
+        write_params(name, into / PARAMS, into)
+        link_inputs(into)
 
 
 def make_workspace(folder: Path, items: tuple[str, ...]) -> None:
@@ -59,8 +64,26 @@ def make_workspace(folder: Path, items: tuple[str, ...]) -> None:
         _mirror(Path(item), folder / item)
 
 
-def write_params(profile: str, path: Path) -> None:
+def link_inputs(into: Path) -> None:
+    """Link the workspace to the raw data and .keras files that its params name, which are neither copied nor read.
+
+    Raises:
+        InputError: a path would link a folder that the workspace writes into.
+    """
+    paths = {os.path.normpath(entry[key]) for entry, key in _inputs(read_yaml(into / PARAMS))}
+    inner = sorted(path for path in paths if not Path(path).is_absolute() and not path.startswith(".."))
+    for path in inner:
+        if any(Path(written).is_relative_to(path) for written in WRITTEN):
+            raise InputError(f"'{path}' holds what the pipeline writes. Put raw data into a folder of its own.")
+        if not any(Path(path).is_relative_to(other) for other in inner if other != path):
+            _link(Path(path).absolute(), into, path)
+
+
+def write_params(profile: str, path: Path, into: Path = Path()) -> None:
     """Write this folder's params.yaml with the profile applied to `path`; comments stay.
+
+    Args:
+        into: the workspace of these params; raw data beside the clone is named from there.
 
     Raises:
         ParamsError: a file is no mapping of sections, the profile has a section that params.yaml lacks, or the result
@@ -77,6 +100,9 @@ def write_params(profile: str, path: Path) -> None:
     faults = merge(params, differences)
     if faults:
         raise ParamsError(faults, str(source))
+    for entry, key in _inputs(params):
+        if os.path.normpath(entry[key]).startswith(".."):
+            entry[key] = Path(os.path.relpath(entry[key], into)).as_posix()
     with replacing(path) as temporary:
         yaml.dump(params, temporary)
         check_params(read_yaml(temporary), f"params.yaml with {source}")
@@ -103,6 +129,30 @@ def _merge_settings(params: Any, settings: Any, at: str = "") -> list[str]:
         else:
             params[key] = value
     return faults
+
+
+def _inputs(params: Any) -> Iterator[tuple[Any, str]]:
+    """Entries of params that name a file or folder of the user's, and the key where they do."""
+    for section, key in INPUTS:
+        entries = params.get(section)
+        for entry in entries.values() if isinstance(entries, dict) else ():
+            value = entry.get(key) if isinstance(entry, dict) else None
+            if isinstance(value, str) and (key == "raw" or value.endswith(".keras")):
+                yield entry, key
+
+
+def _link(source: Path, into: Path, path: str) -> None:
+    """Make `path` in a workspace a link to `source`; what an earlier profile has put there goes."""
+    for parent in reversed(Path(path).parents):
+        if (into / parent).is_symlink() and parent != Path():
+            (into / parent).unlink()
+    link = into / path
+    if link.is_symlink() or link.is_file():
+        link.unlink()
+    elif link.exists():
+        shutil.rmtree(link)  # a copy, as profiles made them before
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(os.path.relpath(source, link.parent.resolve()))
 
 
 def _refuse_to_lose_edits(profile: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,19 @@ from pipeline.config.params import Params
 from pipeline.config.schema import Dataset
 from pipeline.datasets import manifest
 from pipeline.datasets.images import THUMBNAIL, Decoded, Quarantine, decode, right_extension
+from pipeline.datasets.readers.contents import cause_of, head_of
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
 from pipeline.datasets.readers.read import read_raw
-from pipeline.store.errors import InputError
-from pipeline.store.files import check_space, replacing_folder, sha256_file, write_csv, write_json, write_parquet
+from pipeline.store.errors import InputError, InputFaults
+from pipeline.store.files import (
+    check_space,
+    replacing_folder,
+    sha256_file,
+    write_csv,
+    write_json,
+    write_parquet,
+    write_text,
+)
 from pipeline.store.outs import DatasetPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
@@ -93,7 +103,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     dataset, out = params.datasets[name], paths.dataset(name).folder
     size = dataset.image_size or params.run.image_size
     check_columns(f"classes of dataset {name}", dataset.classes, dataset.labels)
-    raw = read_raw(dataset, paths.root)
+    raw = read_listed(dataset, paths, name)
     images = sample(raw.images, dataset.limit, seed_for(params.run.seed, "limit", name))
     check_count(len(images), dataset.raw)
     raw = RawDataset(images, raw.labels, raw.weights, raw.card)
@@ -115,7 +125,26 @@ def run(params: Params, paths: Paths, name: str) -> str:
         write_parquet(written.manifest, manifest.build(raw, kept, reading.facts, cluster, dataset.pools, drawn))
         write_csv(written.quarantine, quarantine)
         write_json(written.card, card(raw, dataset, reading, written))
-    return f"{len(kept):,} images, {len(reasons):,} quarantined"
+    return f"{len(kept):,} images, {len(reasons):,} quarantined{beside(raw.card)}"
+
+
+def read_listed(dataset: Dataset, paths: Paths, name: str) -> RawDataset:
+    """`read_raw`; of more faults than a message holds, the whole list is written to a file that the message names."""
+    try:
+        return read_raw(dataset, paths.root)
+    except InputFaults as error:
+        if len(error.faults) <= InputFaults.SHOWN:
+            raise
+        listed = paths.data_docs(name) / "faults.txt"
+        write_text(listed, "\n".join([*error.faults, ""]))
+        raise InputError(f"{error} All of them: {listed}") from None
+
+
+def beside(card: dict[str, Any]) -> str:
+    """How the reader found the images laid out, and what it left out, for the last line of the log."""
+    found = [str(card["layout"])] if "layout" in card else []
+    left = ", ".join(f"{name} {count:,}" for name, count in card.get("left_out", {}).items())
+    return "".join(f"; {text}" for text in (*found, *([f"left out: {left}"] if left else [])))
 
 
 def write_images(path: Path, scratch: np.ndarray, kept: list[int], channels: int) -> None:
@@ -131,6 +160,9 @@ def _in_order(images: list[RawImage], decoder: Callable[[Path], Decoded]) -> Ite
     """Decode in threads (Pillow releases the interpreter lock), results in order."""
 
     def attempt(image: RawImage) -> Decoded | Quarantine:
+        cause = cause_of(head_of(image.path), image.path.suffix)
+        if cause:
+            return Quarantine(f"it is {cause}")
         try:
             return decoder(image.path)
         except Quarantine as reason:

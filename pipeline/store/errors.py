@@ -12,6 +12,23 @@ class InputError(Exception):
     """
 
 
+class InputFaults(InputError):
+    """Several faults of the input data, told at once: the message has the first ones, `faults` has all.
+
+    Args:
+        faults: at least one; each a message of its own.
+    """
+
+    SHOWN = 8  # of a message of at most twelve lines
+
+    def __init__(self, faults: list[str]):
+        self.faults = faults
+        lines = [f"  - {fault}" for fault in faults[: self.SHOWN]]
+        more = len(faults) - len(lines)
+        lines += [f"  and {more:,} more."] if more else []
+        super().__init__(faults[0] if len(faults) == 1 else "\n".join([f"{len(faults):,} faults:", *lines]))
+
+
 class ParamsError(InputError):
     """params.yaml is invalid; lists all of its faults at once.
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.schema import Dataset
+from pipeline.datasets.readers.files import escaped
 from pipeline.datasets.readers.folder import read_folder
-from pipeline.datasets.readers.raw import RawDataset, escaped
+from pipeline.datasets.readers.raw import RawDataset
 from pipeline.store.errors import InputError
 
 

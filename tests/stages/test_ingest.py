@@ -88,7 +88,7 @@ def test_truncated_image_is_listed_and_counted(root: Path) -> None:
     (root / "raw" / "a" / "0.png").write_bytes(whole[: len(whole) // 2])
     (root / "raw" / "b" / "=note.txt").write_text("hello")
     line = ingest.run(params(), Paths(root), "d")
-    assert line == "9 images, 2 quarantined"
+    assert line == "9 images, 2 quarantined; one folder per class"
     listed = pd.read_csv(Paths(root).dataset("d").quarantine)
     assert listed["name"].tolist() == ["a/0.png", "b/=note.txt"]
     assert listed["reason"].str.startswith(("damaged", "not an image")).all()

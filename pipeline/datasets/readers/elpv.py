@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.schema import Dataset
-from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns, check_labels, inside
+from pipeline.datasets.readers.files import inside
+from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns, check_labels
 from pipeline.registry.readers import READERS
 from pipeline.store.errors import InputError
 from pipeline.store.files import sha256_file

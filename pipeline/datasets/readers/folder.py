@@ -1,80 +1,95 @@
-"""Reader of a folder with one directory per class."""
+"""Reader of a folder with one directory per class, with or without splits."""
 
 import os
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.config.schema import Dataset
+from pipeline.datasets.readers.files import all_inside, escaped, raw_folder
+from pipeline.datasets.readers.layout import BESIDE, Layout, find_layout, looks_like_image
 from pipeline.datasets.readers.raw import (
     RawDataset,
     RawImage,
     check_columns,
     check_labels,
     check_twins,
-    escaped,
-    inside,
     plain_card,
-    raw_folder,
 )
+from pipeline.datasets.readers.tree import Parts, Tree, read_tree
 from pipeline.registry.readers import READERS
-from pipeline.store.errors import InputError
+from pipeline.store.errors import InputError, InputFaults
 
-LABEL = "label"
+LABEL, SPLIT = "label", "split"
 CONTENT = "one directory per class with its images (or set `reader`)"
 
 
 def read_folder(dataset: Dataset, root: Path) -> RawDataset:
     """List the images below each class directory, sorted by name; the directory's name is the label.
 
-    Class directories are searched recursively. Hidden files (`.DS_Store`) and files beside the class directories are
-    skipped and counted in the card; any other file counts as an image, and is quarantined later if it is not.
+    Columns: label; split, where class folders lie in folders named train, val, test and the like, or the other way
+    round. Class directories are searched recursively. Files of the system, hidden ones and those beside the class
+    directories are left out and counted in the card; any other counts as an image, and is quarantined if it is not.
 
     Raises:
-        InputError: no raw folder, no class, an empty class, class names equal up to case, a link out of the folder, a
-            FIFO or device, or columns that a folder does not have.
+        InputError: no raw folder, no class, an ambiguous layout, or columns that the folder does not have.
+        InputFaults: empty classes, class names equal up to case, links out of the folder, FIFOs or devices.
     """
-    check_columns("labels of a folder dataset", dataset.labels, [LABEL])
     check_columns("weights of a folder dataset", dataset.weights, [])
     check_columns("group of a folder dataset", [dataset.group] if dataset.group else [], READERS["folder"].groups or ())
     folder = raw_folder(root / dataset.raw, "raw", CONTENT)
-    entries = sorted(folder.iterdir(), key=lambda entry: os.fsencode(entry.name))
-    classes = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-    check_twins(f"Class directories of {escaped(folder)}", [escaped(name) for name in classes])
-    if not classes:
-        raise InputError(f"{escaped(folder)} has no class directory. Put there {CONTENT}.")
-    images, skipped = [], len(entries) - len(classes)
-    for name in classes:
-        paths, hidden = _files(folder, name)
-        skipped += hidden
-        if not paths:
-            raise InputError(
-                f"Class directory '{escaped(name)}' of {escaped(folder)} has no image. Add some or remove it."
+    tree, allowed = read_tree(folder), dataset.classes.get(LABEL, [])
+    layout = find_layout(tree, escaped(folder), allowed)
+    there = [LABEL] if layout.split is None else [LABEL, SPLIT]
+    check_columns("labels of a folder dataset", dataset.labels, there)
+    listed = [path for path in tree.files if _has_label(path, layout)]
+    listed.sort(key=lambda path: (os.fsencode(path[layout.label]), os.fsencode("/".join(path))))
+    _check_classes(tree, layout, listed, escaped(folder))
+    names = ["/".join(path) for path in listed]
+    named = zip(names, listed, strict=True)
+    paths = all_inside(folder, [(name, f"Class '{escaped(path[layout.label])}'") for name, path in named], root)
+    labels = [{column: escaped(path[_level(layout, column)]) for column in dataset.labels} for path in listed]
+    images = [
+        RawImage(path, escaped(name), label, {}, group=escaped(name))
+        for path, name, label in zip(paths, names, labels, strict=True)
+    ]
+    for column in dataset.labels:
+        values = [image.labels[column] for image in images]
+        check_labels(column, values, dataset.classes.get(column, []), [image.name for image in images])
+    card = plain_card(f"Images of the folder {escaped(dataset.raw)}", dataset.raw, _left_out(tree, layout))
+    return RawDataset(images, list(dataset.labels), [], card | {"layout": layout.name})
+
+
+def _level(layout: Layout, column: str) -> int:
+    return layout.label if column == LABEL or layout.split is None else layout.split
+
+
+def _has_label(path: Parts, layout: Layout) -> bool:
+    return len(path) > max(layout.label, layout.split or 0) + 1
+
+
+def _left_out(tree: Tree, layout: Layout) -> Mapping[str, int]:
+    beside = sum(not _has_label(path, layout) for path in tree.files)
+    return tree.left_out + Counter({BESIDE: beside})
+
+
+def _check_classes(tree: Tree, layout: Layout, listed: list[Parts], where: str) -> None:
+    """Refuse classes without images, classes of other files alone, and names that are probably one class."""
+    depth = max(layout.label, layout.split or 0) + 1
+    classes = sorted({path[layout.label] for path in tree.folders if len(path) == depth}, key=os.fsencode)
+    check_twins(f"Class directories of {where}", [escaped(name) for name in classes])
+    of_class: dict[str, list[str]] = {name: [] for name in classes}
+    for path in listed:
+        of_class[path[layout.label]].append(path[-1])
+    faults = []
+    for name, files in of_class.items():
+        if not any(map(looks_like_image, files)):
+            others = Counter(Path(file).suffix.lower() for file in files).most_common(3)
+            received = f" ({', '.join(f'{count:,} {escaped(suffix)}' for suffix, count in others)})" if files else ""
+            faults.append(
+                f"Class directory '{escaped(name)}' of {where} has no image{received}. Add some or remove it."
             )
-        images += [_image(folder, path, escaped(name)) for path in paths]
-    labels = [image.labels[LABEL] for image in images]
-    check_labels(LABEL, labels, dataset.classes.get(LABEL, []), [image.name for image in images])
-    card = plain_card(f"Images of the folder {escaped(dataset.raw)}", dataset.raw, skipped)
-    return RawDataset(images, [LABEL], [], card)
-
-
-def _files(folder: Path, name: str) -> tuple[list[str], int]:
-    """Names of the files below a class directory, relative to `folder`, sorted; and the number of hidden files."""
-    found, hidden = [], 0
-    for parent, directories, files in os.walk(folder / name, onerror=_refuse):
-        linked = [path for path in (Path(parent), *(Path(parent, name) for name in directories)) if path.is_symlink()]
-        if linked:
-            where = escaped(linked[0].relative_to(folder))
-            raise InputError(f"'{where}' in {escaped(folder)} is a link to a folder. Copy the folder in place.")
-        shown = [file for file in files if not file.startswith(".")]
-        hidden += len(files) - len(shown)
-        found += [os.fspath((Path(parent) / file).relative_to(folder)) for file in shown]
-        directories[:] = [directory for directory in directories if not directory.startswith(".")]
-    return sorted(found, key=os.fsencode), hidden
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"Folder {escaped(error.filename)} cannot be read: {error.strerror}. Give yourself access to it.")
-
-
-def _image(folder: Path, path: str, label: str) -> RawImage:
-    name = escaped(path)
-    return RawImage(inside(folder, path, f"Class '{label}'"), name, {LABEL: label}, {}, group=name)
+    if faults:
+        raise InputFaults(faults)
+    if not listed:
+        raise InputError(f"{where} has no image. Put there {CONTENT}.")

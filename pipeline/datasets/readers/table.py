@@ -1,23 +1,13 @@
 """Reader of a CSV or Parquet table in a folder of images: one row per image, any number of label columns."""
 
-import csv
+import re
+import unicodedata
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from pipeline.config.schema import Dataset
-from pipeline.datasets.readers.raw import (
-    SHOWN,
-    RawDataset,
-    RawImage,
-    check_columns,
-    check_labels,
-    escaped,
-    inside,
-    plain_card,
-    raw_folder,
-)
+from pipeline.datasets.readers.columns import read_columns
+from pipeline.datasets.readers.files import all_inside, escaped, inside, raw_folder
+from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage, check_labels, plain_card
 from pipeline.store.errors import InputError
 
 
@@ -32,19 +22,20 @@ def read_table(dataset: Dataset, root: Path) -> RawDataset:
     name = dataset.table or ""
     if not name:
         raise InputError("`table` is missing: reader `table` needs the name of a CSV or Parquet file inside `raw`.")
-    table = _load(inside(folder, name, "table"))
     optional = [dataset.group] if dataset.group else []
-    check_columns(name, [dataset.path_column, *dataset.labels, *dataset.weights, *optional], map(str, table.columns))
-    rows = [f"{name}, row {number}" for number in range(1, len(table) + 1)]
-    labels = {column: [_text(value) for value in table[column]] for column in dataset.labels}
+    asked = [dataset.path_column, *dataset.labels, *dataset.weights, *optional]
+    table = read_columns(inside(folder, name, "table", root), asked)
+    paths = table[dataset.path_column]
+    rows = [f"{name}, row {number}" for number in range(1, len(paths) + 1)]
+    labels = {column: table[column] for column in dataset.labels}
     for column, values in labels.items():
         check_labels(column, values, dataset.classes.get(column, []), rows)
     weights = {column: _weights(table[column], column, rows) for column in dataset.weights}
-    paths = [_text(value) for value in table[dataset.path_column]]
     groups = _groups(table[dataset.group], dataset.group, rows) if dataset.group else [escaped(path) for path in paths]
+    files = all_inside(folder, zip(paths, rows, strict=True), root)
     images = [
         RawImage(
-            path=inside(folder, path, rows[index]),
+            path=files[index],
             name=escaped(path),
             labels={column: values[index] for column, values in labels.items()},
             weights={column: values[index] for column, values in weights.items()},
@@ -52,47 +43,33 @@ def read_table(dataset: Dataset, root: Path) -> RawDataset:
         )
         for index, path in enumerate(paths)
     ]
-    card = plain_card(f"Images of the table {escaped(name)}", dataset.raw, skipped=0)
+    card = plain_card(f"Images of the table {escaped(name)}", dataset.raw, {})
     return RawDataset(images, list(dataset.labels), list(dataset.weights), card)
 
 
-def _load(path: Path) -> pd.DataFrame:
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
-        twice = sorted({column for column in header if header.count(column) > 1})
-        if twice:
-            raise InputError(f"{path.name}: column {', '.join(twice)} occurs twice. Remove one.")
-        # as text: a class may be called NA, None or 007
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:  # pandas' and Arrow's errors, and UnicodeDecodeError, are ValueErrors
-        detail = " ".join(str(error).split())[:160]
-        raise InputError(f"{path.name} cannot be read: {detail}. Save it as UTF-8 CSV or as Parquet.") from None
-
-
-def _text(value: Any) -> str:
-    """A value as text: missing is blank, a whole float has no fraction (pandas reads integers with gaps as floats)."""
-    if pd.isna(value):
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _weights(column: pd.Series, name: str, rows: list[str]) -> list[float]:
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    wrong = [index for index, good in enumerate(numbers.between(0, 1, inclusive="right")) if not good]
+def _weights(texts: list[str], name: str, rows: list[str]) -> list[float]:
+    numbers = [_weight(text) for text in texts]
+    wrong = [index for index, number in enumerate(numbers) if number is None]
     if wrong:
-        places = "; ".join(f"{rows[index]}: {column.iloc[index]!r}" for index in wrong[:SHOWN])
-        raise InputError(f"Weight column '{name}' must hold numbers in (0, 1]; {len(wrong)} do not: {places}.")
-    return numbers.tolist()
+        places = "; ".join(f"{rows[index]}: {texts[index]!r}" for index in wrong[:SHOWN])
+        comma = " Write a point for a decimal comma." if any("," in texts[index] for index in wrong) else ""
+        raise InputError(f"Weight column '{name}' must hold numbers in (0, 1]; {len(wrong)} do not: {places}.{comma}")
+    return [number for number in numbers if number is not None]
 
 
-def _groups(column: pd.Series, name: str, rows: list[str]) -> list[str]:
-    groups = [_text(value) for value in column]
-    empty = [rows[index] for index, group in enumerate(groups) if not group.strip()]
+def _weight(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 < number <= 1 else None
+
+
+def _groups(texts: list[str], name: str, rows: list[str]) -> list[str]:
+    """Groups without surrounding blanks, in one Unicode form, whole numbers without a fraction: none falls in two."""
+    empty = [rows[index] for index, group in enumerate(texts) if not group.strip()]
     if empty:
         raise InputError(
             f"Group column '{name}' is empty in {len(empty)} rows: {'; '.join(empty[:SHOWN])}. Fill them in."
         )
-    return groups
+    return [re.sub(r"^(-?\d+)\.0*$", r"\1", unicodedata.normalize("NFC", group).strip()) for group in texts]

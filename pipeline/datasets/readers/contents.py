@@ -1,0 +1,66 @@
+"""What a file is that is not what it should be, by its first bytes: the usual causes with their remedies."""
+
+import os
+from pathlib import Path
+
+HEAD = 512  # bytes
+LFS = "a pointer of Git LFS, not the file itself; run `git lfs pull`"
+HEIF = "which is not read; convert the images to JPEG or PNG"
+# first bytes -> what it is, and the remedy
+SIGNATURES = (
+    (b"version https://git-lfs.github.com/", LFS),
+    (b"PK\x03\x04", "a zip archive or an Office document; unpack it, or save its table as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an Office document of before 2007; save its table as CSV"),
+    (b"\x1f\x8b", "compressed by gzip; unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"Rar!", "a RAR archive; unpack it"),
+    (b"%PDF", "a PDF; export its images"),
+    (b"\x89HDF", "an HDF5 file; export what it holds"),
+    (b"\x93NUMPY", "a NumPy array; save it as PNG or TIFF"),
+    (b"SQLite format 3", "an SQLite database; export a table as CSV"),
+    (b"<!doctype html", "a web page, probably of a failed download; download the file again"),
+    (b"<html", "a web page, probably of a failed download; download the file again"),
+    (b"<?xml", "an XML file"),
+    (b"<svg", "an SVG drawing; convert it to PNG"),
+    (b"[internetshortcut]", "a shortcut of Windows; put the file itself there"),
+    (b"L\x00\x00\x00\x01\x14\x02\x00", "a shortcut of Windows; put the file itself there"),
+    (b"book\x00\x00\x00\x00mark", "an alias of macOS; put the file itself there"),
+    (b"\x00\x05\x16\x07", "a resource file of macOS (`._NAME`); delete it"),
+)
+BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "CR3 raw of a camera"}  # of ISO media; else HEIC or a film
+CAMERA = (".cr2", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".pef", ".srw")
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file; a FIFO without a writer is empty."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, HEAD)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def cause_of(head: bytes, suffix: str = "") -> str | None:
+    """What a file is that is neither a table nor an image that is read; None: nothing known.
+
+    Args:
+        head: its first bytes.
+        suffix: of its name; raw files of cameras are TIFF files whose first image is a small preview.
+    """
+    if suffix.lower() in CAMERA and head[:4] in (b"II*\0", b"MM\0*", b"IIRO", b"IIU\0"):
+        return f"a raw file of a camera, {HEIF}"
+    if head[:3] == b"\0\0\0" and head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand in HEIC:
+            return f"a HEIC image, {HEIF}"
+        return f"an {BRANDS[brand]} image, {HEIF}" if brand in BRANDS else "a film; save its frames as images"
+    if head[128:132] == b"DICM":
+        return "a DICOM file; export its image as PNG or TIFF of 16 bits"
+    start = head.lstrip().lower()
+    return next((cause for mark, cause in SIGNATURES if head.startswith(mark) or start.startswith(mark.lower())), None)

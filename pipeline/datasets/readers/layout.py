@@ -1,0 +1,195 @@
+"""How a folder of images is laid out: which level of folders is the class, and which, if any, the split."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from mimetypes import MimeTypes
+from pathlib import PurePath
+
+from pipeline.datasets.readers.files import escaped
+from pipeline.datasets.readers.raw import some
+from pipeline.datasets.readers.tree import Parts, Tree
+from pipeline.store.errors import InputError
+
+# words for parts of a dataset, alone or in names like `train2017`, `seg_test` and `val-images`
+WORDS = "train|training|trn|val|valid|validation|dev|test|testing|tst|eval|evaluation|holdout"
+SPLIT = re.compile(rf"(?:.*[_\-. ])?(?:{WORDS})(?:[_\-. ].*|\d*)", re.DOTALL)
+IMAGES = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos"}
+ANNOTATIONS = {"masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "ground_truth"}
+ANNOTATIONS |= {"groundtruth", "gt", "segmentation", "segmentations", "xml", "json", "imagesets"}
+BESIDE = "files beside the class folders"
+SAY = (
+    "or name the classes in the dataset's `classes` ({label: [...]}), and the level of folders with these names counts"
+)
+TABLE = "or use `reader: table`"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the label stands in the paths of a tree.
+
+    Attributes:
+        name: a phrase for the card.
+        label, split: index into a path's folders; split is None without one.
+    """
+
+    name: str
+    label: int
+    split: int | None = None
+
+
+def find_layout(tree: Tree, where: str, classes: list[str]) -> Layout:
+    """Recognize class folders, splits with class folders, class folders with splits, each perhaps in wrapping folders.
+
+    Args:
+        tree: of the raw folder.
+        where: its path, for messages.
+        classes: the labels that params allow, which decide where two readings are possible; empty: any.
+
+    Raises:
+        InputError: there are no classes, or two readings are possible; says how to tell which is meant.
+    """
+    start = _unwrapped(tree, classes)
+    inner = tree.below(start)
+    if not inner.tops:
+        raise InputError(_no_class(inner, where))
+    tops = [escaped(name) for name in inner.tops]
+    _refuse_annotations(inner, where, classes)
+    within = f" in {escaped('/'.join(start))}/" if start else ""
+    if set(tops) <= set(classes):
+        layout = _class_layout(inner, where, True)
+    elif _second(inner) and set(_second(inner)) <= set(classes):
+        layout = Layout(f"one folder per class in each of {some(tops)}", 1, 0)
+    elif all(is_split(name) for name in inner.tops):
+        layout = _split_layout(inner, where)
+    else:
+        layout = _class_layout(inner, where, False)
+    depth = len(start)
+    split = None if layout.split is None else layout.split + depth
+    return Layout(layout.name + within, layout.label + depth, split)
+
+
+def is_split(name: str) -> bool:
+    """Whether a folder's name is that of a part of a dataset."""
+    return SPLIT.fullmatch(name.casefold()) is not None
+
+
+def looks_like_image(name: str) -> bool:
+    """Whether a file's name does not say that it is anything but an image; its content decides later."""
+    return _kind_of_suffix(PurePath(name).suffix.lower()).startswith("image/")
+
+
+@lru_cache
+def _kind_of_suffix(suffix: str) -> str:
+    """The MIME type by Python's own table, not the machine's; a suffix that is not in it counts as an image."""
+    return MimeTypes().guess_type(f"x{suffix}", strict=False)[0] or "image/unknown"
+
+
+def _unwrapped(tree: Tree, classes: list[str]) -> Parts:
+    """The folder that all others lie in: archives often wrap their content once or twice."""
+    start: Parts = ()
+    while True:
+        inner = tree.below(start)
+        if len(inner.tops) != 1 or is_split(inner.tops[0]) or escaped(inner.tops[0]) in classes:
+            return start
+        if _images(inner.loose) or inner.tops != _holding_folders(inner):
+            return start
+        start = (*start, inner.tops[0])
+
+
+def _split_layout(tree: Tree, where: str) -> Layout:
+    """Splits with class folders; what else lies in a split is left out later."""
+    label = 1
+    parts = {name: tree.below((name,)) for name in tree.tops}
+    labelled = {name: part for name, part in parts.items() if part.tops}
+    while labelled and all(len(part.tops) == 1 and _holding_folders(part) for part in labelled.values()):
+        labelled = {name: part.below((part.tops[0],)) for name, part in labelled.items()}  # train/images/CLASS
+        label += 1
+    listed = some(escaped(name) for name in tree.tops)
+    if not labelled:
+        raise InputError(
+            f"{where} has images in {listed}, which are names of splits, and no class folders in them. Put one folder "
+            f"per class into each, {TABLE}; if these are the classes, list them in the dataset's `classes`."
+        )
+    every, *others = (set(part.tops) for part in labelled.values())
+    if others and not every.union(*others[1:]).intersection(others[0]) and len(labelled) > 1:
+        raise InputError(
+            f"{where} has splits ({listed}) that share no class folder: {some(sorted(map(escaped, every)))} in the "
+            f"first. Give the classes the same names in all, {SAY}, {TABLE}."
+        )
+    return Layout(f"splits ({listed}) with one folder per class", label, 0)
+
+
+def _class_layout(tree: Tree, where: str, named: bool) -> Layout:
+    """Class folders, or class folders with splits in each.
+
+    Args:
+        named: whether params name these classes, so that nothing else can be meant.
+    """
+    tops = tree.tops
+    splits = [name for name in tops if is_split(name)]
+    if len(splits) > 1 and not named:
+        others = some(escaped(name) for name in tops if name not in splits)
+        raise InputError(
+            f"{where} has folders that are named like splits ({some(map(escaped, splits))}) beside others ({others}). "
+            f"If they are splits, move the others away; if they are classes, list all in `classes`; {TABLE}."
+        )
+    if tops == _holding_folders(tree):
+        second = _second(tree)
+        if len(second) > 1 and all(map(is_split, second)) and not any(len(path) > 2 for path in tree.folders):
+            return Layout(f"one folder per class with splits ({some(map(escaped, sorted(second)))}) in each", 0, 1)
+        shared = sorted(name for name, count in second.items() if count > 1)
+        if len(shared) > 1 and not named:
+            raise InputError(
+                f"{where} has folders ({some(map(escaped, tops))}) with the same folders in them "
+                f"({some(map(escaped, shared))}): either may be the classes. Leave one level of folders, {SAY}; "
+                f"{TABLE}, which can also give groups."
+            )
+    return Layout("one folder per class", 0)
+
+
+def _refuse_annotations(tree: Tree, where: str, classes: list[str]) -> None:
+    """Refuse masks and label files in a folder beside that of the images: they are no class and no images of one."""
+    names: dict[Parts, set[str]] = {}
+    for path in tree.folders:
+        if escaped(path[-1]) not in classes:
+            names.setdefault(path[:-1], set()).add(path[-1].casefold())
+    for parent, found in names.items():
+        images, annotations = found & IMAGES, found & ANNOTATIONS
+        if images and annotations:
+            at = escaped("/".join(parent))
+            raise InputError(
+                f"{where} has images and annotations side by side{f' in {at}/' if at else ''} ({min(images)}/, "
+                f"{some(sorted(annotations))}/). Annotations are not read: move them away, so that folders are "
+                f"classes, {TABLE}."
+            )
+
+
+def _no_class(tree: Tree, where: str) -> str:
+    content = "Put there one directory per class with its images (or set `reader`)"
+    tables = [name for name in tree.loose if name.lower().endswith((".csv", ".tsv", ".parquet"))]
+    images = _images(tree.loose)
+    if tables:
+        return (
+            f"{where} has no class directory, but {images:,} files and a table. If it lists the images, set "
+            f"`reader: table` and `table: {escaped(tables[0])}`. {content}."
+        )
+    there = f" ({images:,} files lie in it directly)" if images else ""
+    return f"{where} has no class directory{there}. {content}, {TABLE}."
+
+
+def _images(names: list[str]) -> int:
+    return sum(map(looks_like_image, names))
+
+
+def _holding_folders(tree: Tree) -> list[str]:
+    """The top folders that hold folders, and no images directly."""
+    parents = {path[0] for path in tree.folders if len(path) == 2}
+    direct = {path[0] for path in tree.files if len(path) == 2 and looks_like_image(path[1])}
+    return [name for name in tree.tops if name in parents - direct]
+
+
+def _second(tree: Tree) -> Counter[str]:
+    """Names of the folders in the top folders, and in how many of these each is."""
+    return Counter(path[1] for path in tree.folders if len(path) == 2)

@@ -96,6 +96,7 @@ def add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("--group", metavar="COLUMN", help="of a table: what several images show, kept in one fold")
     command.add_argument("--path-column", metavar="COLUMN", help="of a table: the files, relative to it")
     command.add_argument("--group-pattern", metavar="REGEX", help="of a folder: finds the group in a file's name")
+    command.add_argument("--classes", metavar="A,B,...", help="of a folder: which folders are the classes, if unclear")
     augmentations = ("none", "mirror", "flips", "dihedral")
     command.add_argument("--augmentation", choices=augmentations, default="mirror", help="see run.augmentation")
     command.add_argument("--keep-demo", action="store_true", help="add to the entries of params.yaml, replace none")

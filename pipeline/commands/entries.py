@@ -119,6 +119,7 @@ def _dataset(name: str, dataset: Dataset) -> str:
         "reader": {"folder": "one directory per class", "table": "a row per image"}[dataset.reader],
         "raw": "where the images are; not copied into Git",
         "table": "in the folder `raw`; its paths are relative to it",
+        "classes": "allowed labels; others are refused",
         "group": "images of a group stay in one fold",
         "min_side": "pixels of the shorter side below which an image is left out",
         "near_duplicate_distance": "copies that differ by so many bits of 64 stay in one fold; null: off",

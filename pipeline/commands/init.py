@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,15 @@ from pipeline.commands.minutes import estimate
 from pipeline.commands.profile import uncommitted
 from pipeline.commands.reading import hint, read_images
 from pipeline.commands.suggest import Suggestion, suggest
-from pipeline.commands.survey import Survey, describe, survey
+from pipeline.commands.survey import LINE, Survey, describe, survey
 from pipeline.config.loading import check_params, load_params
 from pipeline.config.params import ENTRY_SECTIONS, Params
 from pipeline.store.errors import InputError
 from pipeline.store.files import replacing, write_text
 from pipeline.store.paths import Paths
 from pipeline.store.yaml import read_yaml
+
+INDENT = "    "
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,14 @@ def init(asked: Namespace, root: Path = Path()) -> str:
     text = paths.params.read_text(encoding="utf-8")
     write = added if asked.keep_demo else replaced
     new = entries(name, suggestion, found.label, raw_params if asked.keep_demo else {})
-    plan = Plan(name, write(text, suggestion.run, new), table, _to_add(dataset.raw, paths.root))
+    plan = Plan(name, write(text, suggestion.run, new), table, _to_add(dataset.raw, paths.root, table is not None))
     params = _checked(plan.params, paths)
     print(_say(plan, suggestion, found, paths), flush=True)
     if not asked.no_measure:
-        print("\nmeasuring the speed of this machine ...", flush=True)
+        print("\nmeasuring the speed of this machine (about a minute) ...", flush=True)
         own = params if not asked.keep_demo else _alone(params, plan, new)
         took = estimate(own, suggestion, len(found.images), found.seconds)
-        print(f"The run will take {took.sentence()}.", flush=True)
+        print(f"{'The new entries' if asked.keep_demo else 'The run'} will take {took.sentence()}.", flush=True)
     if asked.dry_run:
         return "\nNothing was written (--dry-run)."
     if not _agreed(asked.yes):
@@ -79,11 +82,11 @@ def init(asked: Namespace, root: Path = Path()) -> str:
 # ---- what will be written --------------------------------------------------------------------------------------------
 
 
-def _to_add(raw: str, root: Path) -> str | None:
-    """The folder to put under DVC: inside the clone, not tracked by Git, not under DVC yet."""
-    if Path(raw).is_absolute() or (root / f"{raw}.dvc").exists() or _tracked(raw, root):
+def _to_add(raw: str, root: Path, changed: bool) -> str | None:
+    """The folder to put under DVC: inside the clone, not tracked by Git, new to DVC or changed by `init`."""
+    if Path(raw).is_absolute() or _tracked(raw, root):
         return None
-    return raw
+    return raw if changed or not (root / f"{raw}.dvc").exists() else None
 
 
 def _tracked(raw: str, root: Path) -> bool:
@@ -126,7 +129,7 @@ def _say(plan: Plan, suggestion: Suggestion, found: Survey, paths: Paths) -> str
     ]
     if suggestion.run["augmentation"] == "mirror":
         lines.append("    augmentation: mirror; --augmentation dihedral for images without an up, none for writing")
-    lines += [f"    {note}" for note in suggestion.notes]
+    lines += [textwrap.fill(note, LINE, initial_indent=INDENT, subsequent_indent=INDENT) for note in suggestion.notes]
     if plan.table:
         lines.append(f"  {plan.table[0]}: {len(found.images):,} rows (path, label, group)")
     lines.append(f"  {_says_dvc(suggestion.dataset.raw, plan.dvc)}")

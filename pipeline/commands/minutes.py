@@ -203,19 +203,20 @@ class _Run:
         step = self.speed[f"{of} step"] * settings.batch_size / self.params.scratch.batch_size
         validated = math.ceil(learnt / 4 / PREDICT_BATCH) * self.speed[f"{of} predict"]
         epochs = settings.epochs * (learnt // settings.batch_size * step + validated)
-        return self.speed[f"{of} trace"] + epochs + 2 * learnt * self.speed[f"{of} pooled"]
+        return self.speed[f"{of} trace"] + epochs + 2 * self.forward(of, learnt)
 
     def extract(self, name: str) -> float:
         entry = self.params.transfers[name]
         of, count = self.architecture(entry.source), self.count(entry.target)
         views = 0 if self.unfreeze(name) in (0, "all") else VIEWS[self.params.run.augmentation]
-        return count * (self.speed[f"{of} pooled"] + views * self.speed.get(f"{of} cut", 0.0))
+        below = max(0.0, self.speed[f"{of} predict"] - self.speed[f"{of} tune_predict"]) if views else 0.0
+        return self.forward(of, count) + count * views * below / PREDICT_BATCH
 
     def forecast(self, name: str) -> float:
         entry = self.params.transfers[name]
         of, count = self.architecture(entry.source), self.count(entry.target)
         scores = self.busy * count * self.params.run.folds / 2000
-        return self.speed[f"{of} build"] + count * self.speed[f"{of} pooled"] + scores
+        return self.speed[f"{of} build"] + self.forward(of, count) + scores
 
     def head(self, name: str) -> float:
         fitting, step = self.params.head, self.speed["head_step"]
@@ -236,6 +237,10 @@ class _Run:
         speeds = [self.speed[f"{entry.architecture} {key}"] for key in ("step", "predict", "build")]
         trainings = self.fits(entry.target, fitting, len(fitting.learning_rate), *speeds)
         return trainings + self.startup(entry.target, fitting, self.speed[f"{entry.architecture} trace"])
+
+    def forward(self, architecture: str, images: int) -> float:
+        """Seconds of a whole backbone's features of so many images."""
+        return images * self.speed[f"{architecture} predict"] / PREDICT_BATCH
 
     def count(self, target: str) -> int:
         """Images of a target."""

@@ -34,8 +34,8 @@ def read_images(asked: Namespace, place: Path, root: Path) -> tuple[Dataset, Raw
     if place.is_file():
         if place.suffix.lower() not in TABLES:
             raise InputError(f"{place} is no table ({', '.join(TABLES)}) and no folder. Give one of them.")
-        if asked.group_pattern:
-            raise InputError("--group-pattern is for a folder; name the column of a table with --group.")
+        if asked.group_pattern or asked.classes:
+            raise InputError("--group-pattern and --classes are for a folder. A table has --group and --label.")
         label, path_column = guess_columns(place, asked.label, asked.path_column)
         dataset = Dataset(
             reader="table",
@@ -48,13 +48,19 @@ def read_images(asked: Namespace, place: Path, root: Path) -> tuple[Dataset, Raw
         return dataset, read_raw(dataset, root), None
     if asked.group or asked.path_column or asked.label not in (None, LABEL):
         raise InputError("--label, --group and --path-column name columns of a table. A folder has --group-pattern.")
-    dataset = Dataset(reader="folder", raw=_raw(place, root), labels=[LABEL])
-    raw = read_raw(dataset, root)
+    classes = {LABEL: [name.strip() for name in asked.classes.split(",")]} if asked.classes else {}
+    dataset = Dataset(reader="folder", raw=_raw(place, root), labels=[LABEL], classes=classes)
+    try:
+        raw = read_raw(dataset, root)
+    except InputError as error:
+        if classes or "`classes`" not in str(error):
+            raise
+        raise InputError(f"{error} For init: `--classes A,B,...`, or the path of a table.") from None
     if asked.group_pattern is None:
         return dataset, raw, None
     raw = replace(raw, images=_grouped(raw.images, asked.group_pattern))
     table = place / GROUPS_TABLE
-    dataset = Dataset(reader="table", raw=dataset.raw, table=GROUPS_TABLE, labels=[LABEL], group=GROUP)
+    dataset = dataset.model_copy(update={"reader": "table", "table": GROUPS_TABLE, "group": GROUP})
     return dataset, raw, (table, _table_of(raw.images, table))
 
 

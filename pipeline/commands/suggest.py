@@ -21,6 +21,7 @@ from pipeline.store.seeds import seed_for
 SMALLEST_SIDE = 32  # that params allow, pixels
 MANY = 5000  # images: from here on three repeats show as much as five do on fewer
 FEW_REPEATS = 3
+TRIED = 20_000  # images: of more one repeat is tried, since dividing them takes minutes
 FRACTIONS = (0.25, 0.35, 0.5)  # for validation, where rare classes need more than params have
 POOLS = {"source": 0.3, "target": 0.7}
 CONTROLLED = (600, 60)  # images, and images of the smallest class, from which on a planted negative can be told
@@ -125,22 +126,24 @@ def _first_that_splits(found: Survey, entry: Dataset, name: str, params: Params)
         run = own.model_copy(update={"folds": folds, "validation_fraction": fraction})
         tried = params.model_copy(update={"run": run})
         try:
-            return tried, roles_of(table, Target(dataset=name, label=found.label), name, tried, found.label)
+            return tried, roles_of(table, Target(dataset=name, label=found.label), name, tried)
         except InputError as error:
             faults.append(str(error))
     raise InputError(_too_rare(found, table, faults[-1]))
 
 
-def roles_of(table: pd.DataFrame, target: Target, name: str, params: Params, label: str) -> Roles:
+def roles_of(table: pd.DataFrame, target: Target, name: str, params: Params) -> Roles:
     """Split a target as the run will; returns its images by role in every fold.
 
     Raises:
         InputError: from the split.
     """
-    asked = Question(target=name, arm="baselines/any", against="baselines/any")
+    repeats = params.run.repeats if len(table) <= TRIED else 1
+    asked = Question(target=name, arm="baselines/any", against="baselines/any", repeats=repeats)
     examples = split(table, target, params.model_copy(update={"questions": {"any": asked}}), name)
     counts = [examples[role_column(fold)].value_counts() for fold in range(fold_count(examples))]
-    return pd.DataFrame(counts).reindex(columns=["train", "validation", "test"]).reset_index(drop=True)
+    roles = pd.DataFrame(counts).reindex(columns=["train", "validation", "test"])
+    return pd.concat([roles] * (params.run.repeats // repeats), ignore_index=True)
 
 
 def _too_rare(found: Survey, table: pd.DataFrame, fault: str) -> str:
@@ -169,7 +172,7 @@ def _pools(found: Survey, entry: Dataset, name: str, params: Params) -> tuple[Ro
     try:
         table = found.manifest(entry.near_duplicate_distance, POOLS, seed_for(seed, "pools", name))
         target = Target(dataset=name, label=found.label, pool="target")
-        roles = roles_of(table, target, f"{name}-pool", params, found.label)
+        roles = roles_of(table, target, f"{name}-pool", params)
         learnt = _held_out(table[table["pool"] == "source"], found.label, params, f"{name}-shuffled")
     except InputError as error:
         return f"no planted negative: the groups do not divide into two pools ({error})"

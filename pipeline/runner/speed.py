@@ -19,11 +19,11 @@ LEAST_SECONDS, LEAST_CALLS, MOST_CALLS = 1.5, 3, 60  # of one measurement
 def timed(call: Callable[[], object]) -> tuple[float, float]:
     """Seconds of a call by the clock and by the processor: a mean over calls, the first of which does not count."""
     call()
-    walls, begun, computed = 0, time.perf_counter(), time.process_time()
-    while walls < LEAST_CALLS or (time.perf_counter() - begun < LEAST_SECONDS and walls < MOST_CALLS):
+    calls, begun, computed = 0, time.perf_counter(), time.process_time()
+    while calls < LEAST_CALLS or (time.perf_counter() - begun < LEAST_SECONDS and calls < MOST_CALLS):
         call()
-        walls += 1
-    return (time.perf_counter() - begun) / walls, (time.process_time() - computed) / walls
+        calls += 1
+    return (time.perf_counter() - begun) / calls, (time.process_time() - computed) / calls
 
 
 def measure(asked: dict[str, Any]) -> dict[str, Any]:
@@ -34,9 +34,8 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
             batch (of scratch, tune and head), kernels, device.
 
     Returns:
-        ready: to import Keras. Of every architecture: trace (the first step), build (a network, once it is traced),
-        step and predict of scratch, pooled (an image); where it is fine-tuned also tune_trace, tune_step, tune_predict
-        and cut (a view). head_step.
+        ready: to import Keras. Of every architecture: build (a network), trace (its first step and prediction), step
+        and predict (a batch); where it is fine-tuned also tune_trace, tune_step and tune_predict. head_step.
     """
     choose_backend()
     with without_notices():
@@ -66,15 +65,11 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
 def _measure_network(
     architecture: str, tuned: bool, asked: dict[str, Any], found: dict[str, Any], keep: Callable[[str, Any], None]
 ) -> None:
-    import numpy as np
 
     from pipeline.arms.networks import ScratchNetwork
     from pipeline.networks.architectures import build_backbone
     from pipeline.networks.freezing import cut_layer, set_trainable, split_at
     from pipeline.networks.heads import build_head, with_head
-    from pipeline.networks.inference import predictor
-    from pipeline.training.batches import PREDICT_BATCH
-    from pipeline.training.pooled import pooling
 
     size, classes, kernels, batch = asked["size"], asked["classes"], asked["kernels"], asked["batch"]
     begun = time.perf_counter()
@@ -88,17 +83,13 @@ def _measure_network(
     found[f"{architecture} trace"] = time.perf_counter() - begun
     keep(f"{architecture} step", step)
     keep(f"{architecture} predict", predict)
-    backbone = build_backbone(architecture, size, 1)
-    pixels = np.random.default_rng(0).integers(0, 256, (PREDICT_BATCH, size, size, 3)).astype("float32")
-    pool = predictor(pooling(backbone))
-    keep(f"{architecture} pooled", lambda: pool(pixels))
-    found[f"{architecture} pooled"] /= PREDICT_BATCH
     if not tuned:
         return
+    backbone = build_backbone(architecture, size, 1)
     cut = cut_layer(backbone, asked["unfreeze"])
     set_trainable(backbone, cut, asked["batch_norm"])
     trunk, top = split_at(backbone, cut)
-    shape = tuple((trunk or backbone).output_shape[1:]) if trunk else (size, size, 3)
+    shape = tuple(trunk.output_shape[1:]) if trunk else (size, size, 3)
     whole = with_head(top, build_head(backbone.output_shape[-1], classes, 0.2, 0.0))
     begun = time.perf_counter()
     step, predict = _steps(whole, shape, batch["tune"], classes, kernels), _predictions(whole, shape, kernels)
@@ -107,10 +98,6 @@ def _measure_network(
     found[f"{architecture} tune_trace"] = time.perf_counter() - begun
     keep(f"{architecture} tune_step", step)
     keep(f"{architecture} tune_predict", predict)
-    if trunk:
-        below = predictor(trunk)
-        keep(f"{architecture} cut", lambda: below(pixels))
-        found[f"{architecture} cut"] /= PREDICT_BATCH
 
 
 def _twin(model: Any, kernels: str) -> Any:

@@ -7,7 +7,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro more plan table test test-slow smoke profile lint format clean
+.PHONY: init repro more plan table test test-slow smoke profile lint format clean
+
+init: $(VENV)/installed  ## write params.yaml for your own images: make init IMAGES=~/photos
+	python -m pipeline init "$(IMAGES)" $(FLAGS)
 
 repro: $(VENV)/installed  ## run the pipeline; stages without changes are skipped
 	python -m pipeline check

@@ -83,6 +83,7 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     profile = commands.add_parser("profile", help="params.yaml with the differences of profiles/NAME.yaml")
     profile.add_argument("name")
     profile.add_argument("--into", type=Path, help="make a workspace there instead of editing params.yaml in place")
+    add_init(commands.add_parser("init", help="write params.yaml for a folder or table of your own images"))
     commands.add_parser("check", help="find what would stop a run: in params.yaml, raw data, dvc.yaml and Python")
     commands.add_parser("doctor", help="find damage by a killed run, a merge or a disk; changes nothing")
     commands.add_parser("table", help="print the verdicts of the last run")
@@ -105,6 +106,23 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     repro.add_argument("-f", "--force", action="store_true", help="run all cells, stale or not")
     repro.add_argument("--no-run-cache", action="store_true", help="take no result of an earlier run from DVC's cache")
     return parser
+
+
+def add_init(command: argparse.ArgumentParser) -> None:
+    """The arguments of `init`."""
+    command.add_argument("path", help="a folder with one folder per class, or a table (CSV, TSV, Parquet)")
+    command.add_argument("--name", help="of the dataset and its target; by default that of the folder or table")
+    command.add_argument("--label", metavar="COLUMN", help="of a table: the classes")
+    command.add_argument("--group", metavar="COLUMN", help="of a table: what several images show, kept in one fold")
+    command.add_argument("--path-column", metavar="COLUMN", help="of a table: the files, relative to it")
+    command.add_argument("--group-pattern", metavar="REGEX", help="of a folder: finds the group in a file's name")
+    command.add_argument("--classes", metavar="A,B,...", help="of a folder: which folders are the classes, if unclear")
+    augmentations = ("none", "mirror", "flips", "dihedral")
+    command.add_argument("--augmentation", choices=augmentations, default="mirror", help="see run.augmentation")
+    command.add_argument("--keep-demo", action="store_true", help="add to the entries of params.yaml, replace none")
+    command.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+    command.add_argument("--no-measure", action="store_true", help="do not estimate the minutes of the run")
+    command.add_argument("--yes", action="store_true", help="write without asking")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,6 +148,10 @@ def run_command(parsed: argparse.Namespace) -> int:
 
         with locked(Paths(parsed.into).run_lock, PATIENCE) if parsed.into else nullcontext():  # no run reads it now
             apply_profile(parsed.name, parsed.into)
+    elif parsed.command == "init":
+        from pipeline.commands.init import init
+
+        print(init(parsed))
     elif parsed.command == "check":
         from pipeline.commands.check import check
 

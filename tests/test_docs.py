@@ -245,8 +245,8 @@ def test_links_lead_somewhere(path):
         assert not anchor or anchor in map(slug, re.findall(r"^#+ (.*)$", read(goal), re.MULTILINE)), target
 
 
-def test_the_params_of_readme_are_valid_in_the_place_of_the_demos():
-    (block,) = fences(read(README), "yaml")
+def test_the_entries_by_hand_are_valid_in_the_place_of_the_demos():
+    (block,) = fences(read(ROOT / "docs" / "own-data.md"), "yaml")
     example = YAML(typ="safe", pure=True).load(block)
     raw = read_yaml(ROOT / "params.yaml")
     entries = [name for name, field in Params.model_fields.items() if get_origin(field.annotation) is dict]

@@ -155,12 +155,17 @@ def _link(source: Path, into: Path, path: str) -> None:
     link.symlink_to(os.path.relpath(source, link.parent.resolve()))
 
 
-def _refuse_to_lose_edits(profile: str) -> None:
-    """Raise InputError if params.yaml differs from the last commit; without Git nothing is compared."""
+def uncommitted(path: Path) -> bool:
+    """Whether a file differs from the last commit; without Git nothing is compared."""
     if shutil.which("git") is None:
-        return
-    status = subprocess.run(["git", "status", "--porcelain", "--", PARAMS], capture_output=True, check=False)
-    if status.stdout.strip():  # empty outside a repository
+        return False
+    command = ["git", "status", "--porcelain", "--", path.name]
+    return bool(subprocess.run(command, cwd=path.parent, capture_output=True, check=False).stdout.strip())
+
+
+def _refuse_to_lose_edits(profile: str) -> None:
+    """Raise InputError if params.yaml differs from the last commit."""
+    if uncommitted(PARAMS):
         raise InputError(
             f"params.yaml has edits that are not committed, and profile '{profile}' in its place would overwrite them. "
             "Commit them, drop them by `git checkout params.yaml`, or give the profile a workspace: "

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from pipeline.cli import check_inputs, command_parser
+from pipeline.cli import command_parser
 from pipeline.commands import init as module
+from pipeline.commands.check import check
 from pipeline.commands.entries import word
 from pipeline.commands.init import init
 from pipeline.config.loading import load_params
@@ -47,7 +48,7 @@ def run(*words, yes=True):
 
 def checked(clone):
     """The params that `init` has written, after `python -m pipeline check`."""
-    check_inputs(Paths(clone))
+    check(Paths(clone))
     return load_params(clone / "params.yaml")
 
 

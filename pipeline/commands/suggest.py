@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pipeline.commands.survey import DISTANCE, MOST_UNUSABLE, Survey
+from pipeline.commands.survey import MOST_UNUSABLE, Survey
 from pipeline.config.params import Params
-from pipeline.config.schema import Dataset, Question, Target
-from pipeline.datasets.grouping import assign_folds
+from pipeline.config.schema import Dataset, Pretrained, Question, Target
+from pipeline.datasets.learnable import learnable
 from pipeline.stages.split import split
 from pipeline.store.errors import InputError
 from pipeline.store.roles import fold_count, role_column
@@ -89,7 +88,7 @@ def suggest(found: Survey, dataset: Dataset, name: str, params: Params, augmenta
 
 def _entry(found: Survey, notes: list[str]) -> dict[str, Any]:
     """Keys of the dataset that its images ask for."""
-    keys: dict[str, Any] = {"near_duplicate_distance": DISTANCE}
+    keys: dict[str, Any] = {}
     if found.conflicts > Dataset.model_fields["conflict_cap"].default:
         keys["near_duplicate_distance"] = None
         notes.append(
@@ -172,22 +171,18 @@ def _pools(found: Survey, entry: Dataset, name: str, params: Params) -> tuple[Ro
     try:
         table = found.manifest(entry.near_duplicate_distance, POOLS, seed_for(seed, "pools", name))
         target = Target(dataset=name, label=found.label, pool="target")
+        source = Pretrained(
+            pretrain="supervised",
+            init="random",
+            dataset=name,
+            label=found.label,
+            pool="source",
+            permute_labels=True,
+        )
         roles = roles_of(table, target, f"{name}-pool", params)
-        learnt = _held_out(table[table["pool"] == "source"], found.label, params, f"{name}-shuffled")
+        learnt = learnable(
+            table, source, params.run.validation_fraction, seed_for(seed, "pretrain", f"{name}-shuffled")
+        )
     except InputError as error:
         return f"no planted negative: the groups do not divide into two pools ({error})"
-    return roles, learnt
-
-
-def _held_out(table: pd.DataFrame, label: str, params: Params, source: str) -> int:
-    """Try the division of the source's images, as pretraining makes it; returns how many it trains on.
-
-    Raises:
-        InputError: a class is in too few groups.
-    """
-    seed = seed_for(params.run.seed, "pretrain", source)
-    labels = np.random.default_rng(seed_for(seed, "permute")).permutation(table[label].to_numpy().astype(object))
-    parts = assign_folds(labels, table["unit"].to_numpy(), max(2, round(1 / params.run.validation_fraction)), seed)
-    if len(set(labels[parts == 0])) < len(set(labels)):
-        raise InputError("a class is missing from a part")
-    return int((parts > 0).sum())
+    return roles, int((learnt["role"] == "train").sum())

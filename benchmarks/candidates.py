@@ -182,10 +182,10 @@ What follows; one repeat rules out large effects only:
 - **Handwritten digits, frozen, are worse than scratch at telling the cell type in every fold** (-.42 +- .08, four
   trainings over two divisions of 22 groups): the largest loss of any source here, and one that needs no half of the
   cells. It is the default run's transfer that hurts.
-- Digits do not hurt everywhere: frozen, they reached .68 at telling defects (twelve trainings of two sources, not in the
-  table), where ResNet-8 from scratch reaches .70 (benchmarks/networks.md). What hurts is source and target together.
-- Frozen features of cells without labels are ahead of scratch on defects in every fold (SimCLR +.04 +- .004, rotation
-  +.07 +- .04) and behind it on the cell type.
+- Digits do not hurt everywhere: frozen, they reached .68 at telling defects (twelve trainings of two sources, not in
+  the table), where ResNet-8 from scratch reaches .70 (benchmarks/networks.md). It takes source and target to hurt.
+- Frozen features of cells without labels are ahead of scratch on defects in every fold (SimCLR +.04 +- .004,
+  rotation +.07 +- .04) and behind it on the cell type.
 - Cell type -> defect with 50 labels: no gain is seen, from a source of 474 images. Sources of a whole pool learn from
   twice as many.
 - **Frozen features of another label are no sure way to hurt**: cell type -> defect with all labels was level or better

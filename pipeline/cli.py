@@ -155,6 +155,7 @@ def run_command(parsed: argparse.Namespace) -> int:
     elif parsed.command == "check":
         from pipeline.commands.check import check
 
+        choose_backend()
         check(Paths())
     elif parsed.command == "doctor":
         from pipeline.commands.doctor import examine

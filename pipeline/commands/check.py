@@ -22,7 +22,6 @@ from pipeline.config.schema import Dataset, Section
 from pipeline.datasets.learnable import held_out
 from pipeline.datasets.readers.files import stops_dvc
 from pipeline.datasets.readers.read import read_raw
-from pipeline.networks.device import choose_backend
 from pipeline.registry.architectures import is_file
 from pipeline.runner.declaration import all_cells, read_stages
 from pipeline.stages.ingest import sample
@@ -60,20 +59,16 @@ def check(paths: Paths) -> None:
 
 
 def environment_faults() -> list[str]:
-    """Whether `python`, by which DVC runs every stage, is this Python, and Keras' backend is one that can train."""
-    python, faults = shutil.which("python"), []
+    """Whether `python`, by which DVC runs every stage, is this Python."""
+    python = shutil.which("python")
     asked = [str(python), "-c", "import sys; print(sys.prefix)"]
     found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() if python else "missing"
-    if found != sys.prefix:
-        faults.append(
-            f"environment: DVC runs stages by `python`, which is {found or python} here and not {sys.prefix}; activate "
-            f"the environment (`. {Path(sys.prefix) / 'bin' / 'activate'}`), or use `make`"
-        )
-    try:
-        choose_backend()
-    except InputError as error:
-        faults.append(f"environment: {error}")
-    return faults
+    if found == sys.prefix:
+        return []
+    return [
+        f"environment: DVC runs stages by `python`, which is {found or python} here and not {sys.prefix}; activate the "
+        f"environment (`. {Path(sys.prefix) / 'bin' / 'activate'}`), or use `make`"
+    ]
 
 
 def listings(raw: dict[str, Any], root: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:

@@ -122,14 +122,14 @@ def _dataset(name: str, dataset: Dataset) -> str:
         "classes": "allowed labels; others are refused",
         "group": "images of a group stay in one fold",
         "min_side": "pixels of the shorter side below which an image is left out",
-        "near_duplicate_distance": "copies that differ by so many bits of 64 stay in one fold; null: off",
+        "near_duplicate_distance": "null: near-duplicates are not looked for",
         "quarantine_cap": "greatest share of unusable files",
         "pools": "disjoint parts: `source` is for the planted negative alone",
     }
     lines = [f"  {name}:"]
     default = {key: field.default for key, field in Dataset.model_fields.items()}
     for key, value in dataset.model_dump().items():
-        if value != default[key] or key == "near_duplicate_distance":
+        if key in ("reader", "raw", "labels") or value != default[key]:
             line = f"    {key}: {_flow(value)}"
             lines.append(f"{line:{COLUMN}}# {comments[key]}" if key in comments else line)
             if key in comments and len(line) >= COLUMN:

@@ -25,7 +25,16 @@ KEPT = 0.6  # share of the epochs that are the best so far, whose test predictio
 # Seconds of what is not measured, on one idle core. Measured on the default run: what a cell costs beside its work
 # (DVC, the process), what a training costs (its files, its log), the whole run before and after its cells.
 CELL, TRAINING, AROUND = 1.0, 1.5, 12.0
-STAGES = {"ingest": 2.0, "validate": 1.5, "split": 0.7, "source": 3.0, "evaluate": 2.0, "report": 8.0, "forecast": 3.0}
+STAGES = {
+    "ingest": 2.0,
+    "validate": 1.5,
+    "split": 0.7,
+    "source": 3.0,
+    "evaluate": 2.0,
+    "report": 8.0,
+    "extract": 3.0,
+    "forecast": 4.0,
+}
 
 
 @dataclass

@@ -17,13 +17,13 @@ from pipeline.datasets.grouping import assign_pools, units
 from pipeline.datasets.images import THUMBNAIL, Decoded, Quarantine, decode
 from pipeline.datasets.manifest import near_duplicates
 from pipeline.datasets.readers.raw import RawDataset, RawImage
-from pipeline.stages.ingest import sample
+from pipeline.datasets.rendering import Rendering
+from pipeline.stages import ingest
 from pipeline.store.errors import InputError
 from pipeline.store.progress import progress
 
 LIMIT = 3000  # images that are decoded
 CHUNK = 64  # of them decoded ahead
-DISTANCE = Dataset.model_fields["near_duplicate_distance"].default or 4  # bits, see params.yaml
 MOST_UNUSABLE = 0.2  # share of the files above which the folder is probably not what was meant
 SEED = 7  # of the sample
 
@@ -111,25 +111,25 @@ class Survey:
         return table.assign(unit=unit, pool=assign_pools(labels, unit, pools, seed))
 
 
-def survey(raw: RawDataset, label: str, max_pixels: int, limit: int = LIMIT) -> Survey:
-    """Decode at most `limit` files, sampled by their names.
-
-    Args:
-        max_pixels: of the dataset.
+def survey(raw: RawDataset, dataset: Dataset, limit: int = LIMIT) -> Survey:
+    """Decode at most `limit` files, sampled by their names, as `ingest` will, but of any size.
 
     Raises:
         InputError: there are fewer than two images or classes, or most files are no images.
     """
-    images = raw.images
+    images, label = raw.images, dataset.labels[0]
     if len({image.labels[label] for image in images}) < 2:
         received = f"{len(images):,} images of one class" if images else "no image"
         raise InputError(
             f"At least two classes are needed, received {received}. Put one folder per class side by side."
         )
-    chosen = {id(image) for image in sample(images, limit, SEED)}
+    chosen = {id(image) for image in ingest.sample(images, limit, SEED)}
     examined = [position for position, image in enumerate(images) if id(image) in chosen]
     begun = time.perf_counter()
-    decoded, unusable, channels = _decoded([(position, images[position]) for position in examined], max_pixels)
+    chosen_images = [(position, images[position]) for position in examined]
+    any_size = dataset.model_copy(update={"min_side": 1})
+    rendering = ingest.survey([image for _, image in chosen_images], any_size)
+    decoded, unusable, channels = _decoded(chosen_images, any_size, rendering)
     seconds = (time.perf_counter() - begun) / len(examined)
     if len(unusable) > MOST_UNUSABLE * len(examined):
         first = "; ".join(f"{images[position].name}: {reason}" for position, reason in list(unusable.items())[:3])
@@ -140,21 +140,24 @@ def survey(raw: RawDataset, label: str, max_pixels: int, limit: int = LIMIT) -> 
     copies = _same_pixels(images, label, decoded, unusable)
     cluster = np.arange(len(images))
     kept = np.array([position for position in decoded if position not in copies], int)
+    usable = [decoded[position] for position in kept]
     found = near_duplicates(
-        [decoded[position].phash for position in kept],
-        np.stack([decoded[position].thumbnail for position in kept]),
-        DISTANCE,
+        [one.phash for one in usable],
+        np.stack([one.thumbnail for one in usable]),
+        dataset.near_duplicate_distance,
+        [one.inner_phash for one in usable],
+        np.stack([one.hues for one in usable]),
     )
     cluster[kept] = kept[found]
     return Survey(raw, label, examined, decoded, unusable, copies, cluster, channels, seconds)
 
 
 def _decoded(
-    images: list[tuple[int, RawImage]], max_pixels: int
+    images: list[tuple[int, RawImage]], dataset: Dataset, rendering: Rendering
 ) -> tuple[dict[int, Decoded], dict[int, str], dict[int, int]]:
     decoded: dict[int, Decoded] = {}
     unusable: dict[int, str] = {}
-    for position, found in progress(_in_order(images, max_pixels), len(images), "look at", "images"):
+    for position, found in progress(_in_order(images, dataset, rendering), len(images), "look at", "images"):
         if isinstance(found, Quarantine):
             unusable[position] = str(found)
         else:
@@ -162,10 +165,12 @@ def _decoded(
     return decoded, unusable, {position: found.pixels.shape[-1] for position, found in decoded.items()}
 
 
-def _in_order(images: list[tuple[int, RawImage]], max_pixels: int) -> Iterator[tuple[int, Decoded | Quarantine]]:
+def _in_order(
+    images: list[tuple[int, RawImage]], dataset: Dataset, rendering: Rendering
+) -> Iterator[tuple[int, Decoded | Quarantine]]:
     def attempt(image: RawImage) -> Decoded | Quarantine:
         try:
-            return decode(image.path, THUMBNAIL, max_pixels, min_side=1)
+            return decode(image.path, THUMBNAIL, dataset.max_pixels, dataset.min_side, rendering)
         except Quarantine as reason:
             return reason
 

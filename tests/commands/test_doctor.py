@@ -88,7 +88,7 @@ def test_damaged_dvc_lock(toy, damage):
 def test_damaged_list_of_readers_and_writers(toy, text):
     write_text(toy / ".dvc" / "tmp" / "rwlock", text)
     (line,) = findings(toy)
-    assert "rwlock is damaged, and DVC stops at it. Delete it" in line
+    assert "rwlock is damaged, and DVC stops at it. `python -m pipeline repro` deletes it" in line
 
 
 def test_the_list_of_a_dvc_that_is_at_work_is_in_order(toy):

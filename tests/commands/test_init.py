@@ -35,7 +35,7 @@ def clone(tmp_path, monkeypatch):
     (folder / "data" / "raw").mkdir(parents=True)
     for item in ("params.yaml", "dvc.yaml", "data/raw/elpv.yaml"):
         shutil.copy(ROOT / item, folder / item)
-    shutil.copytree(ROOT / "data" / "raw" / "digits" / "0", folder / "data" / "raw" / "digits" / "0")
+    shutil.copytree(ROOT / "data" / "raw" / "digits", folder / "data" / "raw" / "digits")
     monkeypatch.chdir(folder)
     return folder
 

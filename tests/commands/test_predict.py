@@ -81,7 +81,7 @@ def test_predictions_do_not_depend_on_what_else_is_predicted(world, images, tmp_
     monkeypatch.setattr("pipeline.prediction.pixels.chunks.__defaults__", (3 * tiny_world.SIZE**2 * 5,))
     assert run(world.root, "to-kind", images, "--out", tmp_path / "few.parquet") == 0
     whole, few = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("all", "few"))
-    pd.testing.assert_frame_equal(whole, few, rtol=1e-5)
+    pd.testing.assert_frame_equal(whole, few, rtol=1e-5, atol=1e-5)
 
 
 # ---- which arm -------------------------------------------------------------------------------------------------------

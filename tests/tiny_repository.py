@@ -1,11 +1,13 @@
 """A Git repository with the scripts of ci/ and a dvc.yaml of two stages that take no time."""
 
+import copy
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import builders
+import pandas as pd
 import tiny_world
 
 from pipeline.store.files import write_json, write_text
@@ -69,14 +71,13 @@ def commit(root: Path, message: str) -> None:
 
 def make(root: Path, remote: str) -> None:
     """A repository before its first run; `remote`: the settings of its remote in .dvc/config."""
-    tiny_world.make_without_keras(root)
+    write_params_and_data(root)
     files = {
         "dvc.yaml": STAGES,
         "train.py": TRAIN,
         "report.py": REPORT,
         "Makefile": MAKEFILE,
-        "raw/README": "images",
-        ".gitignore": ".venv\ndata\nbuild\n",
+        ".gitignore": ".venv\nbuild\n",
         ".dvc/config": f"[core]\n    remote = storage\n    autostage = true\n['remote \"storage\"']\n{remote}",
         ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n",
         "models/.gitignore": "",
@@ -90,6 +91,25 @@ def make(root: Path, remote: str) -> None:
     write_results(root, builders.transfer(evidence="conclusive"))
     git(root, "init", "--quiet", "--initial-branch", "main")
     commit(root, "what is asked")
+
+
+def write_params_and_data(root: Path) -> None:
+    """A params.yaml in which `check` finds no fault, and the table of empty files that it names."""
+    raw = copy.deepcopy(tiny_world.RAW) | {"transfers": {}, "pretrained": {}, "adaptations": {}}
+    raw["datasets"] = {"toy": {"reader": "table", "raw": "raw", "table": "images.csv", "labels": ["kind"]}}
+    raw["targets"] = {"kind": {"dataset": "toy", "label": "kind"}}
+    raw["sources"] = {"tiny": {"architecture": "VGG16", "weights": "random"}}
+    raw["baselines"] = {
+        "one": {"target": "kind", "architecture": "VGG16"},
+        "again": {"target": "kind", "architecture": "VGG16", "again": 1},
+    }
+    raw["questions"] = {"null": {"target": "kind", "arm": "baselines/again", "against": "baselines/one"}}
+    tiny_world.write_params(root, raw)
+    names = [f"{number}.png" for number in range(tiny_world.IMAGES)]
+    for name in names:
+        write_text(root / "raw" / name, "")
+    table = pd.DataFrame({"path": names, "kind": ["round", "square"] * (len(names) // 2)})
+    table.to_csv(root / "raw" / "images.csv", index=False)
 
 
 def write_results(root: Path, result, where: str = "results.json") -> None:

@@ -27,6 +27,7 @@ from pipeline.training.folds import class_names, images_of
 MOST_COMPARED = 1000  # of the target's images on either side that set the limit of what is unlike
 UNREADABLE = "not predicted: "
 COLOUR = "in colour, the target's images are grey"
+DEEP = "of more than 8 bits, the target's images are of 8: the full range is taken for black to white"
 OWN = "one of the target's images: predicted only by networks that did not train on it"
 
 
@@ -37,6 +38,7 @@ class Task:
     Attributes:
         examples: of `split`. images: uint8 (N, s, s, c), memory-mapped, which the examples' rows refer to.
         tested: image_id -> the folds whose networks did not train on the image.
+        deep: whether the dataset has files of more than 8 bits.
     """
 
     examples: pd.DataFrame
@@ -44,6 +46,7 @@ class Task:
     classes: list[str]
     tested: dict[str, set[int]]
     temperature: float
+    deep: bool
 
     @property
     def size(self) -> int:
@@ -129,7 +132,8 @@ def read_task(paths: Paths, chosen: Recommended) -> Task:
     labels = pd.Categorical(examples["label"], categories=classes).codes.astype("int64")
     temperature = fit_temperature(normalised(means.to_numpy()), labels, examples["weight"].to_numpy("float64"))
     tested = {str(image): set(folds) for image, folds in predictions.groupby("image_id")["fold"]}
-    return Task(examples, images, classes, tested, temperature)
+    card = read_json(paths.dataset(read_json(paths.target(chosen.target).images)["dataset"]).card)
+    return Task(examples, images, classes, tested, temperature, bool(card.get("more_than_8_bits")))
 
 
 def known_images(task: Task, judge: Member, seed: int) -> Known:
@@ -168,7 +172,7 @@ def rows_of(task: Task, chunk: Chunk, probabilities: np.ndarray, distance: np.nd
     """The rows of a chunk, of probabilities (m, k) after calibration; see `answer`."""
     warnings = [UNREADABLE + chunk.faults[i] if i in chunk.faults else "" for i in range(len(chunk.names))]
     for at, position in enumerate(chunk.index):
-        warnings[position] = "; ".join(_warnings(task, chunk.contents[at], bool(chunk.colour[at]), distance[at]))
+        warnings[position] = "; ".join(_warnings(task, chunk, at, distance[at]))
     readable = pd.DataFrame(probabilities, chunk.index, [f"p_{name}" for name in task.classes])
     readable.insert(0, "label", np.array(task.classes, object)[probabilities.argmax(1)])
     table = readable.assign(distance=distance).reindex(range(len(chunk.names)))
@@ -176,8 +180,9 @@ def rows_of(task: Task, chunk: Chunk, probabilities: np.ndarray, distance: np.nd
     return table.assign(warning=warnings)
 
 
-def _warnings(task: Task, content: str, colour: bool, distance: float) -> list[str]:
-    found = [COLOUR] if colour and task.images.shape[-1] == 1 else []
-    if content in task.tested:
+def _warnings(task: Task, chunk: Chunk, at: int, distance: float) -> list[str]:
+    found = [COLOUR] if chunk.colour[at] and task.images.shape[-1] == 1 else []
+    found += [DEEP] if chunk.deep[at] and not task.deep else []
+    if chunk.contents[at] in task.tested:
         return [*found, OWN]
     return [*found, f"unlike the target's images: {distance:.2f} times the limit"] if distance > 1 else found

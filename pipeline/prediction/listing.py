@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.datasets.images import FORMATS
-from pipeline.datasets.readers.raw import escaped
+from pipeline.datasets.readers.files import escaped
+from pipeline.datasets.readers.left_out import left_out
 from pipeline.store.errors import InputError
 from pipeline.store.words import nearest
 
@@ -39,8 +40,9 @@ class Listing:
 def list_images(paths: list[Path], path_column: str | None) -> Listing:
     """List the images of files, folders and tables.
 
-    A file that is named is taken whatever its ending, except a table. Below a folder, hidden files and those with an
-    ending of no image format are left out, the latter counted. Paths in a table are relative to its folder.
+    A file that is named is taken whatever its ending, except a table. Below a folder, hidden files, those of the system
+    and of viewers, and those with an ending of no image format are left out, the last counted. Paths in a table are
+    relative to its folder.
 
     Args:
         path_column: of tables; None: the first of PATH_COLUMNS that a table has.
@@ -75,10 +77,10 @@ def in_words(left_out: Counter[str]) -> str:
 
 def _add_folder(listing: Listing, top: Path) -> None:
     for parent, folders, files in os.walk(top, onerror=_refuse):
-        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=os.fsencode)
+        folders[:] = sorted((name for name in folders if not left_out(name)), key=os.fsencode)
         for name in sorted(files, key=os.fsencode):
             ending = Path(name).suffix.lower()
-            if name.startswith("."):
+            if left_out(name):
                 continue
             if ending in ENDINGS:
                 listing.add(Path(parent, name))

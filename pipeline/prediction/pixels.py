@@ -3,14 +3,17 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import ImageColor
 
 from pipeline.config.schema import Dataset
 from pipeline.datasets.images import Decoded, Quarantine, decode, resized
-from pipeline.store.files import read_npy
+from pipeline.datasets.rendering import Rendering, choose
+from pipeline.store.files import read_json, read_npy
 from pipeline.store.outs import DatasetPaths
 
 CHUNK_BYTES = 2**28  # of decoded pixels in memory at once
@@ -24,7 +27,8 @@ class Chunk:
     Attributes:
         names: (n,), of all. faults: index -> why the image cannot be read.
         index: int (m,), into names, of the readable ones. pixels: their uint8 (m, size, size, 3).
-        contents: (m,), sha256 of their pixels at full size, the `image_id` of a manifest. colour: bool (m,).
+        contents: (m,), sha256 of their pixels at full size, the `image_id` of a manifest. colour, deep: bool (m,),
+            whether they have colour, and more than 8 bits.
     """
 
     names: list[str]
@@ -33,12 +37,29 @@ class Chunk:
     pixels: np.ndarray
     contents: list[str]
     colour: np.ndarray
+    deep: np.ndarray
 
 
 def decoder_of(dataset: Dataset, files: DatasetPaths) -> Decoder:
     """The function by which `ingest` decoded the images of a dataset: all that it depends on is read here."""
-    side = read_npy(files.images).shape[1]
-    return lambda path: decode(path, side, dataset.max_pixels, dataset.min_side)
+    side, rendering = read_npy(files.images).shape[1], rendering_of(dataset, read_json(files.card))
+    return lambda path: decode(path, side, dataset.max_pixels, dataset.min_side, rendering)
+
+
+def rendering_of(dataset: Dataset, card: dict[str, Any]) -> Rendering:
+    """The rule that the card of a dataset records: by it 16 bits and alpha of new images are read too.
+
+    Where no file of the dataset has them it is that of a dataset of none: the full range of 16 bits, and black.
+    """
+    rendering = choose([], dataset.background)
+    if deep := card.get("more_than_8_bits"):
+        rendering = replace(
+            rendering, low=deep["black"], high=deep["white"], clipped=deep["clipped"], deep=deep["files"]
+        )
+    if clear := card.get("transparency"):
+        red, green, blue = ImageColor.getrgb(clear["background"])[:3]
+        rendering = replace(rendering, background=(red, green, blue), transparent=clear["files"])
+    return rendering
 
 
 def chunks(images: dict[str, Path], decoder: Decoder, size: int, most: int = CHUNK_BYTES) -> Iterator[Chunk]:
@@ -64,7 +85,7 @@ def chunks(images: dict[str, Path], decoder: Decoder, size: int, most: int = CHU
 
 def _chunk(names: list[str], results: Iterator[Decoded | str], size: int) -> Chunk:
     faults: dict[int, str] = {}
-    index, contents, colour = list[int](), list[str](), list[bool]()
+    index, contents, colour, deep = list[int](), list[str](), list[bool](), list[bool]()
     pixels = np.empty((len(names), size, size, 3), np.uint8)
     for position, result in enumerate(results):
         if isinstance(result, str):
@@ -75,4 +96,6 @@ def _chunk(names: list[str], results: Iterator[Decoded | str], size: int) -> Chu
         index.append(position)
         contents.append(result.content)
         colour.append(result.pixels.shape[2] == 3)
-    return Chunk(names, faults, np.array(index, int), pixels[: len(index)], contents, np.array(colour, bool))
+        deep.append(result.mode[0] in "IF" or result.mode.endswith(";16"))  # as Pillow and `decode` name them
+    kinds = (np.array(each, bool) for each in (colour, deep))
+    return Chunk(names, faults, np.array(index, int), pixels[: len(index)], contents, *kinds)

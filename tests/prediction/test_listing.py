@@ -14,8 +14,9 @@ def folder(tmp_path):
     for name in ("b.png", "a.JPG", "sub/c.tif", "sub/noending", "notes.txt", "more.txt", "x.json", ".hidden.png"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"x")
-    (tmp_path / "in" / ".cache").mkdir()
-    (tmp_path / "in" / ".cache" / "d.png").write_bytes(b"x")
+    for hidden in (".cache", "@eaDir", "__MACOSX"):
+        (tmp_path / "in" / hidden).mkdir()
+        (tmp_path / "in" / hidden / "d.png").write_bytes(b"x")
     return tmp_path / "in"
 
 

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,10 +31,10 @@ STAGES = {
     "validate": 1.5,
     "split": 0.7,
     "source": 3.0,
-    "evaluate": 2.0,
-    "report": 8.0,
     "extract": 3.0,
     "forecast": 4.0,
+    "evaluate": 2.0,
+    "report": 8.0,
 }
 
 
@@ -119,8 +120,8 @@ def measured(params: Params, classes: int, workers: int) -> dict[str, float]:
     try:
         for process in processes:
             assert process.stdin
-            process.stdin.write(json.dumps(asked))
-            process.stdin.close()
+            with suppress(BrokenPipeError), process.stdin:  # it has ended: `_answer` says why
+                process.stdin.write(json.dumps(asked))
         found = [_answer(process) for process in processes]
     finally:
         for process in processes:

@@ -35,7 +35,7 @@ def clone(tmp_path, monkeypatch):
     (folder / "data" / "raw").mkdir(parents=True)
     for item in ("params.yaml", "dvc.yaml", "data/raw/elpv.yaml"):
         shutil.copy(ROOT / item, folder / item)
-    shutil.copytree(ROOT / "data" / "raw" / "digits", folder / "data" / "raw" / "digits")
+    shutil.copytree(ROOT / "data" / "raw" / "digits" / "0", folder / "data" / "raw" / "digits" / "0")
     monkeypatch.chdir(folder)
     return folder
 
@@ -158,6 +158,7 @@ def test_settings_keep_their_comments(clone, tmp_path):
 
 
 def test_the_demo_stays_with_keep_demo(clone):
+    shutil.copytree(ROOT / "data" / "raw" / "digits", clone / "data" / "raw" / "digits", dirs_exist_ok=True)
     draw(clone / "digits", {"a": 12, "b": 12})
     before = (clone / "params.yaml").read_text()
     (clone / "digits.dvc").touch()  # known to DVC

@@ -40,13 +40,17 @@ STAGES = {
 
 @dataclass
 class Work:
-    """Seconds of one core that each cell takes, and those in which no other cell runs."""
+    """Seconds of one core that each cell takes, those in which no cell runs, and those of the longest training.
+
+    While the last training runs, the other cores have nothing left to do.
+    """
 
     cells: dict[str, float] = field(default_factory=dict)
     alone: float = 0.0
+    longest: float = 0.0
 
     def seconds(self, workers: int) -> float:
-        return self.alone + sum(self.cells.values()) / workers
+        return self.alone + sum(self.cells.values()) / workers + self.longest * (1 - 1 / workers)
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,7 @@ def work_of(
     for stage, (section, seconds) in CELLS.items():
         fixed = run.busy * (CELL + STAGES.get(stage, 0.0))
         work.cells |= {f"{stage}@{name}": fixed + seconds(run, name) for name in getattr(params, section)}
+    work.longest = max(work.cells.values()) / max(map(len, suggestion.roles.values()))
     return work
 
 

@@ -51,14 +51,20 @@ def reproduce(workers: int, force: bool = False, run_cache: bool = True) -> int:
         code = _reproduce_at_once(Repo(_wait_for_lock=True), workers, force, run_cache)
     except DvcException:  # such as of a damaged dvc.lock: DVC says it in its own words
         return run_dvc(["repro", *flags])
+    if code is None:
+        print("Data and pipelines are up to date.", flush=True)
+        return 0
     return code or run_dvc(["repro", "--quiet", *flags])
 
 
-def _reproduce_at_once(repo: Any, workers: int, force: bool, run_cache: bool) -> int:
+def _reproduce_at_once(repo: Any, workers: int, force: bool, run_cache: bool) -> int | None:
+    """The exit code of the stale stages; None where no stage is stale."""
     with repo:
         stages = {stage.addressing: stage for stage in repo.index.graph}
         graph = {name: {read.addressing for read in repo.index.graph[stage]} for name, stage in stages.items()}
         stale = set(graph) if force else with_readers(graph, repo.status())
+        if not stale:
+            return None
         with tempfile.TemporaryDirectory(prefix="cores-") as folder:
             tokens = make_tokens(Path(folder), workers)
 

@@ -42,6 +42,7 @@ def refused(toy, monkeypatch, capsys):
             raise error
 
         monkeypatch.chdir(toy)
+        before = {path for path in (toy / "data").rglob("*") if path.is_file()}
         with (
             mock.patch("pipeline.runner.stage.die_with_parent"),
             mock.patch("pipeline.stages.split.write_parquet", failing),
@@ -49,7 +50,7 @@ def refused(toy, monkeypatch, capsys):
             assert cli.main(["split", "defect"]) == 2
         out, stderr = capsys.readouterr()
         assert out == "" and stderr.startswith("error: ") and "Traceback" not in stderr
-        assert [path.name for path in (toy / "data").iterdir() if path.name != "targets"] == ["datasets"]
+        assert {path for path in (toy / "data").rglob("*") if path.is_file()} == before
         assert list((toy / "data" / "targets").iterdir()) == []  # no stump
         return stderr
 

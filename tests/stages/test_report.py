@@ -343,7 +343,8 @@ def plant(world, control, **fields):
 
 def test_controls_that_hold_are_in_the_first_line_and_stand_apart(world_copy):
     copy = world_copy()
-    del copy.raw["adaptations"], copy.raw["questions"][ADAPTATION]
+    del copy.raw["questions"][ADAPTATION]
+    copy.raw["adaptations"] = {}
     settle(copy, NULL, evidence="inconclusive", p=0.9)
     plant(copy, "planted_positive", label="positive", gain=0.2, p=0.04)
     metrics, markdown, html = report(copy)

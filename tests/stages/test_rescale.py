@@ -47,6 +47,7 @@ def test_the_network_starts_from_the_sources_entries_with_the_head_of_scratch(wo
 
 
 def test_its_two_questions_divide_the_gain(read):
+    tiny_world.run_cell(read.root, "split", "defect")  # the repeats of a new arm
     tiny_world.run_cell(read.root, "rescale", NAME)
     for question in PARTS:
         tiny_world.run_cell(read.root, "evaluate", question)

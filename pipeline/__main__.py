@@ -4,6 +4,7 @@ import signal
 import sys
 
 from pipeline.runner.surroundings import fix_surroundings
+from pipeline.store.errors import EXIT_USER_FAULT
 
 
 def run() -> int:
@@ -30,7 +31,7 @@ def run() -> int:
             "(`. .venv/bin/activate`), or use `make`, which makes it.",
             file=sys.stderr,
         )
-        return 2
+        return EXIT_USER_FAULT
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from pipeline.commands.heal import PATIENCE, sole_run
 from pipeline.config.loading import load_params
+from pipeline.config.schema import Run
 from pipeline.networks.device import choose_backend
 from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, all_cells, read_stages
@@ -117,7 +119,7 @@ def add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("--path-column", metavar="COLUMN", help="of a table: the files, relative to it")
     command.add_argument("--group-pattern", metavar="REGEX", help="of a folder: finds the group in a file's name")
     command.add_argument("--classes", metavar="A,B,...", help="of a folder: which folders are the classes, if unclear")
-    augmentations = ("none", "mirror", "flips", "dihedral")
+    augmentations = get_args(Run.model_fields["augmentation"].annotation)
     command.add_argument("--augmentation", choices=augmentations, default="mirror", help="see run.augmentation")
     command.add_argument("--keep-demo", action="store_true", help="add to the entries of params.yaml, replace none")
     command.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")

@@ -1,11 +1,8 @@
 """What `init` finds in a user's images: classes, sizes, colour, unusable files, copies, groups."""
 
-import os
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 
@@ -23,7 +20,6 @@ from pipeline.store.errors import InputError
 from pipeline.store.progress import progress
 
 LIMIT = 3000  # images that are decoded
-CHUNK = 64  # of them decoded ahead
 MOST_UNUSABLE = 0.2  # share of the files above which the folder is probably not what was meant
 SEED = 7  # of the sample
 
@@ -36,11 +32,10 @@ class Survey:
         raw: all images.
         label: the label column.
         examined: positions in raw.images of the files that were decoded, ascending.
-        decoded: by position, without pixels; of the usable ones.
+        decoded: by position, at THUMBNAIL pixels a side; of the usable ones.
         unusable: by position, the reason: files that cannot be decoded, and equal pixels under different labels.
         copies: positions of images with the pixels and the label of an earlier one.
         cluster: int (images,), near-duplicates among the examined ones; every other image alone.
-        channels: 1 or 3, by position.
         seconds: to decode one file on this machine, all cores at work.
     """
 
@@ -51,7 +46,6 @@ class Survey:
     unusable: dict[int, str]
     copies: list[int]
     cluster: np.ndarray
-    channels: dict[int, int]
     seconds: float
 
     @property
@@ -129,7 +123,7 @@ def survey(raw: RawDataset, dataset: Dataset, limit: int = LIMIT) -> Survey:
     chosen_images = [(position, images[position]) for position in examined]
     any_size = dataset.model_copy(update={"min_side": 1})
     rendering = ingest.survey([image for _, image in chosen_images], any_size)
-    decoded, unusable, channels = _decoded(chosen_images, any_size, rendering)
+    decoded, unusable = _decoded(chosen_images, any_size, rendering)
     seconds = (time.perf_counter() - begun) / len(examined)
     if len(unusable) > MOST_UNUSABLE * len(examined):
         first = "; ".join(f"{images[position].name}: {reason}" for position, reason in list(unusable.items())[:3])
@@ -149,37 +143,22 @@ def survey(raw: RawDataset, dataset: Dataset, limit: int = LIMIT) -> Survey:
         np.stack([one.hues for one in usable]),
     )
     cluster[kept] = kept[found]
-    return Survey(raw, label, examined, decoded, unusable, copies, cluster, channels, seconds)
+    return Survey(raw, label, examined, decoded, unusable, copies, cluster, seconds)
 
 
 def _decoded(
     images: list[tuple[int, RawImage]], dataset: Dataset, rendering: Rendering
-) -> tuple[dict[int, Decoded], dict[int, str], dict[int, int]]:
+) -> tuple[dict[int, Decoded], dict[int, str]]:
     decoded: dict[int, Decoded] = {}
     unusable: dict[int, str] = {}
-    for position, found in progress(_in_order(images, dataset, rendering), len(images), "look at", "images"):
+    limits = (THUMBNAIL, dataset.max_pixels, dataset.min_side)
+    results = ingest.read_in_order([image for _, image in images], lambda path: decode(path, *limits, rendering))
+    for (position, _), found in zip(images, progress(results, len(images), "look at", "images"), strict=True):
         if isinstance(found, Quarantine):
             unusable[position] = str(found)
         else:
             decoded[position] = found
-    return decoded, unusable, {position: found.pixels.shape[-1] for position, found in decoded.items()}
-
-
-def _in_order(
-    images: list[tuple[int, RawImage]], dataset: Dataset, rendering: Rendering
-) -> Iterator[tuple[int, Decoded | Quarantine]]:
-    def attempt(image: RawImage) -> Decoded | Quarantine:
-        try:
-            return decode(image.path, THUMBNAIL, dataset.max_pixels, dataset.min_side, rendering)
-        except Quarantine as reason:
-            return reason
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(images), CHUNK):
-            part = images[start : start + CHUNK]
-            yield from zip(
-                (position for position, _ in part), pool.map(attempt, [image for _, image in part]), strict=True
-            )
+    return decoded, unusable
 
 
 def _same_pixels(
@@ -257,7 +236,7 @@ def _smallest_and_largest(found: Survey) -> tuple[Decoded, Decoded]:
 
 
 def _colour(found: Survey) -> str:
-    kinds = Counter("grey" if found.channels[position] == 1 else "in colour" for position in found.decoded)
+    kinds = Counter("grey" if one.pixels.shape[-1] == 1 else "in colour" for one in found.decoded.values())
     files = Counter(f"{one.format} {one.mode}" for one in found.decoded.values())
     shown = [f"{name} {count:,}" if len(files) > 1 else name for name, count in files.most_common(SHOWN)]
     return f"{', '.join(f'{count:,} {kind}' for kind, count in kinds.most_common())} ({', '.join(shown)})"

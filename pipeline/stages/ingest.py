@@ -69,7 +69,7 @@ def sample(images: list[RawImage], limit: int | None, seed: int) -> list[RawImag
 
 def survey(images: list[RawImage], dataset: Dataset) -> Rendering:
     """Look at every file once, to choose one rendering for all; only deep or transparent ones are read in full."""
-    seen = _in_order(images, lambda path: observe(path, dataset.max_pixels, dataset.min_side))
+    seen = read_in_order(images, lambda path: observe(path, dataset.max_pixels, dataset.min_side))
     return choose((one for one in seen if isinstance(one, Observed)), dataset.background)
 
 
@@ -77,7 +77,7 @@ def decode_all(images: list[RawImage], decoder: Callable[[Path], Decoded], scrat
     """Decode every image into its row of `scratch`, uint8 (images, size, size, 3); grey is written to all channels."""
     thumbnails, hues = np.zeros((len(images), THUMBNAIL, THUMBNAIL), np.uint8), (len(images), HUES, HUES, 2)
     reading = Reading(thumbnails, np.zeros(hues, np.int16))
-    for index, decoded in progress(enumerate(_in_order(images, decoder)), len(images), "decode", "images"):
+    for index, decoded in progress(enumerate(read_in_order(images, decoder)), len(images), "decode", "images"):
         if isinstance(decoded, Quarantine):
             reading.reasons[index] = str(decoded)
             continue
@@ -197,8 +197,8 @@ def write_images(path: Path, scratch: np.ndarray, kept: list[int], channels: int
     images.flush()
 
 
-def _in_order(images: list[RawImage], reader: Callable[[Path], Found]) -> Iterator[Found | Quarantine]:
-    """Read in threads (Pillow releases the interpreter lock), results in order."""
+def read_in_order(images: list[RawImage], reader: Callable[[Path], Found]) -> Iterator[Found | Quarantine]:
+    """Read files in threads (Pillow releases the interpreter lock); the results in order, CHUNK ahead at most."""
 
     def attempt(image: RawImage) -> Found | Quarantine:
         try:

@@ -3,8 +3,8 @@
     python -m benchmarks.seeds FOLDER --seeds 7 8 9    # about half an hour a seed on two idle cores; rewrites the .md
 
 Every seed has a clone of its own in FOLDER, in which finished stages stay: a second call trains only what is missing.
-A seed redraws the divisions into folds, the labelled subsets, validation parts, weights and batches of every arm; images
-are the same, so that the runs are not independent of one another.
+A seed redraws the divisions into folds, the labelled subsets, validation parts, weights and batches of every arm; the
+images are the same, so that the runs are not independent of one another.
 """
 
 import argparse

@@ -106,6 +106,7 @@ def test_training_interrupted_resumes_to_the_bit(tmp_path, monkeypatch, capsys, 
     assert digests(tmp_path / "resumed") == digests(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_stage_that_was_killed_resumes_to_the_bit(repository, world, world_copy, capsys):
     """Its old out is whole meanwhile."""
     copy, places = world_copy(), [str(repository), str(repository / "tests")]

@@ -112,6 +112,7 @@ def test_without_a_configuration_an_arm_stays_in_this_process(tmp_path, specs, m
     assert (specs[0].inputs.parent / "pid0").read_text() == str(os.getpid())
 
 
+@pytest.mark.slow
 def test_an_arm_stays_in_this_process_while_other_cells_use_all_cores(tmp_path, specs, two_workers, monkeypatch):
     free = iter([0, 5])
     monkeypatch.setattr(parallel, "free_cores", lambda: next(free))

@@ -35,6 +35,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_lite0_trains_to_the_same_bits_in_two_processes(repository):
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(repository)}

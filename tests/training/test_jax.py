@@ -13,6 +13,7 @@ import tiny_world
 from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet
 from pipeline.store.paths import Paths
 
+pytestmark = pytest.mark.slow  # JAX compiles every network of every stage
 ADAPT = ("adabn", "coral", "deep_coral")  # the last one trains
 CODE = """
 import sys

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from pipeline.report.content import Paragraph, Section, Table
+from pipeline.report.content import Card, Paragraph, Section, Table
 from pipeline.report.data import ReportData
 from pipeline.report.sections import all_sections
 from pipeline.results.run import Run
@@ -17,7 +17,7 @@ from pipeline.store.errors import InputError
 from pipeline.store.files import read_json
 from pipeline.store.paths import Paths
 
-STYLES = {"positive": "bold green", "negative": "bold red", "NO": "bold red", "failed": "bold red"}
+STYLES = {"positive": "bold green", "negative": "bold red", "failed": "bold red"}  # tones of cells, roles of banners
 SHOWN = ("lead", "item", "warning", "held", "failed")  # roles of paragraphs
 
 
@@ -45,6 +45,11 @@ def print_section(section: Section, console: Console) -> None:
     for block in section.blocks:
         if isinstance(block, Table) and block.terminal:
             console.print(rich_table(block))
+        elif isinstance(block, Card):
+            console.print(escape(f"{block.name}: {block.answer}"))
+            for step in block.steps:
+                command = "".join(f"\n      {line}" for line in step.command.splitlines())
+                console.print(escape(f"  -> {step.text}{command}"), soft_wrap=False)
         elif isinstance(block, Paragraph) and block.role in SHOWN:
             console.print(escape(block.text))
 
@@ -62,7 +67,9 @@ def rich_table(table: Table) -> RichTable:
         result.add_column(escape(_broken(title)), justify=justify, width=max(map(len, lines)))  # as narrow as its cells
     for row in table.rows:
         first, *others = (row[at] for at in places)
-        result.add_row(escape(first), *(Text(_broken(text), STYLES.get(text, "")) for text in others))
+        result.add_row(
+            escape(first), *(Text(_broken(text), STYLES.get(getattr(text, "tone", ""), "")) for text in others)
+        )
     return result
 
 

@@ -60,7 +60,7 @@ def _predict(name: str, result: Result, run: Run, found: Outcome) -> Step:
     if result.kind == "adaptation":
         return _other_network(result.target, run.results)
     if found == "beaten" and result.advice is not None:
-        best = max(result.advice.baselines, key=lambda baseline: result.advice.baselines[baseline])
+        best, _ = max(result.advice.baselines.items(), key=lambda chosen: chosen[1])
         text = say("Predict new images by the best network from scratch:")
         return Step(text, PREDICT.format(asked=f"baselines/{best}"))
     return Step(_predict_words(result, found), PREDICT.format(asked=name))

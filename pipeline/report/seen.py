@@ -47,6 +47,8 @@ def confusion_seen(
     """Of two confusion matrices: the class whose recall differs most."""
     own, against = (_recall(confusion[each]) for each in (arm, other))
     at = int(np.abs(own - against).argmax())
+    if own[at] == against[at]:
+        return say("{arm} and {other} recognise every class equally often.", arm=spaced(arm), other=spaced(other))
     return say(
         "They differ most on {label}: {arm} recognises {own} of its images, {other} {against}.",
         label=" ".join(classes[at].split()),

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pipeline.report.content import Paragraph, Section
 from pipeline.report.data import ReportData
-from pipeline.report.sections import adaptations, controls, overview, transfers
+from pipeline.report.sections import adaptations, cards, controls, costs, overview, transfers
 from pipeline.report.terminal import print_report, print_section
 from pipeline.store.errors import InputError
 from pipeline.store.files import write_json
@@ -26,7 +26,7 @@ def run():
 
 def printed(text=None, width=80):
     console = Console(width=width, file=StringIO())
-    for module in (overview, transfers, adaptations, controls):
+    for module in (cards, overview, costs, transfers, adaptations, controls):
         for section in module.sections(ReportData(run())):
             print_section(section, console)
     return console.file.getvalue()
@@ -37,6 +37,23 @@ def test_names_and_words_stay_whole_in_80_columns():
     assert max(map(len, text.splitlines())) <= 80
     words = {"positive", "conclusive", "(correct)", "+0.050", "[+0.010,", "50%", "0.30", "33%", "NO"}
     assert {*NAMES, *words} <= set(text.split())
+
+
+def test_the_answer_comes_with_its_command():
+    text = " ".join(printed().split())
+    assert f"{NAMES[0]}: Not to be trusted" not in text and f"{NAMES[0]}: Use the weights of tiny: +0.050" in text
+    assert f"-> Predict new images by these networks: python -m pipeline predict {NAMES[0]} new-images" in text
+
+
+def test_a_sign_that_is_not_conclusive_has_no_colour():
+    weak = builders.transfer(builders.verdict(evidence="inconclusive"))
+    console = Console(width=80, file=StringIO(), force_terminal=True)
+    (section,) = overview.sections(ReportData(builders.run_of({"weak": weak, "sure": builders.transfer()})))
+    print_section(section, console)
+    lines = {
+        line.split()[0]: line for line in console.file.getvalue().splitlines() if line.startswith(("weak", "sure"))
+    }
+    assert "\x1b[1;32mpositive" in lines["sure"] and "\x1b[1;32m" not in lines["weak"] and "(positive)" in lines["weak"]
 
 
 def test_hostile_markup_is_shown_as_text():

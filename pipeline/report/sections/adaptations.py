@@ -28,8 +28,8 @@ def sections(data: ReportData) -> list[Section]:
 
 def table(results: dict[str, Result], metric: str) -> Table:
     """A row an adaptation."""
-    titles = (say("source only"), say("adapted"), say("always CORAL"), say("linear probe with target labels"))
-    titles += (say("share reached"),)
+    titles = [say("source only"), say("adapted"), say("always CORAL"), say("linear probe with target labels")]
+    titles.append(say("share reached"))
     rows = [[name, *_qualities(result, metric)] for name, result in results.items()]
     return Table([Column(say("adaptation")), *numbers(*titles)], rows, (say("adaptation"), *titles))
 

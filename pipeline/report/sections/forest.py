@@ -1,7 +1,5 @@
 """Forest plot: the gains of all questions and controls on one axis."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from pipeline.report.answers import tone
@@ -10,7 +8,7 @@ from pipeline.report.data import ReportData
 from pipeline.report.figures import forest_plot
 from pipeline.report.language import say
 from pipeline.report.number_line import Gain, number_line, widest
-from pipeline.report.plot_rows import gain_rows
+from pipeline.report.plot_rows import EQUAL_COMPUTE, gain_rows
 from pipeline.report.summary import in_order
 from pipeline.report.words import level, metric_name
 from pipeline.results.result import Result
@@ -34,18 +32,19 @@ def file(run: Run) -> str:
 
 def svg(rows: pd.DataFrame, run: Run) -> str:
     """A row a gain; longer intervals of controls end in an arrow, so that they do not squeeze the findings."""
-    gains = [_gain(row, run.results[str(row["question"])]) for row in rows.to_dict("records")]
+    gains = [
+        _gain(name, reading, run.results[name]) for name, reading in zip(rows["question"], rows["reading"], strict=True)
+    ]
     findings = [gain for gain in gains if gain.tone != "control"] or gains
     reach = widest([gain.interval for gain in findings])
     reach = max(reach, *(abs(gain.interval.gain or 0.0) for gain in gains), 0.0)
     return number_line(gains, reach, run.facts.margin, run.facts.metric, say("All gains on one axis"))
 
 
-def _gain(row: Mapping[str, object], result: Result) -> Gain:
-    name, equal = str(row["question"]), row["reading"] == "equal compute"
+def _gain(name: str, reading: str, result: Result) -> Gain:
     if result.control:
         return Gain(say("{name} (control)", name=name), result, "control")
-    if equal and result.equal_compute is not None:
+    if reading == EQUAL_COMPUTE and result.equal_compute is not None:
         return Gain(say("at equal compute"), result.equal_compute, "open")
     return Gain(name, result, tone(result), result.evidence == "conclusive", main=True)
 

@@ -209,7 +209,8 @@ def test_where_no_compute_can_be_saved_there_is_a_reason_and_no_number(metrics, 
 
 
 def test_the_table_of_transfers_has_their_other_readings(paths, results):
-    rows = table_of(pages(paths)[0], "transfer")
+    markdown = pages(paths)[0]
+    rows = table_of(markdown[markdown.index("## Transfers") :], "transfer")
     for row in rows:
         result = results[row["transfer"]]
         assert (row["baseline"], row["gain at equal compute"]) == (result.baseline, interval(result.equal_compute))
@@ -218,7 +219,6 @@ def test_the_table_of_transfers_has_their_other_readings(paths, results):
         assert result.forecast.correct is (result.forecast.label == result.label)
         assert row["forecast"] == forecast_words(result.forecast)
     assert len(rows) == 2
-    markdown = pages(paths)[0]
     for row in table_of(markdown[markdown.index("## Costs") :], "transfer"):
         result = results[row["transfer"]]
         assert row["cost to equal quality"] == equal_quality(result.cost_to_equal_quality)

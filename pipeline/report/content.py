@@ -84,7 +84,8 @@ class Card:
     """A question with its answer, for a reader who has a minute.
 
     Attributes:
-        badge: label and evidence in words. tone: the colour of both. answer: a sentence. gains: an SVG of all gains.
+        badge: label and evidence in words. tone: the colour of both. answer: a sentence. plan: what would decide an
+            open question. gains: an SVG of all gains.
         texts: what else to know. cautions: what speaks against relying on the answer. steps: what to do next.
     """
 
@@ -92,6 +93,7 @@ class Card:
     badge: str
     tone: Tone
     answer: str
+    plan: str
     gains: str
     texts: Sequence[str]
     cautions: Sequence[str]

@@ -11,7 +11,7 @@ from pipeline.results.run import Run
 
 REPEATS_LIMIT = 100  # that params.yaml allows
 REPRODUCE = "python -m pipeline repro"
-PREDICT = "python -m pipeline predict {asked} new-images --out predictions.csv"
+PREDICT = "python -m pipeline predict {asked} new-images --out new.csv"
 
 
 def next_steps(name: str, run: Run) -> list[Step]:

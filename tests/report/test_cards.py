@@ -136,4 +136,4 @@ def test_minutes_come_from_the_clocks_of_what_is_trained_again():
     clocks = {step: {"seconds": took} for step, took in seconds.items()}
     result = builders.transfer(builders.verdict(**WEAK, repeats_needed=5))  # 2 repeats took 4 minutes
     data = ReportData(builders.run_of({"a": result}), cost={"a": clocks})
-    assert "3 more repeats, about 6 minutes, would detect a gain of 0.05." in cards.card("a", data, 0.1).texts
+    assert cards.card("a", data, 0.1).plan == "3 more repeats, about 6 minutes, would detect a gain of 0.05."

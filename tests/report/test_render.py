@@ -15,7 +15,7 @@ HOSTILE = "<script>alert(1)</script> | a*b"
 TABLE = Table(
     [Column("what"), Column("label"), *numbers("n [95%]")], [[HOSTILE, Toned("yes", "positive"), "+0.1 [0, 1]"]]
 )
-CARD = Card(HOSTILE, HOSTILE, "open", HOSTILE, "<svg/>", [HOSTILE], [HOSTILE], [Step(HOSTILE, "python x")])
+CARD = Card(HOSTILE, HOSTILE, "open", HOSTILE, HOSTILE, "<svg/>", [HOSTILE], [HOSTILE], [Step(HOSTILE, "python x")])
 
 
 @given(text=st.text("a|<>*_`#[]()!\\~\n\r{}", max_size=20))
@@ -93,7 +93,15 @@ def test_templates_hold_no_sentence(template):
 
 def test_a_card_has_its_answer_its_drawing_and_the_command_as_it_is():
     card = Card(
-        "a", "positive, conclusive", "positive", "Use it.", "<svg>1</svg>", ["so"], ["but"], [Step("do:", "x -y")]
+        "a",
+        "positive, conclusive",
+        "positive",
+        "Use it.",
+        "then",
+        "<svg>1</svg>",
+        ["so"],
+        ["but"],
+        [Step("do:", "x -y")],
     )
     html, markdown = (draw([Section("s", [card])]) for draw in (render.html, render.markdown))
     for part in ('class="card positive"', "✔ positive, conclusive", "Use it.", "<svg>1</svg>", "<code>x -y</code>"):

@@ -6,10 +6,10 @@ import builders
 import pytest
 from rich.console import Console
 
-from pipeline.report.content import Paragraph, Section
+from pipeline.report.content import Card, Figure, Paragraph, Section, Step
 from pipeline.report.data import ReportData
 from pipeline.report.sections import adaptations, cards, controls, costs, overview, transfers
-from pipeline.report.terminal import print_report, print_section
+from pipeline.report.terminal import print_card, print_report, print_section
 from pipeline.store.errors import InputError
 from pipeline.store.files import write_json
 from pipeline.store.paths import Paths
@@ -43,6 +43,16 @@ def test_the_answer_comes_with_its_command():
     text = " ".join(printed().split())
     assert f"{NAMES[0]}: Not to be trusted" not in text and f"{NAMES[0]}: Use the weights of tiny: +0.050" in text
     assert f"-> Predict new images by these networks: python -m pipeline predict {NAMES[0]} new-images" in text
+
+
+def test_a_section_with_nothing_to_print_is_left_out_and_commands_are_whole():
+    console = Console(width=40, file=StringIO())
+    print_section(Section("Forest", [Figure("f", svg="<svg/>")]), console)
+    assert console.file.getvalue() == ""
+    step = Step("do:", "python -m pipeline predict " + "x" * 40)
+    print_card(Card("a", "", "open", "Not decided.", "1 more repeat.", "", (), (), [step]), console)
+    assert console.file.getvalue().splitlines()[:2] == ["a: Not decided. 1 more repeat.", "-> do:"]
+    assert f"   {step.command}" in console.file.getvalue().splitlines()
 
 
 def test_a_sign_that_is_not_conclusive_has_no_colour():

@@ -65,8 +65,9 @@ def card(name: str, data: ReportData, reach: float) -> Card:
         badge=badge(result),
         tone=tone(result),
         answer=answer(result, facts),
+        plan=plan(result, minutes_a_repeat(result, data.run.results, clocks)),
         gains=number_line(gains_of(result), reach, facts.margin, facts.metric, title),
-        texts=texts(name, data, minutes_a_repeat(result, data.run.results, clocks)),
+        texts=texts(name, data.run),
         cautions=cautions(result),
         steps=next_steps(name, data.run),
     )
@@ -107,10 +108,10 @@ def _interval(verdict: Any) -> Interval:
     return Interval(gain=verdict.gain, ci_low=verdict.ci_low, ci_high=verdict.ci_high)
 
 
-def texts(name: str, data: ReportData, minutes: float | None) -> list[str]:
-    """What else to know: what would decide it, both qualities, the choice between arms, other baselines, the price."""
-    run, result = data.run, data.run.results[name]
-    found = [plan(result, minutes), *why_open(result, run.facts, family_size(run.results)), _quality(result, run)]
+def texts(name: str, run: Run) -> list[str]:
+    """What else to know: why it is open, both qualities, the choice between arms, other baselines, the price."""
+    result = run.results[name]
+    found = [*why_open(result, run.facts, family_size(run.results)), _quality(result, run)]
     if result.choices:
         found.append(say("Validation chose by trainings: {counts}.", counts=counted(_named(result.choices))))
     if result.advice is not None:
@@ -125,7 +126,7 @@ def texts(name: str, data: ReportData, minutes: float | None) -> list[str]:
     parts = {each: part for each, part in run.results.items() if part.part_of == name}
     found += [shares_of(name, parts)] if parts else []
     found += _price(result)
-    return [text for text in found if text]
+    return found
 
 
 def _price(result: Result) -> list[str]:

@@ -50,9 +50,9 @@ def spent(gflops, backward=0.0, sweep=0.0, images=1000):
     return Spent(gflops=gflops, backward_gflops=backward, sweep_gflops=sweep, images_seen=images)
 
 
-def details(verdicts, equal=None, classes=("bad", "good"), **fields):
+def details(verdicts, equal=None, classes=("bad", "good"), against="scratch", **fields):
     """Details with one fold an arm."""
-    arms = [*verdicts, "scratch"]
+    arms = [*verdicts, against]
     fold = {"kept_epoch": 3, "epochs": 10, "forecast_sha256": SHA256}
     return Details(
         verdicts=verdicts,
@@ -126,7 +126,7 @@ def adaptation(judged=None, **fields):
             )
         ],
         "ceiling": Ceiling(arm="target_supervised", gain=0.15, ci_low=0.1, ci_high=0.2, reached=1 / 3),
-        "details": details({"adapted": judged, "target_supervised": verdict(0.15)}),
+        "details": details({"adapted": judged, "target_supervised": verdict(0.15)}, against="source_only"),
     }
     return Result(**{**TRAINED, **own, **reading_fields(judged), **fields})
 

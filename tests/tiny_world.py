@@ -128,6 +128,7 @@ RAW: dict[str, Any] = {
         "weight_decay": 1e-4,
     },
     "verdict": {"metric": "balanced_accuracy", "alpha": 0.05, "margin": 0.03},
+    "report": {},
 }
 
 

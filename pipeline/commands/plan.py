@@ -16,8 +16,9 @@ from pipeline.config.loading import load_params
 from pipeline.config.params import Params
 from pipeline.config.schema import Question
 from pipeline.report.spending import steps
-from pipeline.report.words import number
+from pipeline.report.words import impractical, number
 from pipeline.results.result import details_of, read_result
+from pipeline.results.run import Run
 from pipeline.runner.workers import worker_count
 from pipeline.store.files import read_json
 from pipeline.store.kept import Store
@@ -25,7 +26,7 @@ from pipeline.store.outs import KeptFoldPaths
 from pipeline.store.paths import Paths
 from pipeline.verdict.crossed import Components
 from pipeline.verdict.looks import nominal_level
-from pipeline.verdict.planning import smallest_detectable_gain
+from pipeline.verdict.planning import MOST, smallest_detectable_gain
 
 REPEATS, MORE_GROUPS = (3, 5, 10), 2
 # A target of 20 groups with the variances of ELPV's pools, in squared balanced accuracy: the first world of
@@ -54,6 +55,18 @@ def components_of(params: Params, paths: Paths) -> dict[str, Components]:
             if components is not None:
                 found[name] = components
     return found
+
+
+def impractical_questions(params: Params, paths: Paths) -> list[str]:
+    """Questions of the last report whose gain nobody would get to show, each with that gain."""
+    if not paths.report_metrics.is_file():
+        return []
+    results = Run.from_metrics(read_json(paths.report_metrics)).results
+    return [
+        f"{name} ({result.gain:+.3f})"
+        for name, result in results.items()
+        if name in params.questions and result.gain is not None and impractical(result)
+    ]
 
 
 def seconds_of_cells(store: Store) -> dict[str, float]:
@@ -100,6 +113,11 @@ def print_plan(root: Path = Path(), console: Console | None = None) -> None:
         "and minutes of all trainings:"
     )
     console.print(table)
+    if hopeless := impractical_questions(params, paths):
+        console.print(
+            f"Not practically detectable, as small as they are (more than {MOST} times the repeats and the groups): "
+            f"{', '.join(hopeless)}"
+        )
     if set(params.questions) - set(known):
         console.print("* a guess from solar cells in 20 groups: this question was not judged over several repeats yet")
     if not seconds:

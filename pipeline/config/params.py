@@ -29,6 +29,7 @@ class Params(Section):
     scratch: schema.Scratch
     adapt: schema.Adapt
     verdict: schema.VerdictParams
+    report: schema.ReportParams
 
     def at(self, key: str) -> Any:
         """Look up a dotted key, such as `head.epochs` or `targets.NAME`.

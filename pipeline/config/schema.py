@@ -282,3 +282,9 @@ class VerdictParams(Section):
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     margin: NotNegative
     looks: Annotated[list[Repeats], AfterValidator(_looks)] = []
+
+
+class ReportParams(Section):
+    """Settings of the pages of the report."""
+
+    language: Literal["en", "es"] = "en"

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline.report.figures import COLOURS, styled, svg
+from pipeline.report.language import say
 from pipeline.report.words import spaced
 
-PAGE = 11.0  # inches: the widest figure that the page shows in full size
 FEW, SOME, MANY = 6, 12, 50  # classes: up to which all arms are drawn, counts are told, shares are told
 EDGE, TITLE, AXIS = 0.1, 0.3, 0.3  # inches: around a matrix, for its title, for the name of an axis
 CHARACTER, LINE = 0.6 / 72, 1.25 / 72  # inches: a character's width and a line's height in type of 1 point
@@ -18,8 +18,7 @@ LONGEST = 40  # characters of a class name; what follows is cut
 Confusion = Mapping[str, Sequence[Sequence[float]]]
 
 
-@styled
-def confusion_figure(confusion: Confusion, classes: Sequence[str], compared: Sequence[str]) -> str:
+def confusion_figures(confusion: Confusion, classes: Sequence[str], compared: Sequence[str]) -> list[str]:
     """A confusion matrix an arm: shares of the true class and, up to SOME classes, the weighted counts.
 
     Args:
@@ -27,6 +26,12 @@ def confusion_figure(confusion: Confusion, classes: Sequence[str], compared: Seq
             are more than FEW classes.
     """
     arms = [arm for arm in COLOURS if arm in confusion and (len(classes) <= FEW or arm in compared)]
+    return [confusion_figure(np.array(confusion[arm]), classes, spaced(arm)) for arm in arms]
+
+
+@styled
+def confusion_figure(counts: np.ndarray, classes: Sequence[str], title: str) -> str:
+    """One matrix, as large as its cells and names need."""
     cell, points = _sizes(len(classes))
     names = _wrapped([_shown(name) for name in classes], cell, points)
     lines = [line for name in names for line in name.split("\n")]
@@ -34,22 +39,15 @@ def confusion_figure(confusion: Confusion, classes: Sequence[str], compared: Seq
     turned = label > cell + EDGE  # names of the predicted classes, where they are wider than a cell
     highest = max(name.count("\n") + 1 for name in names) * points * LINE
     left, bottom = AXIS + label, AXIS + EDGE + (label if turned else highest)
-    columns = min(len(arms), max(1, int((PAGE - left) // (side + 2 * EDGE))))
-    rows = -(-len(arms) // columns)
-    width, height = left + columns * (side + 2 * EDGE), rows * (TITLE + side + bottom + EDGE)
+    width, height = left + side + 2 * EDGE, TITLE + side + bottom + EDGE
     figure = Figure(figsize=(width, height))
-    for index, arm in enumerate(arms):
-        row, column = divmod(index, columns)
-        x, y = left + column * (side + 2 * EDGE), height - (row + 1) * (TITLE + side + bottom + EDGE) + bottom + EDGE
-        axes = figure.add_axes((x / width, y / height, side / width, side / height))
-        _matrix(axes, np.array(confusion[arm]), points)
-        axes.set_title(spaced(arm), fontsize=9)
-        axes.set_xticks(range(len(names)), names, fontsize=points, rotation=90 if turned else 0, parse_math=False)
-        axes.set_yticks([])
-        if column == 0:
-            axes.set_yticks(range(len(names)), names, fontsize=points, parse_math=False)
-            axes.set_ylabel("actual")
-        axes.set_xlabel("predicted")
+    axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
+    _matrix(axes, counts, points)
+    axes.set_title(title, fontsize=9)
+    axes.set_xticks(range(len(names)), names, fontsize=points, rotation=90 if turned else 0, parse_math=False)
+    axes.set_yticks(range(len(names)), names, fontsize=points, parse_math=False)
+    axes.set_ylabel(say("actual"))
+    axes.set_xlabel(say("predicted"))
     return svg(figure)
 
 

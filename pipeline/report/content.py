@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["text", "lead", "item", "note", "warning", "held", "failed"]
+# what a colour stands for: a gain, a loss, no difference, not decided, no finding
+Tone = Literal["positive", "negative", "equal", "open", "control"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,23 @@ class Paragraph:
     term: str = ""
 
 
+class Toned(str):
+    """A cell that is emphasised in the colour of its tone; of labels only those that are conclusive."""
+
+    tone: Tone
+
+    def __new__(cls, text: str, tone: Tone) -> "Toned":
+        cell = super().__new__(cls, text)
+        cell.tone = tone
+        return cell
+
+
 @dataclass(frozen=True)
 class Column:
-    """kind: `text` is escaped, `number` is aligned to the right, `label` is emphasised."""
+    """kind: `text` is escaped, `number` is aligned to the right."""
 
     title: str
-    kind: Literal["text", "number", "label"] = "text"
+    kind: Literal["text", "number"] = "text"
 
 
 @dataclass(frozen=True)
@@ -58,17 +71,52 @@ class Figure:
     alt: str = ""
 
 
-Block = Paragraph | Table | Figure
+@dataclass(frozen=True)
+class Step:
+    """What to do next, and the command for it, if it is one."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A question with its answer, for a reader who has a minute.
+
+    Attributes:
+        badge: label and evidence in words. tone: the colour of both. answer: a sentence. plan: what would decide an
+            open question. gains: an SVG of all gains.
+        texts: what else to know. cautions: what speaks against relying on the answer. steps: what to do next.
+    """
+
+    name: str
+    badge: str
+    tone: Tone
+    answer: str
+    plan: str
+    gains: str
+    texts: Sequence[str]
+    cautions: Sequence[str]
+    steps: Sequence[Step]
+
+
+Block = Paragraph | Table | Figure | Card
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the report; `banner` stands above its title. level: 1 for the report's own title."""
+    """A section of the report.
+
+    Attributes:
+        banner: stands above the title. level: 1 for the report's own title. folded: whether the page shows the title
+            alone until a reader opens it.
+    """
 
     title: str
     blocks: Sequence[Block]
     banner: Paragraph | None = None
     level: Literal[1, 2] = 2
+    folded: bool = False
 
 
 def numbers(*titles: str) -> list[Column]:

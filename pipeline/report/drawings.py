@@ -1,58 +1,76 @@
 """The figures of a question, each with its caption."""
 
 from pipeline.report import figures
-from pipeline.report.confusion import FEW, SOME, confusion_figure
+from pipeline.report.confusion import SOME, confusion_figures
 from pipeline.report.content import Figure
 from pipeline.report.data import ReportData
-from pipeline.report.words import credit, metric_name, spaced
+from pipeline.report.language import say
+from pipeline.report.seen import calibration_seen, confusion_seen, roc_seen, saving_seen
+from pipeline.report.words import capitalised, credit, metric_name, spaced
 from pipeline.results.result import Result, details_of
-
-SAVING = (
-    "Out-of-fold quality against GFLOPs spent over all folds, of the epoch with the best validation loss so far and of "
-    "the last; the band is from the worst fold to the best. Where a line first reaches the dotted one, scratch's final "
-    "quality, its cost to equal quality can be read."
-)
-ROC = (
-    "Out-of-fold ROC curves of the first repeat, its trainings together; the ROC AUC above is a mean inside trainings."
-)
-ROC_OF_CLASSES = " A line is the mean of the curves of each class against the rest."
-CALIBRATION = "Calibration in the first repeat: points are as large as their share of the images."
 
 
 def drawings(name: str, result: Result, data: ReportData) -> list[Figure]:
-    """The figures that the question has rows for, and its contact sheet."""
-    plots, details = data.plots.get(name, {}), details_of(result)
+    """The figures that the question has rows for, and its contact sheet; a caption begins with what is seen."""
+    plots, metric = data.plots.get(name, {}), data.run.facts.metric
     drawn = []
     if len(plots.get("saving", ())):
-        metric = metric_name(data.run.facts.metric)
-        drawn.append(Figure(SAVING, figures.saving_figure(plots["saving"], metric, result.against)))
+        svg = figures.saving_figure(plots["saving"], metric_name(metric), result.against)
+        drawn.append(Figure(_caption(saving_seen(result, metric), _saving()), svg))
     if "roc" in plots:
-        caption = ROC + (ROC_OF_CLASSES if len(details.classes) > 2 else "")
-        drawn.append(Figure(caption, figures.roc_figure(plots["roc"])))
-    drawn.append(_confusion(result))
+        drawn.append(Figure(_caption(roc_seen(result), _roc(result)), figures.roc_figure(plots["roc"])))
+    drawn += _confusion(result)
     if "calibration" in plots:
-        drawn.append(Figure(CALIBRATION, figures.calibration_figure(plots["calibration"])))
+        how = say("Calibration in the first repeat: points are as large as their share of the images.")
+        rows = plots["calibration"]
+        drawn.append(Figure(_caption(calibration_seen(rows, result.arm), how), figures.calibration_figure(rows)))
     if name in data.contact_sheets:
         drawn.append(_contact_sheet(name, result, data))
     return drawn
 
 
-def _confusion(result: Result) -> Figure:
+def _caption(seen: str, how: str) -> str:
+    return f"{capitalised(seen)} {how}" if seen else how
+
+
+def _saving() -> str:
+    return say(
+        "Out-of-fold quality against GFLOPs spent over all folds, of the epoch with the best validation loss so far "
+        "and of the last; the band is from the worst fold to the best. Where a line first reaches the dotted one, "
+        "scratch's final quality, its cost to equal quality can be read."
+    )
+
+
+def _roc(result: Result) -> str:
+    how = say(
+        "Out-of-fold ROC curves of the first repeat, its trainings together; the ROC AUC is a mean inside trainings."
+    )
+    if len(details_of(result).classes) <= 2:
+        return how
+    return f"{how} {say('A line is the mean of the curves of each class against the rest.')}"
+
+
+def _confusion(result: Result) -> list[Figure]:
+    """A matrix an arm, so that narrow screens show one below the other; the first has the caption."""
     details, compared = details_of(result), (result.arm, result.against)
-    told = "shares of the true class and images" if len(details.classes) <= SOME else "percent of the true class"
-    of = f" of {' and '.join(map(spaced, compared))}" if len(details.classes) > FEW else ""
-    caption = f"Out-of-fold confusion matrices{of}: {told}."
-    return Figure(caption, confusion_figure(details.confusion, details.classes, compared))
+    told = say("Out-of-fold confusion matrices: shares of the true class and images.")
+    if len(details.classes) > SOME:
+        told = say("Out-of-fold confusion matrices: percent of the true class.")
+    caption = _caption(confusion_seen(details.confusion, details.classes, *compared), told)
+    drawn = confusion_figures(details.confusion, details.classes, compared)
+    return [Figure(caption if at == 0 else "", svg) for at, svg in enumerate(drawn)]
 
 
 def _contact_sheet(name: str, result: Result, data: ReportData) -> Figure:
     """The images on which two arms disagree, with title, licence and citation of the dataset, as licences demand."""
-    arms = f"{spaced(result.arm)} and {spaced(result.against)}"
-    caption = (
-        f"Images that {spaced(result.arm)} gets right and {spaced(result.against)} wrong, and the reverse, the most "
-        f"certain first: the true label, and its probability by {arms}."
+    arms = {"arm": spaced(result.arm), "other": spaced(result.against)}
+    caption = say(
+        "Images that {arm} gets right and {other} wrong, and the reverse, the most certain first: the true label, and "
+        "its probability by {arm} and {other}.",
+        **arms,
     )
     if data.params is not None:
         card = data.datasets[data.params.targets[result.target].dataset]["card"]
-        caption += f" Scaled down from: {credit(card)}"
-    return Figure(caption, webp=data.contact_sheets[name], alt=f"Images on which {arms} disagree")
+        caption += " " + say("Scaled down from: {credit}", credit=credit(card))
+    alt = say("Images on which {arm} and {other} disagree", **arms)
+    return Figure(caption, webp=data.contact_sheets[name], alt=alt)

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
+from pipeline.report.language import retold, say
 from pipeline.report.plot_rows import CONVERGED, EQUAL_COMPUTE, UNADAPTED, mean_roc
 from pipeline.report.words import metric_name, spaced
 from pipeline.results.run import Study
@@ -42,7 +43,7 @@ COLOURS = {
 }
 READINGS = {CONVERGED: "#0072b2", EQUAL_COMPUTE: "#e69f00", UNADAPTED: "#009e73"}
 CONTROLS = "controls"
-INCHES = (5.2, 3.4)
+INCHES = (4.0, 3.2)  # a figure is shown in its own size on a screen of 400 pixels
 LINE = 40  # characters of a line beside an axis of this height
 
 
@@ -70,10 +71,10 @@ def forest_plot(rows: pd.DataFrame, metric: str) -> str:
         if control:
             axes.axhspan(position - 0.5, position + 0.5, color="#eeeeee", linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    names = [f"{row['question']}\n({'control' if row['role'] == CONTROLS else row['reading']})" for row in records]
+    names = [f"{row['question']}\n({say('control' if row['role'] == CONTROLS else row['reading'])})" for row in records]
     axes.set_yticks(range(len(rows)), names, parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel(f"gain in {metric_name(metric)}")
+    axes.set_xlabel(say("gain in {metric}", metric=metric_name(metric)))
     return svg(figure)
 
 
@@ -104,7 +105,7 @@ def saving_figure(rows: pd.DataFrame, metric: str, against: str) -> str:
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.set_xlabel("GFLOPs spent over all folds")
+    axes.set_xlabel(say("GFLOPs spent over all folds"))
     axes.set_ylabel(metric)
     axes.legend()
     return svg(figure)
@@ -117,14 +118,16 @@ def roc_figure(rows: pd.DataFrame) -> str:
     Args:
         rows: arm, positive, false_positive_rate, true_positive_rate.
     """
-    figure, axes = _figure(3.6, INCHES[1])
+    figure, axes = _figure(3.4, INCHES[1])
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
     rows = mean_roc(rows)
     for arm, table in _by_arm(rows):
         x, y = table["false_positive_rate"], table["true_positive_rate"]
         axes.plot(x, y, color=COLOURS[arm], label=spaced(arm), linewidth=1.5)
-    axes.set_xlabel("false positive rate")
-    name = f"true positive rate, {' '.join(rows['positive'].unique())}" if len(rows) else "true positive rate"
+    axes.set_xlabel(say("false positive rate"))
+    name = say("true positive rate")
+    if len(rows):
+        name = say("true positive rate, {labels}", labels=" ".join(map(retold, rows["positive"].unique())))
     axes.set_ylabel(fill(name, LINE), parse_math=False)
     if len(rows):
         axes.legend(loc="lower right")
@@ -134,14 +137,14 @@ def roc_figure(rows: pd.DataFrame) -> str:
 @styled
 def calibration_figure(rows: pd.DataFrame) -> str:
     """Reliability diagram: points as large as their share of the images; the diagonal is perfect calibration."""
-    figure, axes = _figure(3.6, INCHES[1])
+    figure, axes = _figure(3.4, INCHES[1])
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
     for arm, table in _by_arm(rows):
         axes.plot(table["confidence"], table["accuracy"], color=COLOURS[arm], label=spaced(arm))
         axes.scatter(table["confidence"], table["accuracy"], s=150 * table["weight"], color=COLOURS[arm])
     axes.set_xlim(min(0.5, rows["confidence"].min() - 0.02), 1.01)
-    axes.set_xlabel("confidence")
-    axes.set_ylabel("accuracy")
+    axes.set_xlabel(say("confidence"))
+    axes.set_ylabel(say("accuracy"))
     axes.legend(loc="lower right")
     return svg(figure)
 
@@ -157,7 +160,7 @@ def labels_figure(study: Study, metric: str) -> str:
     axes.set_xscale("log")
     axes.set_xticks(study.fractions, [f"{fraction:.0%}" for fraction in study.fractions])
     axes.minorticks_off()
-    axes.set_xlabel("share of the labels")
+    axes.set_xlabel(say("share of the labels"))
     axes.set_ylabel(metric)
     axes.legend()
     return svg(figure)

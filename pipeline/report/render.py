@@ -7,8 +7,11 @@ from itertools import groupby
 
 import jinja2
 
-from pipeline.report.content import Block, Section
+from pipeline.report.content import Block, Section, Tone
+from pipeline.report.language import say, spoken
+from pipeline.report.palette import DARK, LIGHT
 
+SIGNS: dict[Tone, str] = {"positive": "✔", "negative": "✘", "equal": "=", "open": "?"}  # beside a colour, for all eyes
 MARKDOWN_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>()#+!|~"} | {"\n": " ", "\r": " "})
 
 
@@ -50,4 +53,12 @@ def _render(template: str, sections: Sequence[Section]) -> str:
     environment.filters.update(
         md=markdown_escape, grouped=grouped, anchor=anchor, base64=lambda content: base64.b64encode(content).decode()
     )
-    return environment.get_template(template).render(sections=sections)
+    return environment.get_template(template).render(
+        sections=sections,
+        language=spoken(),
+        figures=say("Figures"),
+        details=say("Details"),
+        signs=SIGNS,
+        light=LIGHT,
+        dark=DARK,
+    )

@@ -6,8 +6,9 @@ from typing import Any
 from pipeline.config.params import Params
 from pipeline.config.schema import Question
 from pipeline.report.content import Column, Table, numbers
-from pipeline.report.words import capitalised, number, saving, spaced
-from pipeline.results.result import Pretraining, Result
+from pipeline.report.language import retold, say
+from pipeline.report.words import capitalised, joined, number, saving, spaced, time_saving
+from pipeline.results.result import Compute, Pretraining, Result
 
 Clock = Mapping[str, Any]
 Step = tuple[str, str]  # a stage, and the entry that it ran for
@@ -21,8 +22,8 @@ STEPS = {  # arm -> the step whose clock it has
     "scratch": "scratch",
     "adapted": "adapt",
 }
-NAMES = {"adapted": "adapted (everything tried)"}
 OWN = ("extract", "head", "tune")  # the steps of a transfer itself
+EACH_REPEAT = (*OWN, "scratch", "again", "rescale", "adapt")  # the steps that more repeats take again
 
 
 # ---- cost.json -------------------------------------------------------------------------------------------------------
@@ -64,43 +65,74 @@ def compute_sentences(result: Result) -> list[str]:
     compute = result.compute
     if compute.saved is None or compute.transfer_gflops is None or compute.scratch_gflops is None:
         return []
-    share = capitalised(saving(compute.saved))
-    spent = f"the transfer took {compute.transfer_gflops:,.0f} GFLOPs"
-    other = f"{spaced(result.against)} {compute.scratch_gflops:,.0f}"
-    sentences = [f"{share}: {spent}, {other} (pretraining cost excluded)."]
-    if compute.pretraining is not None:
-        sentences += pretraining_sentence(compute.pretraining, compute.saved_amortised)
-    return sentences
+    spent = say(
+        "{share}: the transfer took {own} GFLOPs, {arm} {other} (pretraining cost excluded).",
+        share=capitalised(saving(compute.saved)),
+        own=f"{compute.transfer_gflops:,.0f}",
+        arm=spaced(result.against),
+        other=f"{compute.scratch_gflops:,.0f}",
+    )
+    return [spent, *pretraining_words(compute)]
 
 
-def pretraining_sentence(paid: Pretraining, saved_amortised: float | None) -> list[str]:
+def pretraining_words(compute: Compute) -> list[str]:
     """The cost of pretraining where it is known, and what is saved with a share of it; nothing where it was free."""
-    if paid.gflops is None:
-        return [f"The cost of pretraining is unknown ({paid.reason})."]
-    if not paid.gflops:
+    paid = compute.pretraining
+    if paid is None or (not paid.gflops and paid.gflops is not None):
         return []
-    took = f"Pretraining took {paid.gflops:,.0f} GFLOPs"
+    reason = retold(paid.reason or "")
+    if paid.gflops is None:
+        return [say("The cost of pretraining is unknown ({reason}).", reason=reason)]
+    gflops = f"{paid.gflops:,.0f}"
     if paid.reason:
-        return [f"{took}; the cost of its initial weights is unknown ({paid.reason})."]
-    if saved_amortised is None:
-        return [f"{took}."]
-    return [f"{took}; with this question's share of them, {paid.share_gflops:,.0f}, {saving(saved_amortised)}."]
+        both = "Pretraining took {gflops} GFLOPs; the cost of its initial weights is unknown ({reason})."
+        return [say(both, gflops=gflops, reason=reason)]
+    if compute.saved_amortised is None:
+        return [say("Pretraining took {gflops} GFLOPs.", gflops=gflops)]
+    share, saved = f"{paid.share_gflops:,.0f}", saving(compute.saved_amortised)
+    priced = "Pretraining took {gflops} GFLOPs; with this question's share of them ({share}) it is {saving}."
+    return [say(priced, gflops=gflops, share=share, saving=saved)]
 
 
 def clock_sentence(clocks: Mapping[str, Clock]) -> list[str]:
     """Seconds of a transfer against those of scratch, where both ran on the same device; nothing for other kinds."""
     if not {*OWN, "scratch"} <= set(clocks):
         return []
-    own, scratch = [clocks[step] for step in OWN], clocks["scratch"]
-    devices = sorted({clock["device"] for clock in (*own, scratch)})
-    if len(devices) > 1:
-        return [f"Seconds are not compared: the arms ran on {' and '.join(devices)}."]
-    took = sum(clock["seconds"] for clock in own)
-    saved = saving(1 - took / scratch["seconds"], "time")
+    devices = _devices(clocks)
+    saved = time_saved(clocks)
+    if saved is None:
+        return [say("Seconds are not compared: the arms ran on {devices}.", devices=joined(devices))]
     return [
-        f"By the clock ({devices[0]}), {saved}: extract, head and tune took {took:,.0f} seconds, training from scratch "
-        f"{scratch['seconds']:,.0f}."
+        say(
+            "By the clock ({device}), {saving}: extract, head and tune took {own} seconds, training from scratch "
+            "{other}.",
+            device=devices[0],
+            saving=time_saving(saved),
+            own=f"{sum(clocks[step]['seconds'] for step in OWN):,.0f}",
+            other=f"{clocks['scratch']['seconds']:,.0f}",
+        )
     ]
+
+
+def time_saved(clocks: Mapping[str, Clock]) -> float | None:
+    """The share of scratch's seconds that the transfer did not take; None unless all are known, of one device."""
+    if not {*OWN, "scratch"} <= set(clocks) or len(_devices(clocks)) > 1 or not clocks["scratch"]["seconds"]:
+        return None
+    return float(1 - sum(clocks[step]["seconds"] for step in OWN) / clocks["scratch"]["seconds"])
+
+
+def minutes_a_repeat(result: Result, results: Mapping[str, Result], clocks: Mapping[str, Clock]) -> float | None:
+    """Minutes that one more repeat of a question takes, by the clocks of its arms; None without clocks.
+
+    The arms of a target have as many repeats as the question that asks for most.
+    """
+    seconds = [clocks[step]["seconds"] for step in EACH_REPEAT if step in clocks]
+    repeats = max(other.repeats for other in results.values() if other.target == result.target)
+    return float(sum(seconds)) / repeats / 60 if seconds else None
+
+
+def _devices(clocks: Mapping[str, Clock]) -> list[str]:
+    return sorted({clocks[step]["device"] for step in (*OWN, "scratch")})
 
 
 # ---- table -----------------------------------------------------------------------------------------------------------
@@ -116,18 +148,19 @@ def spending_table(result: Result, clocks: Mapping[str, Clock]) -> Table:
     if compute.pretraining is not None:
         rows += _pretraining_rows(compute.pretraining, clocks)
     if result.forecast is not None:
-        what = "forecast (not counted as spent)"
+        what = say("forecast (not counted as spent)")
         rows.append([what, *_counts(result.forecast.gflops, 0), *_times(clocks.get("forecast"))])
     if compute.extract_gflops is not None:
-        what = "extract (frozen layers, once a repeat)"
+        what = say("extract (frozen layers, once a repeat)")
         rows.append([what, *_counts(compute.extract_gflops, 0), *_times(clocks.get("extract"))])
     for arm, step in STEPS.items():
         if spent := compute.arms.get(arm):
             counts = _counts(spent.gflops, spent.backward_gflops, spent.sweep_gflops, spent.images_seen)
-            rows.append([NAMES.get(arm, spaced(arm)), *counts, *_times(clocks.get(step))])
-    counted = ("GFLOPs", "backward", "in settings not kept", "images seen")
-    times = ("seconds", "CPU-seconds", "peak memory (MB)")
-    return Table([Column("spent on"), *numbers(*counted, *times), Column("device")], rows)
+            name = say("adapted (everything tried)") if arm == "adapted" else spaced(arm)
+            rows.append([name, *counts, *_times(clocks.get(step))])
+    counted = ("GFLOPs", say("backward"), say("in settings not kept"), say("images seen"))
+    times = (say("seconds"), say("CPU-seconds"), say("peak memory (MB)"))
+    return Table([Column(say("spent on")), *numbers(*counted, *times), Column(say("device"))], rows)
 
 
 def _pretraining_rows(paid: Pretraining, clocks: Mapping[str, Clock]) -> list[list[str]]:
@@ -136,16 +169,18 @@ def _pretraining_rows(paid: Pretraining, clocks: Mapping[str, Clock]) -> list[li
         for count in (paid.gflops, paid.backward_gflops, paid.share_gflops, paid.images_seen)
     )
     clock = clocks.get("pretrain", clocks.get("source"))
-    rows = [["pretraining (not counted as spent)", gflops, backward, "", images, *_times(clock)]]
+    rows = [[say("pretraining (not counted as spent)"), gflops, backward, "", images, *_times(clock)]]
     if share != gflops:
-        rows.append([f"share of pretraining, used by {paid.shared_by}", share, "", "", "", *_times(None)])
+        rows.append(
+            [say("share of pretraining, used by {count}", count=paid.shared_by), share, "", "", "", *_times(None)]
+        )
     return rows
 
 
 def paid_once(count: float | None, reason: str | None) -> str:
     """GFLOPs or images that a source took; `+ unknown` where a `reason` says that those of its init are unknown."""
     known = [] if count is None else [f"{count:,.0f}"]
-    return " + ".join([*known, *(["unknown"] if reason else [])])
+    return " + ".join([*known, *([say("unknown")] if reason else [])])
 
 
 def _counts(*values: float | None) -> list[str]:
@@ -159,4 +194,7 @@ def _times(clock: Clock | None) -> list[str]:
     if clock is None:
         return [""] * 4
     times = [number(clock[key], ",.0f") for key in ("seconds", "cpu_seconds", "peak_memory_mb")]
-    return [*times, clock["device"] + (" (a GPU was idle)" if clock.get("idle_gpus") else "")]
+    return [
+        *times,
+        say("{device} (a GPU was idle)", device=clock["device"]) if clock.get("idle_gpus") else clock["device"],
+    ]

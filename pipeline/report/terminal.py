@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from pipeline.report.content import Paragraph, Section, Table
+from pipeline.report.content import Block, Card, Paragraph, Section, Table
 from pipeline.report.data import ReportData
 from pipeline.report.sections import all_sections
 from pipeline.results.run import Run
@@ -17,7 +17,7 @@ from pipeline.store.errors import InputError
 from pipeline.store.files import read_json
 from pipeline.store.paths import Paths
 
-STYLES = {"positive": "bold green", "negative": "bold red", "NO": "bold red", "failed": "bold red"}
+STYLES = {"positive": "bold green", "negative": "bold red", "failed": "bold red"}  # tones of cells, roles of banners
 SHOWN = ("lead", "item", "warning", "held", "failed")  # roles of paragraphs
 
 
@@ -38,6 +38,8 @@ def print_report(root: Path = Path(), console: Console | None = None) -> None:
 
 def print_section(section: Section, console: Console) -> None:
     """Print a section's claims and those columns of its tables that fit into 80 characters."""
+    if not section.banner and not any(_shown(block) for block in section.blocks):
+        return
     if section.banner:
         console.print(escape(section.banner.text), style=STYLES.get(section.banner.role, ""))
     console.print()
@@ -45,8 +47,25 @@ def print_section(section: Section, console: Console) -> None:
     for block in section.blocks:
         if isinstance(block, Table) and block.terminal:
             console.print(rich_table(block))
-        elif isinstance(block, Paragraph) and block.role in SHOWN:
+        elif isinstance(block, Card):
+            print_card(block, console)
+        elif isinstance(block, Paragraph) and _shown(block):
             console.print(escape(block.text))
+
+
+def _shown(block: Block) -> bool:
+    if isinstance(block, Table):
+        return bool(block.terminal)
+    return isinstance(block, Card) or (isinstance(block, Paragraph) and block.role in SHOWN)
+
+
+def print_card(card: Card, console: Console) -> None:
+    """Print the answer to a question, and what to do next; commands are not broken into lines."""
+    console.print(escape(f"{card.name}: {card.answer} {card.plan}".rstrip()))
+    for step in card.steps:
+        console.print(escape(f"-> {step.text}"))
+        for line in step.command.splitlines():
+            console.print(escape(f"   {line}"), soft_wrap=True)
 
 
 def rich_table(table: Table) -> RichTable:
@@ -62,7 +81,9 @@ def rich_table(table: Table) -> RichTable:
         result.add_column(escape(_broken(title)), justify=justify, width=max(map(len, lines)))  # as narrow as its cells
     for row in table.rows:
         first, *others = (row[at] for at in places)
-        result.add_row(escape(first), *(Text(_broken(text), STYLES.get(text, "")) for text in others))
+        result.add_row(
+            escape(first), *(Text(_broken(text), STYLES.get(getattr(text, "tone", ""), "")) for text in others)
+        )
     return result
 
 

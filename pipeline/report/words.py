@@ -1,12 +1,14 @@
 """Format numbers, intervals and readings: phrases that several sections use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.report.content import Toned
+from pipeline.report.language import retold, say
 from pipeline.results.result import EqualQuality, Forecast, Interval, Reading, Result
 
 METRIC_NAMES = {"macro_f1": "macro F1", "roc_auc": "ROC AUC", "ece": "calibration error"}  # others are spelt as words
-IMPRACTICAL = "not practically detectable"
+IMPRACTICAL = "not practically detectable"  # what a reason of a verdict says beyond ten times the data
 
 
 def number(value: float | None, form: str = ".3f") -> str:
@@ -15,30 +17,40 @@ def number(value: float | None, form: str = ".3f") -> str:
 
 
 def spaced(name: str) -> str:
-    """A name from params as words."""
-    return name.replace("_", " ")
+    """A term of this program (an arm, a method, a control, a label) as words; names of params stay as they are."""
+    return say(name.replace("_", " "))
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Parts with `and` between the last two."""
+    return say("{first} and {last}", first=", ".join(parts[:-1]), last=parts[-1]) if len(parts) > 1 else "".join(parts)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """How often each was chosen, the most often last in the order given."""
+    return ", ".join(say("{what} in {count}", what=what, count=count) for what, count in counts.items())
 
 
 def licence_words(licence: str) -> str:
     """A card's licence; nothing where none is needed, as of random weights."""
-    return {"none": "", "not stated": "licence not stated"}.get(licence, licence)
+    return {"none": "", "not stated": say("licence not stated")}.get(licence, retold(licence))
 
 
 def credit(card: Mapping[str, Any]) -> str:
     """Title, licence and citation of a dataset's card, as far as they are stated."""
-    stated = [part for part in (card["title"].rstrip("."), licence_words(card["licence"])) if part]
+    stated = [part for part in (retold(card["title"].rstrip(".")), licence_words(card["licence"])) if part]
     citation = "" if card["citation"] in ("none", "not stated") else f" {card['citation']}"
     return f"{'; '.join(stated)}.{citation}"
 
 
-def distrust(what: str) -> str:
+def distrust() -> str:
     """The warning on a result or a study of a run whose controls failed."""
-    return f"Controls of this run failed: this {what} is not to be trusted."
+    return say("Controls of this run failed: this result is not to be trusted.")
 
 
 def metric_name(metric: str) -> str:
     """A metric in the field's words."""
-    return METRIC_NAMES.get(metric, spaced(metric))
+    return say(METRIC_NAMES.get(metric, metric.replace("_", " ")))
 
 
 def interval(reading: Interval) -> str:
@@ -55,12 +67,19 @@ def level(outside: float) -> str:
 
 def gain_title(outside: float) -> str:
     """The heading over a gain with its interval."""
-    return f"gain [{level(outside)} interval]"
+    return say("gain [{level} interval]", level=level(outside))
 
 
-def saving(saved: float, what: str = "compute") -> str:
-    """The share of compute (or time) saved, in words; where it is negative, the share spent on top."""
-    return f"{saved:.0%} of the {what} saved" if saved >= 0 else f"{-saved:.0%} more {what} spent"
+def saving(saved: float) -> str:
+    """The share of compute saved, in words; where it is negative, the share spent on top."""
+    share = f"{abs(saved):.0%}"
+    return say("{share} less compute", share=share) if saved >= 0 else say("{share} more compute", share=share)
+
+
+def time_saving(saved: float) -> str:
+    """The same of time."""
+    share = f"{abs(saved):.0%}"
+    return say("{share} less time", share=share) if saved >= 0 else say("{share} more time", share=share)
 
 
 def equal_quality(cost: EqualQuality | None) -> str:
@@ -79,48 +98,71 @@ def forecast_words(forecast: Forecast | None) -> str:
     """A forecast and whether it was correct."""
     if forecast is None or forecast.label is None:
         return "-"
-    outcome = {True: "correct", False: "wrong", None: "undecided"}[forecast.correct]
-    return f"{forecast.label} ({outcome})"
+    outcome = {True: say("correct"), False: say("wrong"), None: say("undecided")}[forecast.correct]
+    return f"{spaced(forecast.label)} ({outcome})"
 
 
 def evidence_of(reading: Reading) -> str:
     """The evidence, and where it is inconclusive whether the interval rules out a loss beyond the margin."""
     not_worse = reading.not_worse and reading.evidence == "inconclusive"
-    return f"{reading.evidence} (not worse)" if not_worse else reading.evidence
+    return say("inconclusive (not worse)") if not_worse else spaced(reading.evidence)
+
+
+def label_of(reading: Reading) -> str:
+    """The label, in its colour where it is conclusive, else in brackets: a sign alone is no finding."""
+    if reading.label is None:
+        return "-"
+    label = spaced(reading.label)
+    return Toned(label, reading.label) if reading.evidence == "conclusive" else f"({label})"
 
 
 def evidence_words(result: Result, reading: Reading) -> str:
     """The evidence, marked where it rests on a p that is not adjusted for the number of questions."""
     unadjusted = reading.p_holm is None and result.control is None
-    return f"{evidence_of(reading)} (unadjusted)" if unadjusted else evidence_of(reading)
+    evidence = evidence_of(reading)
+    return say("{evidence} (unadjusted)", evidence=evidence) if unadjusted else evidence
 
 
 def needed(reading: Reading) -> str:
     """The repeats or the groups, each alone, that would show the observed gain; a dash where it was shown."""
-    parts = [
-        f"{count:,} {what}"
-        for count, what in ((reading.repeats_needed, "repeats"), (reading.groups_needed, "groups"))
-        if count is not None
-    ]
-    if not parts and any(IMPRACTICAL in reason for reason in reading.reasons):
-        return IMPRACTICAL
-    return " or ".join(parts) or "-"
+    if impractical(reading):
+        return say("not practically detectable")
+    repeats, groups = (None if n is None else f"{n:,}" for n in (reading.repeats_needed, reading.groups_needed))
+    if repeats and groups:
+        return say("{repeats} repeats or {groups} groups", repeats=repeats, groups=groups)
+    if repeats:
+        return say("{repeats} repeats", repeats=repeats)
+    return say("{groups} groups", groups=groups) if groups else "-"
+
+
+def impractical(reading: Reading) -> bool:
+    """Whether the observed gain would take more than ten times the repeats and ten times the groups to show."""
+    none = reading.repeats_needed is None and reading.groups_needed is None
+    return none and any(IMPRACTICAL in reason for reason in reading.reasons)
 
 
 def failed_words(result: Result) -> str:
     """How many trainings of each arm failed; empty where none did."""
-    counts = (f"{count} of {result.trainings} of {spaced(arm)}" for arm, count in result.failed.items())
-    return ", ".join(counts)
+    return ", ".join(
+        say("{count} of {all} of {arm}", count=count, all=result.trainings, arm=spaced(arm))
+        for arm, count in result.failed.items()
+    )
 
 
 def advised(result: Result, metric: str) -> list[str]:
     """The gain over the best baseline, and which that was; nothing where the target has a single one."""
     if result.advice is None:
         return []
-    best = ", ".join(f"{name} in {count}" for name, count in result.advice.baselines.items() if count)
     return [
-        f"Over the baseline of {result.target} that validation prefers (by trainings: {best}): "
-        f"{evidence_of(result.advice)}, gain {interval(result.advice)} in {metric_name(metric)}."
+        say(
+            "Over the baseline of {target} that validation prefers (by trainings: {best}): {evidence}, gain {gain} in "
+            "{metric}.",
+            target=result.target,
+            best=counted({name: count for name, count in result.advice.baselines.items() if count}),
+            evidence=evidence_of(result.advice),
+            gain=interval(result.advice),
+            metric=metric_name(metric),
+        )
     ]
 
 

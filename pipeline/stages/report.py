@@ -3,9 +3,9 @@
 from pipeline.config.params import Params
 from pipeline.report import render
 from pipeline.report.data import read_report_data
-from pipeline.report.figures import forest_plot
-from pipeline.report.plot_rows import gain_rows, plot_tables
-from pipeline.report.sections import all_sections
+from pipeline.report.language import speaking
+from pipeline.report.plot_rows import plot_tables
+from pipeline.report.sections import all_sections, forest
 from pipeline.report.summary import headlines
 from pipeline.store.files import replacing_folder, write_csv, write_json, write_text
 from pipeline.store.paths import Paths
@@ -18,9 +18,10 @@ def run(params: Params, paths: Paths, name: str) -> str:
     """
     data = read_report_data(params, paths)
     metrics, verdicts, tables = data.run.metrics(), headlines(data.run), plot_tables(data.run, data.plots)
-    sections = all_sections(data)
-    pages = {paths.report_markdown: render.markdown(sections), paths.report_html: render.html(sections)}
-    pages[paths.report_gain] = forest_plot(gain_rows(data.run), data.run.facts.metric)
+    with speaking(params.report.language):
+        sections = all_sections(data)
+        pages = {paths.report_markdown: render.markdown(sections), paths.report_html: render.html(sections)}
+        pages[paths.report_gain] = forest.file(data.run)
     write_json(paths.report_metrics, metrics)
     write_json(paths.report_verdicts, verdicts)
     write_json(paths.report_cost, data.cost)

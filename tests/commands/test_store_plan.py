@@ -1,13 +1,16 @@
 """The commands store and plan, on the miniature run."""
 
 import io
+from types import SimpleNamespace
 
+import builders
 import pytest
 from rich.console import Console
 
 from pipeline.commands import plan, store
 from pipeline.config.loading import load_params
 from pipeline.results.result import details_of, read_result
+from pipeline.store.files import write_json
 from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
 from pipeline.verdict.planning import smallest_detectable_gain
@@ -49,3 +52,14 @@ def test_store_says_what_it_holds_and_prunes(world_copy):
     count = len(Store(paths.store).entries())
     assert store.describe(paths, 10).startswith(f"store: {count} results, ")
     assert store.prune(paths, 0).startswith(f"store: {count} results (") and store.describe(paths, 10) == "store: empty"
+
+
+def test_the_plan_names_gains_that_are_not_practically_detectable(tmp_path):
+    """Of the questions that params have, by the reason that the last report gives."""
+    reason = "repeats_needed: a gain of 0.05 is not practically detectable (more than 10 times the repeats or groups)"
+    tiny = builders.transfer(builders.verdict(evidence="inconclusive", reasons=(reason,)))
+    results = {"tiny": tiny, "gone": tiny, "sure": builders.transfer()}
+    params = SimpleNamespace(questions=dict.fromkeys(("tiny", "sure", "new")))
+    assert plan.impractical_questions(params, Paths(tmp_path)) == []
+    write_json(Paths(tmp_path).report_metrics, builders.run_of(results).metrics())
+    assert plan.impractical_questions(params, Paths(tmp_path)) == ["tiny (+0.050)"]

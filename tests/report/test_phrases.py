@@ -18,6 +18,7 @@ from pipeline.report.words import (
     number,
     saving,
     share_reached,
+    time_saving,
 )
 from pipeline.results.result import EqualQuality, Reading, reading_fields
 from pipeline.verdict.decision import decide, with_holm
@@ -46,8 +47,8 @@ def test_more_than_the_whole_ceiling_is_a_bound(reached, shown):
 
 
 def test_a_transfer_that_costs_more_says_so():
-    assert saving(0.5) == "50% of the compute saved"
-    assert saving(-0.5, "time") == "50% more time spent" and saving(-0.25) == "25% more compute spent"
+    assert saving(0.5) == "50% less compute" and saving(-0.25) == "25% more compute"
+    assert time_saving(-0.5) == "50% more time" and time_saving(0.1) == "10% less time"
 
 
 def test_an_interval_that_is_undefined_is_left_out():

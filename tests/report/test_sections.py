@@ -2,79 +2,35 @@
 
 import builders
 import pytest
+from drawn_report import CLOCKS, everything, study
 
 from pipeline.report import drawings, words
-from pipeline.report.content import Figure, Paragraph, Table
+from pipeline.report.content import Figure, Paragraph, Table, Toned
 from pipeline.report.data import ReportData
-from pipeline.report.sections import all_sections, attribution, controls, labels, overview, question, sources, transfers
-from pipeline.report.sections.overview import answer, controls_line, evidence_line
+from pipeline.report.sections import (
+    all_sections,
+    attribution,
+    controls,
+    costs,
+    labels,
+    overview,
+    question,
+    sources,
+    transfers,
+)
 from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
-from pipeline.results.result import EqualQuality, Interval
-from pipeline.results.run import Bound, Estimate, Study, Times
+from pipeline.results.result import EqualQuality
 
 # ---- overview --------------------------------------------------------------------------------------------------------
 
 
-def test_the_answer_has_label_evidence_gain_interval_and_price():
-    assert answer("a-to-b", builders.transfer(), "accuracy") == (
-        "a-to-b: positive, conclusive: gain +0.050 [+0.010, +0.090] in accuracy (0.800; scratch 0.750); 50% of the "
-        "compute saved."
-    )
-
-
-def test_the_answer_where_something_is_undefined():
-    assert "[" not in answer("a", builders.transfer(ci_low=None), "accuracy")
-    assert answer("a", builders.transfer(gain=None), "accuracy") == "a: no verdict, since the gain is undefined."
-
-
-def test_the_answer_of_an_adaptation_names_the_source_and_the_ceiling():
-    assert answer("a", builders.adaptation(), "accuracy") == (
-        "a: positive, conclusive: gain +0.050 [+0.010, +0.090] in accuracy (0.800; source only 0.750); a linear probe "
-        "with target labels reaches 0.900."
-    )
-
-
-def test_the_answer_warns():
-    improving = answer("a", builders.transfer(baseline_stopped_improving=False), "accuracy")
-    assert improving.endswith("; scratch was still improving when its budget ended.")
-    assert "not to be trusted" in answer("a", builders.transfer(controls="failed"), "accuracy")
-    failed = answer("a", builders.transfer(failed={"tuned": 1, "scratch": 4}), "accuracy")
-    assert "; trainings that failed: 1 of 4 of tuned, 4 of 4 of scratch." in failed
-    second = answer("a", builders.transfer(earlier_repeats=[1, 2]), "accuracy")
-    assert second.endswith("; judged before at 1, 2 repeats, unplanned.")
-
-
-def test_an_inconclusive_answer_rules_a_loss_out_where_its_interval_does():
-    weak = builders.transfer(builders.verdict(evidence="inconclusive", not_worse=True))
-    assert answer("a", weak, "accuracy").startswith("a: positive, inconclusive (not worse): gain +0.050 ")
-    assert question.claim(weak, "accuracy").startswith("Positive, inconclusive (not worse): gain +0.050 ")
-    (row,) = overview.leading_table(builders.run_of({"a": weak})).rows
-    assert "inconclusive (not worse)" in row
-
-
-@pytest.mark.parametrize(("held", "state"), [(True, "held"), (False, "failed"), (None, "undefined")])
-def test_the_answer_of_a_control_says_whether_it_held(held, state):
-    control = builders.transfer(control="planted_negative", held=held)
-    assert answer("a", control, "accuracy").startswith(f"a: control (planted negative) {state}: positive, conclusive")
-
-
-def test_the_lead_says_what_is_conclusive_and_what_could_be_detected():
-    weak = builders.transfer(evidence="inconclusive", smallest_detectable_gain=0.151)
-    sure = builders.transfer(smallest_detectable_gain=0.0421)
-    power = " At 80 % power this run could detect "
-    assert evidence_line({"a": weak, "b": weak}) == f"No label is conclusive.{power}a gain of 0.15."
-    assert evidence_line({"a": weak, "b": sure}) == f"Conclusive: b (1 of 2 labels).{power}gains of 0.04 to 0.15."
-    assert evidence_line({"a": weak.model_copy(update={"smallest_detectable_gain": None})}) == "No label is conclusive."
-    assert evidence_line({"c": builders.again()}) == ""
-
-
 def test_the_first_line_names_the_controls_or_what_their_failure_means():
     control = builders.transfer(control="planted_negative", held=True)
-    line = controls_line(builders.run_of({"a": control, "b": control}, "held"))
+    line = controls.controls_line(builders.run_of({"a": control, "b": control}, "held"))
     assert (line.text, line.role) == ("The controls held (a, b).", "held")
-    assert "no controls" in controls_line(builders.run_of({"a": builders.transfer()})).text
+    assert "no controls" in controls.controls_line(builders.run_of({"a": builders.transfer()})).text
     failed = {"a": control.model_copy(update={"held": False}), "b": control}
-    line = controls_line(builders.run_of(failed, "failed"))
+    line = controls.controls_line(builders.run_of(failed, "failed"))
     assert line.role == "failed" and "cannot be trusted" in line.text
     assert "a: expected negative, found positive: " in line.text and "b: " not in line.text
 
@@ -82,7 +38,7 @@ def test_the_first_line_names_the_controls_or_what_their_failure_means():
 def test_a_control_that_held_by_its_sign_alone_is_weak_evidence():
     names = ("planted_negative", "planted_positive", "null")
     held = {name: builders.transfer(control=name, held=True, evidence="inconclusive") for name in names}
-    assert controls_line(builders.run_of(held, "held")).text == (
+    assert controls.controls_line(builders.run_of(held, "held")).text == (
         "The controls held (planted_negative, planted_positive by sign, not conclusively; null)."
     )
 
@@ -95,6 +51,16 @@ def test_the_leading_table_has_adjusted_p_and_of_controls_their_own():
     }
     rows = overview.leading_table(builders.run_of(results)).rows
     assert [(row[0], row[1], row[-2], row[-1]) for row in rows] == [("a", "-", "0.5", "50%"), ("n", "null", "0.6", "-")]
+
+
+def test_a_label_that_is_not_conclusive_is_in_brackets_and_has_no_colour():
+    weak = builders.transfer(builders.verdict(evidence="inconclusive", not_worse=True))
+    rows = overview.leading_table(builders.run_of({"a": weak, "b": builders.transfer()})).rows
+    labels_of = {row[0]: row[5] for row in rows}
+    assert labels_of == {"a": "(positive)", "b": "positive"}
+    assert [isinstance(label, Toned) for label in labels_of.values()] == [False, True]
+    assert "inconclusive (not worse)" in rows[0]
+    assert question.claim(weak, "accuracy").startswith("Positive, inconclusive (not worse): gain +0.050 ")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +94,18 @@ def test_transfers_have_their_other_readings():
     row = dict(zip([column.title for column in table.columns], table.rows[0], strict=True))
     assert row == {
         "transfer": "a", "baseline": "defect-tiny", "gain at equal compute": "+0.040 [+0.010, +0.090]",
-        "smallest detectable gain": "0.200", "alone": "0.100", "cost to equal quality": "0.30",
+        "smallest detectable gain": "0.200", "alone": "0.100",
         "forecast": "positive (correct)",
     }  # fmt: skip
+
+
+def test_costs_are_counted_with_and_without_pretraining_and_by_the_clock():
+    priced = builders.COMPUTE.model_copy(update={"pretraining": builders.pretraining(), "saved_amortised": -1.5})
+    unknown = builders.COMPUTE.model_copy(update={"pretraining": builders.pretraining(None, None, reason="not said")})
+    results = {"a": builders.transfer(compute=priced), "b": builders.transfer(compute=unknown)}
+    rows = costs.table(results, {"a": CLOCKS | {"scratch": builders.CLOCK | {"seconds": 120.0}}}).rows
+    assert rows == [["a", "50%", "-150%", "0.30", "75%"], ["b", "50%", "unknown", "0.30", "-"]]
+    assert len(costs.table(results, {}).rows[0]) == 4
 
 
 def test_controls_say_what_was_compared_and_expected():
@@ -149,22 +124,6 @@ def test_a_gain_is_attributed_to_its_parts():
     assert [row[-1] for row in attribution.table(parts, 0.05).rows] == ["40%", "60%"]
     parts["scaling"] = builders.rescaled(part_of="a")
     assert "not above zero" in attribution.answers(parts)[0]
-
-
-def study(**fields):
-    estimate = Estimate(value=0.7, ci_low=0.6, ci_high=0.8)
-    bounds = [Bound(value=2.0, side="inside"), Bound(value=1.0, side="below"), Bound(value=20.0, side="above")]
-    times = Times(value=bounds[0], ci_low=bounds[1], ci_high=bounds[2])
-    own = {
-        "questions": ["q5", "q100"],
-        "fractions": [0.05, 1.0],
-        "images": [60.0, 1200.0],
-        "curves": {arm: [estimate] * 2 for arm in ("tuned", "scratch")},
-        "times": {"tuned": [times, Times(value=bounds[2], ci_low=None, ci_high=None)]},
-        "gains": {"tuned": [Interval(gain=0.1, ci_low=0.0, ci_high=0.2)] * 2},
-        "reason": None,
-    }
-    return Study(**(own | fields))
 
 
 def test_a_study_claims_what_is_saved_where_labels_are_scarcest():
@@ -188,8 +147,6 @@ def test_a_study_is_not_to_be_trusted_where_controls_failed_and_says_why_it_has_
 
 
 # ---- one question ----------------------------------------------------------------------------------------------------
-
-CLOCKS = dict.fromkeys(("pretrain", "extract", "head", "tune", "scratch", "forecast"), builders.CLOCK)
 
 
 def spending(result, clocks=CLOCKS):
@@ -243,18 +200,18 @@ def test_a_gpu_that_was_there_but_unused_is_named_beside_the_device():
     [
         ({"gflops": 0.0, "share": 0.0}, None, "excluded)."),
         ({"gflops": None, "share": None, "reason": "not published"}, None, "unknown (not published)."),
-        ({"gflops": 40.0, "share": 20.0}, 0.25, "with this question's share of them, 20, 25% of the compute saved."),
+        ({"gflops": 40.0, "share": 20.0}, 0.25, "with this question's share of them (20) it is 25% less compute."),
         ({"gflops": 40.0, "reason": "not published"}, None, "cost of its initial weights is unknown (not published)."),
     ],
 )
 def test_what_pretraining_took_is_said_as_far_as_it_is_known(fields, amortised, words):
     update = {"pretraining": builders.pretraining(**fields), "saved_amortised": amortised}
     sentences = compute_sentences(builders.transfer(compute=builders.COMPUTE.model_copy(update=update)))
-    assert sentences[0].startswith("50% of the compute saved: the transfer took 1,000 GFLOPs, scratch 2,000")
+    assert sentences[0].startswith("50% less compute: the transfer took 1,000 GFLOPs, scratch 2,000")
     assert sentences[-1].endswith(words)
 
 
-@pytest.mark.parametrize(("scratch", "words"), [(120.0, "75% of the time saved"), (20.0, "50% more time spent")])
+@pytest.mark.parametrize(("scratch", "words"), [(120.0, "75% less time"), (20.0, "50% more time")])
 def test_the_transfers_own_seconds_stand_against_those_of_scratch(scratch, words):
     clocks = CLOCKS | {"scratch": builders.CLOCK | {"seconds": scratch}, "forecast": {"seconds": 1e6}}
     assert clock_sentence(clocks) == [
@@ -284,12 +241,12 @@ def test_a_fit_that_ran_to_its_end_says_that_no_longer_one_was_tried(ran, claim)
         (
             0.3,
             True,
-            "The transfer matched scratch's final quality after 300 GFLOPs; scratch needed 1,000 (ratio 0.30).",
+            "The transfer matched the final quality of scratch after 300 GFLOPs; scratch needed 1,000 (ratio 0.30).",
         ),
         (
             0.3,
             False,
-            "The transfer did not match scratch's final quality within 300 GFLOPs; scratch needed 1,000 (ratio above",
+            "The transfer did not match the final quality of scratch within 300 GFLOPs; scratch needed 1,000 (ratio",
         ),
         (None, None, "Cost to equal quality is undefined: why."),
     ],
@@ -333,7 +290,7 @@ def test_the_interval_of_a_planned_look_is_named_by_its_level():
         ({"repeats": 1, "trainings": 3}, "3 trainings an arm."),
         ({}, "4 trainings an arm in 2 repeats."),
         ({"looks": 1, "level": 0.02}, "4 trainings an arm in 2 repeats."),
-        ({"looks": 2, "level": 0.02939}, "4 trainings an arm in 2 repeats; planned look 2, at level 0.0294."),
+        ({"looks": 2, "level": 0.02939}, "4 trainings an arm in 2 repeats. This is planned look 2, at level 0.0294."),
     ],
 )
 def test_the_design_is_told_beside_the_gain(fields, words):
@@ -387,12 +344,17 @@ def test_warnings_stand_in_the_section_of_their_question():
 def test_figures_are_drawn_of_the_rows_that_there_are():
     result = builders.transfer()
     captions = [figure.caption for figure in drawings.drawings("a", result, builders.report_data({"a": result}))]
-    assert captions == ["Out-of-fold confusion matrices: shares of the true class and images."]
+    assert captions == [
+        "Tuned and scratch recognise every class equally often. Out-of-fold confusion matrices: shares of the true "
+        "class and images.",
+        "",
+        "",
+    ]
     full = builders.report_data(
         {"a": result}, plots={"a": {"saving": builders.saving_rows()}}, contact_sheets={"a": b"webp"}
     )
     figures = drawings.drawings("a", result, full)
-    assert len(figures) == 3 and figures[-1].webp == b"webp" and "tuned and scratch" in figures[-1].alt
+    assert len(figures) == 5 and figures[-1].webp == b"webp" and "tuned and scratch" in figures[-1].alt
 
 
 OWN = {"title": "Images of the folder data/raw/shapes", "licence": "not stated", "citation": "none"}
@@ -429,33 +391,30 @@ def test_weights_that_need_no_licence_have_none():
 # ---- all sections ----------------------------------------------------------------------------------------------------
 
 
-def everything():
-    """A report with every section but the sources."""
-    results = {
-        "a": builders.transfer(forecast=builders.forecast()),
-        "b": builders.adaptation(),
-        "n": builders.again(held=True),
-        "scaling": builders.rescaled(part_of="a", share=0.4),
-    }
-    run = builders.run_of(results, controls="held", studies={"s": study()})
-    return all_sections(ReportData(run, cost={"a": CLOCKS}, forecasts={"a": builders.FORECAST}))
+QUESTIONS = ["a", "lost", "open", "more", "never", "same", "beaten", "b", "n", "p", "scaling"]  # parts of others last
 
 
 def test_sections_come_in_their_order_and_every_table_is_whole():
     sections = everything()
-    titles = ["Does the transfer pay?", "Transfers", "Without labels of the target", "Where gains come from"]
-    assert [section.title for section in sections] == [*titles, "Labels saved: s", "Controls", "a", "b", "n", "scaling"]
+    open_ = ["Does the transfer pay?", "All gains on one axis", "Controls", "Costs", "Labels saved: s"]
+    folded = ["All questions in figures", "Transfers", "Without labels of the target", "Where gains come from"]
+    assert [section.title for section in sections] == [*open_, *folded, *QUESTIONS, "Data and sources"]
+    assert [section.folded for section in sections] == [False] * len(open_) + [True] * (
+        len(folded) + len(QUESTIONS) + 1
+    )
     for section in sections:
         for block in section.blocks:
             if isinstance(block, Table):
                 assert block.rows and all(len(row) == len(block.columns) for row in block.rows)
                 assert set(block.terminal) <= {column.title for column in block.columns}
-            assert not isinstance(block, Figure) or block.svg
+            assert not isinstance(block, Figure) or block.svg or block.webp
 
 
 def test_what_has_nothing_to_show_has_no_section():
     run = builders.run_of({"a": builders.transfer(details=None)})
-    assert [section.title for section in all_sections(ReportData(run))] == ["Does the transfer pay?", "Transfers"]
+    assert [section.title for section in all_sections(ReportData(run))] == [
+        "Does the transfer pay?", "All gains on one axis", "Costs", "All questions in figures", "Transfers",
+    ]  # fmt: skip
 
 
 def test_an_explanation_stands_once():
@@ -464,6 +423,6 @@ def test_an_explanation_stands_once():
         block.text
         for section in everything()
         for block in section.blocks
-        if isinstance(block, Paragraph) and block.role in ("note", "text")
+        if isinstance(block, Paragraph) and block.role in ("note", "text") and section.title not in QUESTIONS
     ]
     assert len(texts) == len(set(texts))

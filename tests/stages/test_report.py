@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import tiny_world
 
+from pipeline.report.answers import answer
 from pipeline.report.words import equal_quality, evidence_of, forecast_words, interval, number
 from pipeline.results.result import read_result
 from pipeline.results.run import Run
@@ -134,12 +135,24 @@ def pages(paths):
 def test_pages_have_every_questions_label_and_numbers(paths, metrics, results):
     for page in pages(paths):
         for name in TRANSFERS:
-            assert f"{name}: {metrics[name]['label']}, {evidence_of(results[name])}" in page
+            answered = answer(results[name], Run.from_metrics(metrics).facts)
+            assert answered.replace("'", "&#39;") in page.replace("\\", "").replace("'", "&#39;")
             assert f"{metrics[name]['gain']:+.3f}" in page
         assert "CC0-1.0" in page  # the data's licence
-        assert "scratch was still improving" in page  # two epochs are no baseline
+        assert "scratch: still improving when its budget ended" in page  # two epochs are no baseline
+        assert "scratch was still improving" in page
         assert "In 4 of 4 folds scratch ran to the end of its budget of 2 epochs" in page
         assert "By the clock" in page and "extract, head and tune took" in page
+
+
+def test_a_report_in_spanish_has_the_same_metrics(world_copy, paths):
+    copy = world_copy()
+    copy.raw["report"] = {"language": "es"}
+    _, markdown, html = report(copy)
+    assert '<html lang="es">' in html and "# ¿Compensa la transferencia?" in markdown
+    assert "ganancia en exactitud balanceada" in Paths(copy.root).report_gain.read_text(encoding="utf-8")
+    for name in ("report_metrics", "report_verdicts"):
+        assert getattr(Paths(copy.root), name).read_bytes() == getattr(paths, name).read_bytes()
 
 
 def test_the_forest_plot_stands_by_itself_and_in_both_pages(paths):
@@ -147,7 +160,8 @@ def test_the_forest_plot_stands_by_itself_and_in_both_pages(paths):
     text = "".join(ElementTree.fromstring(svg).itertext())
     assert all(name in text for name in (*TRANSFERS, ADAPTATION, NULL))
     markdown, html = pages(paths)
-    assert svg in html and f"]({paths.report_gain.name})" in markdown
+    assert f"]({paths.report_gain.name})" in markdown and "All gains on one axis" in html
+    assert all(f">{name}</text>" in html for name in (*TRANSFERS, ADAPTATION))
 
 
 def test_contact_sheets_are_in_the_page_with_the_licence_of_their_images(paths):
@@ -178,7 +192,8 @@ def test_one_table_leads_with_every_question(paths, results):
     assert [row["question"] for row in rows] == [*TRANSFERS, ADAPTATION, NULL]
     for row in rows:
         result = results[row["question"]]
-        assert (row["control"], row["label"]) == (result.control or "-", f"**{result.label}**")
+        label = f"**{result.label}**" if result.evidence == "conclusive" else f"({result.label})"
+        assert (row["control"], row["label"]) == (result.control or "-", label)
         assert (row["setting"], row["source"], row["target"]) == (
             result.setting or "-", result.source or "-", result.target,
         )  # fmt: skip
@@ -194,7 +209,8 @@ def test_where_no_compute_can_be_saved_there_is_a_reason_and_no_number(metrics, 
 
 
 def test_the_table_of_transfers_has_their_other_readings(paths, results):
-    rows = table_of(pages(paths)[0], "transfer")
+    markdown = pages(paths)[0]
+    rows = table_of(markdown[markdown.index("## Transfers") :], "transfer")
     for row in rows:
         result = results[row["transfer"]]
         assert (row["baseline"], row["gain at equal compute"]) == (result.baseline, interval(result.equal_compute))
@@ -202,8 +218,11 @@ def test_the_table_of_transfers_has_their_other_readings(paths, results):
         assert row["alone"] == f"{result.detectable_alone:.3f}"
         assert result.forecast.correct is (result.forecast.label == result.label)
         assert row["forecast"] == forecast_words(result.forecast)
-        assert row["cost to equal quality"] == equal_quality(result.cost_to_equal_quality)
     assert len(rows) == 2
+    for row in table_of(markdown[markdown.index("## Costs") :], "transfer"):
+        result = results[row["transfer"]]
+        assert row["cost to equal quality"] == equal_quality(result.cost_to_equal_quality)
+        assert row["compute saved"] == f"{result.compute.saved:.0%}"
 
 
 def test_a_control_is_flagged_in_every_output(paths, metrics):

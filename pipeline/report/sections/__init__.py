@@ -2,9 +2,22 @@
 
 from pipeline.report.content import Section
 from pipeline.report.data import ReportData
-from pipeline.report.sections import adaptations, attribution, controls, labels, overview, question, sources, transfers
+from pipeline.report.sections import (
+    adaptations,
+    attribution,
+    cards,
+    controls,
+    costs,
+    forest,
+    labels,
+    overview,
+    question,
+    sources,
+    transfers,
+)
 
-ORDER = (overview, transfers, adaptations, attribution, labels, controls, question, sources)
+# read in a minute, then what is folded
+ORDER = (cards, forest, controls, costs, labels, overview, transfers, adaptations, attribution, question, sources)
 
 
 def all_sections(data: ReportData) -> list[Section]:

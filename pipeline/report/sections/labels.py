@@ -3,6 +3,8 @@
 from pipeline.report.content import Block, Figure, Paragraph, Section, Table, items, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.figures import labels_figure
+from pipeline.report.language import retold, say
+from pipeline.report.seen import labels_seen
 from pipeline.report.words import capitalised, distrust, interval, level, metric_name, number, spaced
 from pipeline.results.run import Bound, Study, Times
 
@@ -16,25 +18,32 @@ def sections(data: ReportData) -> list[Section]:
 
 
 def _section(name: str, study: Study, metric: str, outside: float) -> Section:
-    blocks: list[Block] = [Paragraph(distrust("study"), "warning")] if study.controls == "failed" else []
-    method = (
-        f"The same transfer at growing shares of its target's labels ({', '.join(study.questions)}). Scratch needs "
-        f"N times the labels where its own curve of {metric_name(metric)}, made monotone and interpolated over the "
-        "logarithm of the share, reaches the transfer; > N where it reaches it at no measured share."
+    blocks: list[Block] = [Paragraph(distrust(), "warning")] if study.controls == "failed" else []
+    method = say(
+        "The same transfer at growing shares of its target's labels ({questions}). Scratch needs N times the labels "
+        "where its own curve of {metric}, made monotone and interpolated over the logarithm of the share, reaches the "
+        "transfer; > N where it reaches it at no measured share.",
+        questions=", ".join(study.questions),
+        metric=metric_name(metric),
     )
     blocks += [*items(answers(study)), table(study, outside), Paragraph(method)]
     if study.reason:
-        blocks.append(Paragraph(f"There are no intervals: {study.reason}."))
-    caption = f"{capitalised(metric_name(metric))} against the share of the labels."
-    blocks.append(Figure(caption, svg=labels_figure(study, metric_name(metric))))
-    return Section(f"Labels saved: {name}", blocks)
+        blocks.append(Paragraph(say("There are no intervals: {reason}.", reason=retold(study.reason))))
+    blocks.append(Figure(labels_seen(study, metric), svg=labels_figure(study, metric_name(metric))))
+    return Section(say("Labels saved: {name}", name=name), blocks)
 
 
 def answers(study: Study) -> list[str]:
     """The labels that each arm saves at the smallest share of them."""
     return [
-        f"{capitalised(spaced(arm))} with {study.fractions[0]:.0%} of the labels: to match it, scratch needs "
-        f"{times_words(times[0])}."
+        capitalised(
+            say(
+                "{arm} with {share} of the labels: to match it, scratch needs {times}.",
+                arm=spaced(arm),
+                share=f"{study.fractions[0]:.0%}",
+                times=times_words(times[0]),
+            )
+        )
         for arm, times in study.times.items()
     ]
 
@@ -42,9 +51,9 @@ def answers(study: Study) -> list[str]:
 def table(study: Study, outside: float) -> Table:
     """A row a share of the labels: every arm's quality, the gains, and how many times the labels scratch needs."""
     arms, trained = list(study.curves), list(study.times)
-    needed = [f"scratch needs, to match {spaced(arm)}" for arm in trained]
-    columns = numbers("labels", "images with labels", *(spaced(arm) for arm in arms))
-    columns += numbers(*(f"gain of {spaced(arm)} [{level(outside)} interval]" for arm in trained), *needed)
+    needed = [say("scratch needs, to match {arm}", arm=spaced(arm)) for arm in trained]
+    gained = [say("gain of {arm} [{level} interval]", arm=spaced(arm), level=level(outside)) for arm in trained]
+    columns = numbers(say("labels"), say("images with labels"), *map(spaced, arms), *gained, *needed)
     rows = [
         [
             f"{fraction:.0%}",
@@ -55,12 +64,12 @@ def table(study: Study, outside: float) -> Table:
         ]
         for at, fraction in enumerate(study.fractions)
     ]
-    return Table(columns, rows, ("labels", *needed))
+    return Table(columns, rows, (say("labels"), *needed))
 
 
 def times_words(times: Times) -> str:
     """How many times the labels, with the interval where there is one."""
-    words = f"{_bounded(times.value)} times the labels"
+    words = say("{factor} times the labels", factor=_bounded(times.value))
     if times.ci_low is None or times.ci_high is None:
         return words
     return f"{words} [{_bounded(times.ci_low)}, {_bounded(times.ci_high)}]"

@@ -7,18 +7,20 @@ from pipeline.registry.metrics import DECIDING, REPORTED
 from pipeline.report.content import Block, Column, Paragraph, Section, Table, items, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.drawings import drawings
+from pipeline.report.language import retold, say
 from pipeline.report.spending import clock_sentence, compute_sentences, spending_table
 from pipeline.report.summary import in_order
 from pipeline.report.words import (
     advised,
     capitalised,
+    counted,
     distrust,
     evidence_of,
     evidence_words,
     failed_words,
     forecast_words,
-    gain_title,
     interval,
+    level,
     metric_name,
     needed,
     number,
@@ -38,10 +40,6 @@ ARMS = (
     "adapted",
     "coral",
     "target_supervised",
-)
-CONVERGENCE = (
-    "It counts as converged where the last quarter of its epochs was at most 1% better on validation than the best "
-    "epoch before them."
 )
 
 
@@ -69,8 +67,9 @@ def _section(name: str, result: Result, data: ReportData) -> Section:
         blocks.append(forecast_table(forecast))
     if result.candidates:
         blocks.append(candidates_table(result.candidates))
-    blocks += items([*_remarks(result, forecast), *budget(details, epochs), *clock_sentence(clocks), *result.reasons])
-    return Section(name, [*blocks, *drawings(name, result, data)])
+    reasons = [retold(reason) for reason in result.reasons]
+    blocks += items([*_remarks(result, forecast), *budget(details, epochs), *clock_sentence(clocks), *reasons])
+    return Section(name, [*blocks, *drawings(name, result, data)], folded=True)
 
 
 # ---- sentences -------------------------------------------------------------------------------------------------------
@@ -79,60 +78,83 @@ def _section(name: str, result: Result, data: ReportData) -> Section:
 def claim(result: Result, metric: str) -> str:
     """Label, evidence and gain."""
     if result.label is None:
-        return "No verdict: the gain is undefined."
-    return f"{capitalised(result.label)}, {evidence_of(result)}: gain {interval(result)} in {metric_name(metric)}."
+        return say("No verdict: the gain is undefined.")
+    values = {"label": spaced(result.label), "evidence": evidence_of(result), "gain": interval(result)}
+    return capitalised(say("{label}, {evidence}: gain {gain} in {metric}.", **values, metric=metric_name(metric)))
 
 
 def design(result: Result, planned: bool) -> str:
     """The number of trainings behind the gain, and the looks taken where they are `planned`."""
-    repeats = f" in {result.repeats} repeats" if result.repeats > 1 else ""
-    looks = f"; planned look {result.looks}, at level {result.level:.3g}" if planned else ""
-    preferred = ", ".join(f"{spaced(arm)} in {count}" for arm, count in (result.choices or {}).items())
-    choice = f" Validation chose {preferred} of them." if preferred else ""
-    return f"{result.trainings} trainings an arm{repeats}{looks}.{choice}"
+    parts = [say("{count} trainings an arm in {repeats} repeats.", count=result.trainings, repeats=result.repeats)]
+    if result.repeats == 1:
+        parts = [say("{count} trainings an arm.", count=result.trainings)]
+    if planned:
+        level = f"{result.level:.3g}"
+        parts.append(say("This is planned look {look}, at level {level}.", look=result.looks, level=level))
+    if result.choices:
+        counts = counted({spaced(arm): count for arm, count in result.choices.items()})
+        parts.append(say("Validation chose by trainings: {counts}.", counts=counts))
+    return " ".join(parts)
 
 
 def subject(result: Result) -> str:
     """The two arms that are compared, and why."""
-    parts = [f"A part of the gain of {result.part_of}."] if result.part_of else []
+    parts = [say("A part of the gain of {whole}.", whole=result.part_of)] if result.part_of else []
     if result.control:
-        parts.append(f"A control ({spaced(result.control)}), expected: {RULES[result.control].expected}.")
+        expected = retold(RULES[result.control].expected)
+        parts.append(say("A control ({control}), expected: {expected}.", control=spaced(result.control),
+                         expected=expected))  # fmt: skip
     return " ".join([*parts, _compared(result)])
 
 
 def _compared(result: Result) -> str:
+    values = {"source": result.source, "target": result.target, "setting": spaced(result.setting or "")}
+    other = result.baseline or spaced(result.against)
     if result.kind == "again":
-        return f"{result.target} from scratch twice, under different seeds: {result.again} against {result.baseline}."
+        both = "{target} from scratch twice, under different seeds: {arm} against {other}."
+        return say(both, target=result.target, arm=result.again, other=other)
     if result.kind == "rescaled":
-        return f"Rescaled random weights against random weights on {result.target}."
-    what = f"{capitalised(result.setting or '')} transfer from {result.source} to {result.target}".strip()
+        return say("Rescaled random weights against random weights on {target}.", target=result.target)
     if result.kind == "adaptation":
-        return f"{what}: the source adapted to the target's images without their labels, against the unadapted source."
-    baseline = f"baseline {result.baseline}" if result.baseline else spaced(result.against)
-    return f"{what}, against {baseline}."
+        without = say(
+            "{setting} transfer from {source} to {target}: the source adapted to the target's images without their "
+            "labels, against the unadapted source.",
+            **values,
+        )
+        return capitalised(without)
+    return capitalised(say("{setting} transfer from {source} to {target}, against {other}.", **values, other=other))
 
 
 def warnings(result: Result) -> list[str]:
     """Warnings: failed controls, or a baseline that was still improving."""
-    found = [distrust("result")] if result.controls == "failed" else []
+    found = [distrust()] if result.controls == "failed" else []
     stopped = details_of(result).stopped_improving.get(result.against, [])
     if failed := failed_words(result):
         found.append(
-            f"Failed trainings: {failed}. They answer one class for all images, or are no better than shuffled labels; "
-            "a gain over them says little."
+            say(
+                "Failed trainings: {failed}. They answer one class for all images, or are no better than shuffled "
+                "labels; a gain over them says little.",
+                failed=failed,
+            )
         )
     if result.earlier_repeats:
-        before = ", ".join(map(str, result.earlier_repeats))
         found.append(
-            f"Judged before at {before} repeats: more repeats after a look are a second chance, which this interval "
-            "does not price in. Plan looks in verdict.looks before the first run."
+            say(
+                "Judged before at {repeats} repeats: more repeats after a look are a second chance, which this "
+                "interval does not price in. Plan looks in verdict.looks before the first run.",
+                repeats=", ".join(map(str, result.earlier_repeats)),
+            )
         )
     if result.baseline_stopped_improving is False:
         found.append(
-            f"In {stopped.count(False)} of {len(stopped)} folds {spaced(result.against)} was still improving when its "
-            "budget ended: the best validation loss of the last quarter of its epochs was more than 1% better than the "
-            "best before (or there were fewer than four). A larger scratch.epochs may bring it closer and shrink the "
-            "gain."
+            say(
+                "In {count} of {all} folds {arm} was still improving when its budget ended: the best validation loss "
+                "of the last quarter of its epochs was more than 1% better than the best before (or there were fewer "
+                "than four). A larger scratch.epochs may bring it closer and shrink the gain.",
+                count=stopped.count(False),
+                all=len(stopped),
+                arm=spaced(result.against),
+            )
         )
     return found
 
@@ -143,15 +165,23 @@ def budget(details: Details, epochs: int) -> list[str]:
     ran = sum(fold["epochs"] >= epochs for fold in folds)
     if not ran or not epochs:
         return []
-    used = f"In {ran} of {len(folds)} folds scratch ran to the end of its budget of {epochs} epochs"
-    return [f"{used}; a longer one was not tried. {CONVERGENCE}"]
+    return [
+        say(
+            "In {ran} of {all} folds scratch ran to the end of its budget of {epochs} epochs; a longer one was not "
+            "tried. It counts as converged where the last quarter of its epochs was at most 1% better on validation "
+            "than the best epoch before them.",
+            ran=ran,
+            all=len(folds),
+            epochs=epochs,
+        )
+    ]
 
 
 def _remarks(result: Result, forecast: Mapping[str, Any] | None) -> list[str]:
     folds = details_of(result).folds
     if result.methods is not None:
-        chosen = ", ".join(f"{spaced(method)} in {count}" for method, count in result.methods.items())
-        return [f"Chosen without labels, by folds: {chosen}."]
+        methods = counted({spaced(method): count for method, count in result.methods.items()})
+        return [say("Chosen without labels, by folds: {methods}.", methods=methods)]
     remarks = [text for text in (kept_epochs(folds),) if text]
     if result.cost_to_equal_quality is not None:
         remarks.append(equal_quality_sentence(result.cost_to_equal_quality, spaced(result.against)))
@@ -165,31 +195,38 @@ def kept_epochs(folds: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     trained = [arm for arm in ARMS if folds.get(arm) and "kept_epoch" in folds[arm][0]]
     counts = {arm: ", ".join(f"{fold['kept_epoch']}/{fold['epochs']}" for fold in folds[arm]) for arm in trained}
     arms = "; ".join(f"{spaced(arm)} {shown}" for arm, shown in counts.items())
-    return f"Epoch kept, of those run, by fold: {arms}." if arms else ""
+    return say("Epoch kept, of those run, by fold: {arms}.", arms=arms) if arms else ""
 
 
 def equal_quality_sentence(cost: EqualQuality, other: str) -> str:
     """The GFLOPs that it took to match the final quality of the other arm."""
     if cost.ratio is None or cost.gflops is None or cost.scratch_gflops is None:
-        return f"Cost to equal quality is undefined: {cost.reason}."
-    needed = f"{other} needed {cost.scratch_gflops:,.0f}"
+        return say("Cost to equal quality is undefined: {reason}.", reason=retold(cost.reason or ""))
+    values = {"other": other, "own": f"{cost.gflops:,.0f}", "needed": f"{cost.scratch_gflops:,.0f}"}
     if cost.reached:
-        gflops = f"after {cost.gflops:,.0f} GFLOPs"
-        return f"The transfer matched {other}'s final quality {gflops}; {needed} (ratio {cost.ratio:.2f})."
-    return (
-        f"The transfer did not match {other}'s final quality within {cost.gflops:,.0f} GFLOPs; {needed} (ratio above "
-        f"{cost.ratio:.2f})."
+        return say(
+            "The transfer matched the final quality of {other} after {own} GFLOPs; {other} needed {needed} (ratio "
+            "{ratio}).",
+            **values,
+            ratio=f"{cost.ratio:.2f}",
+        )
+    return say(
+        "The transfer did not match the final quality of {other} within {own} GFLOPs; {other} needed {needed} (ratio "
+        "above {ratio}).",
+        **values,
+        ratio=f"{cost.ratio:.2f}",
     )
 
 
 def forecast_sentence(forecast: Mapping[str, Any], result: Result, sha256: str) -> str:
     """The forecast, whether it was correct, and its reason; `sha256` is of forecast.json when the head was trained."""
     if forecast["label"] is None:
-        return "No forecast: none of the scores is defined for these features."
-    reason = capitalised(forecast["reason"])
-    return (
-        f"Forecast: {forecast_words(result.forecast)}. {reason}. It was made before the head was trained (sha256 "
-        f"{sha256[:8]})."
+        return say("No forecast: none of the scores is defined for these features.")
+    return say(
+        "Forecast: {forecast}. {reason}. It was made before the head was trained (sha256 {sha256}).",
+        forecast=forecast_words(result.forecast),
+        reason=capitalised(retold(forecast["reason"])),
+        sha256=sha256[:8],
     )
 
 
@@ -201,7 +238,7 @@ def arms_table(result: Result) -> Table:
     arms = [arm for arm in ARMS if arm in result.arms]
     metrics = [name for name in (*DECIDING, *REPORTED) if name in result.arms[result.arm]]
     rows = [[spaced(arm), *(number(result.arms[arm][name]) for name in metrics)] for arm in arms]
-    return Table([Column("arm"), *numbers(*(metric_name(name) for name in metrics))], rows)
+    return Table([Column(say("arm")), *numbers(*(metric_name(name) for name in metrics))], rows)
 
 
 def gains_table(result: Result) -> Table:
@@ -209,17 +246,17 @@ def gains_table(result: Result) -> Table:
     details = details_of(result)
     verdicts = {spaced(arm): verdict for arm, verdict in details.verdicts.items()}
     if details.equal_compute is not None:
-        verdicts[f"{spaced(result.arm)}, at equal compute"] = details.equal_compute
+        verdicts[say("{arm}, at equal compute", arm=spaced(result.arm))] = details.equal_compute
     rows = []
     for arm, verdict in verdicts.items():
         reading = Reading(**reading_fields(verdict))
         p = [number(value, ".2g") for value in (verdict.p, verdict.p_holm)]
         detectable = number(reading.smallest_detectable_gain)
         rows.append([arm, interval(reading), evidence_words(result, reading), *p, detectable, needed(reading)])
-    title = gain_title(result.level).replace("gain", f"gain over {spaced(result.against)}", 1)
-    columns = [Column("arm"), *numbers(title), Column("evidence")]
-    columns += numbers("p", "p (Holm)", "smallest detectable gain")
-    return Table([*columns, Column("needed to show this gain")], rows)
+    title = say("gain over {other} [{level} interval]", other=spaced(result.against), level=level(result.level))
+    columns = [Column(say("arm")), *numbers(title), Column(say("evidence"))]
+    columns += numbers("p", "p (Holm)", say("smallest detectable gain"))
+    return Table([*columns, Column(say("needed to show this gain"))], rows)
 
 
 def forecast_table(forecast: Mapping[str, Any]) -> Table:
@@ -229,11 +266,11 @@ def forecast_table(forecast: Mapping[str, Any]) -> Table:
         forecast: the content of forecast.json.
     """
     rows = [
-        [spaced(name), number(score["source"], ".1f"), number(score["random"], ".1f"), score["vote"] or "-"]
+        [spaced(name), number(score["source"], ".1f"), number(score["random"], ".1f"), spaced(score["vote"] or "-")]
         for name, score in forecast["scores"].items()
     ]
-    titles = numbers("z of the source's features", "z of random weights")
-    return Table([Column("forecast by"), *titles, Column("vote")], rows)
+    titles = numbers(say("z of the source's features"), say("z of random weights"))
+    return Table([Column(say("forecast by")), *titles, Column(say("vote"))], rows)
 
 
 def candidates_table(candidates: Sequence[Candidate]) -> Table:
@@ -249,5 +286,6 @@ def candidates_table(candidates: Sequence[Candidate]) -> Table:
         ]
         for candidate in candidates
     ]
-    titles = ["criterion, without labels", *(f"{metric_name(key)}, after the choice" for key in measured)]
-    return Table([Column("candidate (strength)"), *numbers(*titles, "chosen in folds")], rows)
+    titles = [say("criterion, without labels")]
+    titles += [say("{metric}, after the choice", metric=metric_name(key)) for key in measured]
+    return Table([Column(say("candidate (strength)")), *numbers(*titles, say("chosen in folds"))], rows)

@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.config.params import Params
 from pipeline.report.content import Block, Paragraph, Section, items
 from pipeline.report.data import ReportData
+from pipeline.report.language import retold, say
 from pipeline.report.words import credit, licence_words, number
 
 Json = Mapping[str, Any]
@@ -18,51 +19,96 @@ def sections(data: ReportData) -> list[Section]:
     lines = [dataset_line(name, facts) for name, facts in data.datasets.items()]
     lines += [source_line(name, card) for name, card in data.cards.items()]
     blocks: list[Block] = [*items(lines), Paragraph(protocol(data.params))]
-    return [Section("Data and sources", blocks)]
+    return [Section(say("Data and sources"), blocks, folded=True)]
 
 
 def dataset_line(name: str, facts: Json) -> str:
     """A dataset's counts, title, licence and citation."""
     card = facts["card"]
-    proxy = f" Groups are a proxy: {card['group_is_proxy']}" if card["group_is_proxy"] else ""
-    return (
-        f"{name}: {facts['images']:,} images, {facts['quarantined']} quarantined, {facts['groups']} groups, "
-        f"{facts['near_duplicates']} images with a near-duplicate (kept together). {credit(card)}{proxy}"
+    counts = say(
+        "{name}: {images} images, {quarantined} quarantined, {groups} groups, {near} images with a near-duplicate "
+        "(kept together).",
+        name=name,
+        images=f"{facts['images']:,}",
+        quarantined=facts["quarantined"],
+        groups=facts["groups"],
+        near=facts["near_duplicates"],
     )
+    parts = [counts, credit(card)]
+    if card["group_is_proxy"]:
+        parts.append(say("Groups are a proxy: {why}", why=retold(card["group_is_proxy"])))
+    return " ".join(parts)
 
 
 def source_line(name: str, card: Json) -> str:
     """A source's architecture, origin and licence; of one that this pipeline pretrained, also how."""
-    reason = card["cost"]["reason"]
-    made = f"; the cost of its training is unknown ({reason})" if reason else ""
+    origin = "; ".join(part for part in (retold(card["origin"]), licence_words(card["licence"])) if part)
+    parts = [
+        say(
+            "{name}: {architecture}, {parameters} parameters, from {origin}.",
+            name=name,
+            architecture=card["architecture"],
+            parameters=f"{card['parameters']:,}",
+            origin=origin,
+        )
+    ]
     if card["weights"] == "pretrained":
-        made = f". {_pretraining(card)}"
-    origin = "; ".join(part for part in (card["origin"], licence_words(card["licence"])) if part)
-    return f"{name}: {card['architecture']}, {card['parameters']:,} parameters, from {origin}{made}."
+        parts += _pretraining(card)
+    elif card["cost"]["reason"]:
+        parts.append(say("The cost of its training is unknown ({reason}).", reason=retold(card["cost"]["reason"])))
+    return " ".join(parts)
 
 
-def _pretraining(card: Json) -> str:
-    labels = f"the labels {card['labels_used']}" if card["labels_used"] else "no labels"
-    permuted = ", permuted" if card["permuted"] else ""
-    inherited = card["labels_inherited"]
-    before = f", after the labels {', '.join(inherited)} of its init" if inherited else ""
-    found, pretext = card["representation"], card.get("pretext")
-    solved = f", pretext accuracy {pretext['accuracy']:.0%} (chance {pretext['chance']:.0%})" if pretext else ""
-    return (
-        f"Pretrained here by {card['pretrain']} from {card['init']}: {card['images']:,} images of {card['dataset']}, "
-        f"{labels}{permuted}{before}{solved}; {_cost(card['cost'])}. Its features: effective rank "
-        f"{number(found['rank'], '.1f')}, variance {number(found['variance'], '.4f')}, not collapsed "  # else refused
-        f"({card['citation']})"
-    )
+def _pretraining(card: Json) -> list[str]:
+    found = card["representation"]
+    return [
+        say(
+            "Pretrained here by {way} from {init} on {images} images of {dataset}, {labels}; {seen} images seen, "
+            "{gflops} GFLOPs.",
+            way=card["pretrain"],
+            init=card["init"],
+            images=f"{card['images']:,}",
+            dataset=card["dataset"],
+            labels=_labels(card),
+            seen=f"{card['cost']['images_seen']:,}",
+            gflops=f"{card['cost']['gflops']:,.0f}",
+        ),
+        *_inherited(card),
+        *_pretext(card.get("pretext")),
+        say(
+            "Its features: effective rank {rank}, variance {variance}, not collapsed ({citation}).",  # else refused
+            rank=number(found["rank"], ".1f"),
+            variance=number(found["variance"], ".4f"),
+            citation=card["citation"],
+        ),
+    ]
 
 
-def _cost(cost: Json) -> str:
-    parts = [f"{cost['images_seen']:,} images seen, {cost['gflops']:,.0f} GFLOPs"]
+def _labels(card: Json) -> str:
+    if not card["labels_used"]:
+        return say("without labels")
+    if card["permuted"]:
+        return say("with the labels {label}, permuted", label=card["labels_used"])
+    return say("with the labels {label}", label=card["labels_used"])
+
+
+def _inherited(card: Json) -> list[str]:
+    """What the weights that it began with had seen and cost."""
+    cost, found = card["cost"], []
+    if card["labels_inherited"]:
+        found.append(say("Its init had learnt the labels {labels}.", labels=", ".join(card["labels_inherited"])))
     if cost["inherited_gflops"]:
-        parts.append(f" after {cost['inherited_gflops']:,.0f} of its init")
+        found.append(say("Its init had taken {gflops} GFLOPs.", gflops=f"{cost['inherited_gflops']:,.0f}"))
     if cost["reason"]:
-        parts.append(f"; the cost of its initial weights is unknown ({cost['reason']})")
-    return "".join(parts)
+        found.append(say("The cost of its initial weights is unknown ({reason}).", reason=retold(cost["reason"])))
+    return found
+
+
+def _pretext(pretext: Json | None) -> list[str]:
+    if not pretext:
+        return []
+    accuracy, chance = f"{pretext['accuracy']:.0%}", f"{pretext['chance']:.0%}"
+    return [say("Pretext accuracy {accuracy} (chance {chance}).", accuracy=accuracy, chance=chance)]
 
 
 def protocol(params: Params) -> str:
@@ -70,8 +116,12 @@ def protocol(params: Params) -> str:
     run, datasets = params.run, params.datasets
     targets = params.targets.values()
     sizes = {target.image_size or datasets[target.dataset].image_size or run.image_size for target in targets}
-    pixels = ", ".join(map(str, sorted(sizes)))
-    return (
-        f"{run.folds} folds, protocol {run.protocol}, {pixels} pixels a side, augmentation {run.augmentation}, "
-        f"seed {run.seed}. Every image was tested once; within this run nothing was chosen on tested images."
+    return say(
+        "{folds} folds, protocol {protocol}, {pixels} pixels a side, augmentation {augmentation}, seed {seed}. Every "
+        "image was tested once a repeat; within this run nothing was chosen on tested images.",
+        folds=run.folds,
+        protocol=run.protocol,
+        pixels=", ".join(map(str, sorted(sizes))),
+        augmentation=run.augmentation,
+        seed=run.seed,
     )

@@ -1,0 +1,68 @@
+"""Forest plot: the gains of all questions and controls on one axis."""
+
+import pandas as pd
+
+from pipeline.report.answers import tone
+from pipeline.report.content import Figure, Section
+from pipeline.report.data import ReportData
+from pipeline.report.figures import forest_plot
+from pipeline.report.language import say
+from pipeline.report.number_line import Gain, number_line, widest
+from pipeline.report.plot_rows import EQUAL_COMPUTE, gain_rows
+from pipeline.report.summary import in_order
+from pipeline.report.words import level, metric_name
+from pipeline.results.result import Result
+from pipeline.results.run import Run
+
+FILE = "gain.svg"  # beside the report
+
+
+def sections(data: ReportData) -> list[Section]:
+    """The section; the page draws the gains at the size of the screen, Markdown shows the file."""
+    run = data.run
+    rows = gain_rows(run)
+    drawn = Figure(caption(run), svg=svg(rows, run), file=FILE)
+    return [Section(say("All gains on one axis"), [drawn])]
+
+
+def file(run: Run) -> str:
+    """The content of the file."""
+    return forest_plot(gain_rows(run), run.facts.metric)
+
+
+def svg(rows: pd.DataFrame, run: Run) -> str:
+    """A row a gain; longer intervals of controls end in an arrow, so that they do not squeeze the findings."""
+    gains = [
+        _gain(name, reading, run.results[name]) for name, reading in zip(rows["question"], rows["reading"], strict=True)
+    ]
+    findings = [gain for gain in gains if gain.tone != "control"] or gains
+    reach = widest([gain.interval for gain in findings])
+    reach = max(reach, *(abs(gain.interval.gain or 0.0) for gain in gains), 0.0)
+    return number_line(gains, reach, run.facts.margin, run.facts.metric, say("All gains on one axis"))
+
+
+def _gain(name: str, reading: str, result: Result) -> Gain:
+    if result.control:
+        return Gain(say("{name} (control)", name=name), result, "control")
+    if reading == EQUAL_COMPUTE and result.equal_compute is not None:
+        return Gain(say("at equal compute"), result.equal_compute, "open")
+    return Gain(name, result, tone(result), result.evidence == "conclusive", main=True)
+
+
+def caption(run: Run) -> str:
+    """What is seen, then how to read it."""
+    asked = {name: result for name, result in in_order(run).items() if not result.control}
+    sure = [name for name, result in asked.items() if result.evidence == "conclusive"]
+    seen = say(
+        "Conclusive gains or losses: {sure} of {all} questions, drawn as filled points.",
+        sure=len(sure),
+        all=len(asked),
+    )
+    how = say(
+        "Each gain in {metric} has its {level} interval, against scratch as it converged, against what scratch had "
+        "reached for the same compute, and of adaptations against the unadapted source. Controls, in grey, are no "
+        "findings; an arrow is an interval that goes on.",
+        metric=metric_name(run.facts.metric),
+        level=level(run.facts.level),
+    )
+    return f"{seen} {how}" if asked else how

@@ -1,0 +1,120 @@
+"""A report with every section, from results made by hand."""
+
+from types import SimpleNamespace
+
+import builders
+import pandas as pd
+
+from pipeline.report.data import ReportData
+from pipeline.report.sections import all_sections
+from pipeline.results.result import Advice, Interval, reading_fields
+from pipeline.results.run import Bound, Estimate, Study, Times
+
+CLOCKS = dict.fromkeys(("pretrain", "extract", "head", "tune", "scratch", "forecast"), builders.CLOCK)
+
+
+def study(**fields):
+    estimate = Estimate(value=0.7, ci_low=0.6, ci_high=0.8)
+    bounds = [Bound(value=2.0, side="inside"), Bound(value=1.0, side="below"), Bound(value=20.0, side="above")]
+    times = Times(value=bounds[0], ci_low=bounds[1], ci_high=bounds[2])
+    own = {
+        "questions": ["q5", "q100"],
+        "fractions": [0.05, 1.0],
+        "images": [60.0, 1200.0],
+        "curves": {arm: [estimate] * 2 for arm in ("tuned", "scratch")},
+        "times": {"tuned": [times, Times(value=bounds[2], ci_low=None, ci_high=None)]},
+        "gains": {"tuned": [Interval(gain=0.1, ci_low=0.0, ci_high=0.2)] * 2},
+        "reason": None,
+    }
+    return Study(**(own | fields))
+
+
+# what a result may have that a card or a section speaks of
+CAVEATS = {
+    "failed": {"scratch": 1},
+    "earlier_repeats": [1],
+    "baseline_stopped_improving": False,
+    "choices": {"tuned": 2},
+}
+OPEN = {"evidence": "inconclusive", "p": 0.04, "p_holm": 0.2, "not_worse": True, "smallest_detectable_gain": 0.08}
+IMPRACTICAL = "repeats_needed: a gain of 0.05 is not practically detectable (more than 10 times the repeats or groups)"
+CARD = {
+    "architecture": "resnet", "parameters": 9, "origin": "random weights", "licence": "none", "weights": "random",
+    "cost": {"reason": None},
+}  # fmt: skip
+PRETRAINED = CARD | {
+    "weights": "pretrained", "pretrain": "simclr", "init": "r", "images": 9, "dataset": "d", "labels_used": None,
+    "cost": {"reason": "not published with the weights", "images_seen": 9, "gflops": 9.0, "inherited_gflops": 9.0},
+    "origin": "simclr pretraining on d, from random weights", "labels_inherited": ["d.kind"], "permuted": False,
+    "licence": "weights it began with: none; images: not stated", "pretext": {"accuracy": 0.9, "chance": 0.25},
+    "representation": {"rank": 3.0, "variance": 0.01}, "citation": "A. 2020",
+}  # fmt: skip
+DATASET = {
+    "card": {"title": "Images of the folder raw", "licence": "not stated", "citation": "none", "group_is_proxy": False},
+    "images": 9, "quarantined": 0, "groups": 3, "near_duplicates": 0,
+}  # fmt: skip
+
+
+def curves():
+    """Rows of the ROC and of the calibration, of three classes."""
+    roc = [
+        {"arm": arm, "positive": label, "false_positive_rate": x, "true_positive_rate": x}
+        for arm in ("tuned", "scratch")
+        for label in ("bad", "good")
+        for x in (0.0, 1.0)
+    ]
+    points = [{"arm": arm, "confidence": 0.9, "accuracy": 0.8, "weight": 1.0} for arm in ("tuned", "scratch")]
+    return {"roc": pd.DataFrame(roc), "calibration": pd.DataFrame(points), "saving": builders.saving_rows()}
+
+
+def advice(**fields):
+    """A gain over the best of two baselines."""
+    found = builders.verdict(0.03, **fields)
+    return Advice(**reading_fields(found), level=0.05, baselines={"small": 1, "large": 3})
+
+
+def params():
+    """The params that sections read."""
+    run = {"image_size": 32, "folds": 2, "protocol": "grouped", "augmentation": "mirror", "seed": 7}
+    target = SimpleNamespace(dataset="d", image_size=None)
+    return SimpleNamespace(
+        run=SimpleNamespace(**run),
+        datasets={"d": SimpleNamespace(image_size=None)},
+        targets={"defect": target},
+        scratch=SimpleNamespace(epochs=10),
+    )
+
+
+def everything():
+    """Every section, with every kind of question and of outcome."""
+    verdict = builders.verdict
+    paid = builders.COMPUTE.model_copy(update={"pretraining": builders.pretraining(), "saved_amortised": -1.5})
+    results = {
+        "a": builders.transfer(forecast=builders.forecast(), compute=paid, advice=advice(), **CAVEATS),
+        "lost": builders.transfer(verdict(-0.05, ci_low=-0.09, ci_high=-0.01)),
+        "open": builders.transfer(verdict(**OPEN, repeats_needed=5, groups_needed=40)),
+        "more": builders.transfer(verdict(**OPEN, groups_needed=40)),
+        "never": builders.transfer(verdict(**OPEN, reasons=(IMPRACTICAL,)), advice=advice(evidence="inconclusive")),
+        "same": builders.transfer(verdict(0.002, evidence="equivalent"), advice=advice()),
+        "beaten": builders.transfer(advice=advice().model_copy(update={"label": "negative"})),
+        "b": builders.adaptation(),
+        "n": builders.again(held=True),
+        "p": builders.transfer(control="planted_negative", held=True, evidence="inconclusive"),
+        "scaling": builders.rescaled(part_of="a", share=0.4),
+    }
+    run = builders.run_of(results, "held", forecasts=((1, 2), (1, 1)), studies={"s": study()})
+    return all_sections(
+        ReportData(
+            run,
+            params=params(),
+            cost=dict.fromkeys(results, CLOCKS),
+            forecasts={
+                "a": builders.FORECAST
+                | {"reason": "2 of 3 scores rate the source's features above those of random weights"}
+            },
+            plots={"a": curves()},
+            contact_sheets={"a": b"webp"},
+            datasets={"d": DATASET},
+            cards={"r": CARD, "s": PRETRAINED},
+        )
+    )

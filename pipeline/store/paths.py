@@ -38,6 +38,7 @@ class Paths(Folder):
     report_markdown = File("reports/report.md")
     report_html = File("reports/report.html")
     report_gain = File("reports/gain.svg")  # forest plot
+    report_label_issues = File("reports/label_issues.csv")  # labels that look wrong
     plots = File("reports/plots")
 
     @property

@@ -2,9 +2,19 @@
 
 from pipeline.report.content import Section
 from pipeline.report.data import ReportData
-from pipeline.report.sections import adaptations, attribution, controls, labels, overview, question, sources, transfers
+from pipeline.report.sections import (
+    adaptations,
+    attribution,
+    controls,
+    label_issues,
+    labels,
+    overview,
+    question,
+    sources,
+    transfers,
+)
 
-ORDER = (overview, transfers, adaptations, attribution, labels, controls, question, sources)
+ORDER = (overview, transfers, adaptations, attribution, labels, controls, label_issues, question, sources)
 
 
 def all_sections(data: ReportData) -> list[Section]:

@@ -32,6 +32,7 @@ class Paths(Folder):
     store = File(".store")  # finished trainings, by what they depend on; in no stage's outputs
     dvc_tmp = File(".dvc/tmp")  # locks of DVC
     clocks = File("data/clocks")
+    estimate = File("data/estimate.json")  # core-seconds by cell, by `init`
     report_metrics = File("reports/metrics.json")
     report_verdicts = File("reports/verdicts.json")
     report_cost = File("reports/cost.json")

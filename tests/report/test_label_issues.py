@@ -175,8 +175,8 @@ def test_nothing_is_shown_where_nothing_was_examined():
 def test_the_section_counts_labels_and_the_tested_images_that_rest_on_them():
     texts, figures, made = shown(found())
     assert texts == [
-        "d, label: 3 of 120 labels look wrong. These networks disagree with 2% of all labels: many on the list may be "
-        "errors of theirs."
+        "d, label: 3 of 120 labels look wrong. These networks disagree with 2% of all labels: many listed may be their "
+        "errors."
     ]
     (rows,) = (block.rows for block in made.blocks if isinstance(block, Table))
     assert rows == [["t", "label", "120", "3", "2.5%", "q good arm (4)"]]
@@ -194,6 +194,17 @@ def test_weights_and_contradictions_are_told_where_there_are_any():
         "reaches 1; a random list of its length reaches 0.0."
     )
     assert len(figures) == 2 and "share found" in figures[1].svg
+
+
+def test_weights_that_differ_everywhere_say_nothing_of_certainty():
+    texts, *_ = shown(found(params(weights=["sure"]), manifest(sure=np.linspace(0.1, 1, IMAGES))))
+    assert len(texts) == 1
+
+
+def test_a_column_without_doubts_says_so_and_has_no_sheet():
+    tables = {"q": table({"arm": 0.9}).assign(p_bad=0.5, p_good=0.5)}
+    texts, figures, _ = shown(found(tables=tables, results={"q": result(arm=0.9)}))
+    assert texts[0].startswith("d, label: none of 120 labels looks wrong.") and figures == []
 
 
 @pytest.mark.parametrize("classes", [2, 3])

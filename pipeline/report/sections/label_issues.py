@@ -11,6 +11,7 @@ from pipeline.report.words import capitalised, credit
 
 TITLE = "Labels that look wrong"
 FILE = "reports/label_issues.csv"
+MOST_SURE = 0.5  # share of images with the greatest weight from which on weights can say how sure a label is
 CONTRADICTIONS = {
     NEAR: "groups of near-duplicates with more than one {}",
     TWICE: "pairs that show the same with different labels",
@@ -40,12 +41,16 @@ def findings(issues: LabelIssues) -> list[str]:
     """What was found in a label column, a sentence or two each."""
     found, count, column = issues.found, len(issues.images), f"{issues.dataset}, {issues.label}"
     missed = float((issues.images["label"] != issues.images["suggested"]).mean())
-    lines = [
-        f"{column}: {len(found):,} of {count:,} labels look wrong. These networks disagree with {missed:.0%} of all "
-        "labels: many on the list may be errors of theirs."
-    ]
-    sure = issues.images["weight"].max()
-    if unsure := int((found["weight"] < sure).sum()):
+    trust = f"These networks disagree with {missed:.0%} of all labels"
+    if found.empty:
+        lines = [f"{column}: none of {count:,} labels looks wrong. {trust}."]
+    else:
+        lines = [
+            f"{column}: {len(found):,} of {count:,} labels look wrong. {trust}: many on the list may be their errors."
+        ]
+    weights = issues.images["weight"]
+    unsure = int((found["weight"] < weights.max()).sum())
+    if unsure and (weights == weights.max()).mean() >= MOST_SURE:
         lines.append(
             f"{capitalised(issues.weight)} is below {sure:g} for {unsure:,} of these {len(found):,}. Where that weight "
             "says how sure a label is, they are doubtful already; begin with the others."

@@ -175,8 +175,8 @@ def test_nothing_is_shown_where_nothing_was_examined():
 def test_the_section_counts_labels_and_the_tested_images_that_rest_on_them():
     texts, figures, made = shown(found())
     assert texts == [
-        "d, label: 3 of 120 labels look wrong. These networks disagree with 2% of all labels: many listed may be their "
-        "errors."
+        "d, label: 3 of 120 labels look wrong. These networks disagree with 2% of all labels: many on the list may be "
+        "their errors."
     ]
     (rows,) = (block.rows for block in made.blocks if isinstance(block, Table))
     assert rows == [["t", "label", "120", "3", "2.5%", "q good arm (4)"]]

@@ -49,8 +49,9 @@ def findings(issues: LabelIssues) -> list[str]:
             f"{column}: {len(found):,} of {count:,} labels look wrong. {trust}: many on the list may be their errors."
         ]
     weights = issues.images["weight"]
-    unsure = int((found["weight"] < weights.max()).sum())
-    if unsure and (weights == weights.max()).mean() >= MOST_SURE:
+    sure = weights.max()
+    unsure = int((found["weight"] < sure).sum())
+    if unsure and (weights == sure).mean() >= MOST_SURE:
         lines.append(
             f"{capitalised(issues.weight)} is below {sure:g} for {unsure:,} of these {len(found):,}. Where that weight "
             "says how sure a label is, they are doubtful already; begin with the others."

@@ -213,7 +213,16 @@ def test_after_a_failed_stage_git_adds_no_output(world):
     half = json.loads((world / "half.json").read_text())
     assert half["added"] == ["dvc.lock"]
     assert half["ran"] == ["evaluate@defect-null", "report"]
-    named = {"cost.json", "gain.svg", "metrics.json", "plots", "report.html", "report.md", "verdicts.json"}
+    named = {
+        "cost.json",
+        "gain.svg",
+        "label_issues.csv",
+        "metrics.json",
+        "plots",
+        "report.html",
+        "report.md",
+        "verdicts.json",
+    }
     assert {path.split("/")[1] for path in half["then"] if path != "dvc.lock"} == named
 
 

@@ -34,7 +34,8 @@ OUTS = {  # stage -> its output by paths.py, for the name of an entry
     "adapt": lambda name: P.trained("adaptations", name).folder,
     "evaluate": lambda name: P.question(name).folder,
 }
-REPORT = (P.report_markdown, P.report_html, P.report_cost, P.report_metrics, P.report_verdicts, P.report_gain, P.plots)
+PAGES = (P.report_markdown, P.report_html, P.report_gain, P.report_label_issues, P.plots)
+REPORT = (*PAGES, P.report_cost, P.report_metrics, P.report_verdicts)
 SINGLE = {"leakage": (P.leakage.found, P.leakage.passed), "report": REPORT}  # stages of one cell
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.datasets.readers.columns import read_cells
 from pipeline.store.errors import InputError
 from pipeline.store.words import nearest
 
@@ -39,27 +40,9 @@ def guess_columns(table: Path, label: str | None, path_column: str | None) -> tu
 
 
 def _head(table: Path) -> pd.DataFrame:
-    try:
-        if table.suffix.lower() == ".parquet":
-            import pyarrow.parquet as pq
-
-            file = pq.ParquetFile(table)
-            plain = [
-                one.name for one in file.schema_arrow if not str(one.type).startswith(("struct", "binary", "list"))
-            ]
-            return next(file.iter_batches(ROWS, columns=plain)).to_pandas().astype(str)
-        encoding = "utf-16" if table.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        with table.open(encoding=encoding, newline="") as file:
-            first = next((line for line in file if line.strip() and not line.startswith("sep=")), "")
-        delimiter = max(",;\t|", key=first.count)
-        skipped = 1 if table.read_bytes()[:4].endswith(b"sep") else 0
-        return pd.read_csv(
-            table, sep=delimiter, dtype=str, keep_default_na=False, nrows=ROWS, encoding=encoding, skiprows=skipped,
-            skipinitialspace=True, on_bad_lines="skip",
-        ).rename(columns=str.strip)  # fmt: skip
-    except (ValueError, OSError, StopIteration) as error:  # pandas', Arrow's and Unicode errors are ValueErrors
-        detail = " ".join(str(error).split())[:160] or "it has no row"
-        raise InputError(f"{table.name} cannot be read: {detail}. Save it as UTF-8 CSV or as Parquet.") from None
+    """The first rows as text, of all columns that hold single values."""
+    cells = read_cells(table)
+    return pd.DataFrame({name: ["" if cell is None else str(cell) for cell in cells[name][:ROWS]] for name in cells})
 
 
 def _are_files(column: pd.Series, folder: Path) -> bool:

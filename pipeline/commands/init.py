@@ -22,7 +22,7 @@ from pipeline.commands.survey import LINE, Survey, describe, survey
 from pipeline.config.loading import check_params, load_params
 from pipeline.config.params import ENTRY_SECTIONS, Params
 from pipeline.store.errors import InputError
-from pipeline.store.files import replacing, write_text
+from pipeline.store.files import replacing, write_json, write_text
 from pipeline.store.paths import Paths
 from pipeline.store.yaml import read_yaml
 
@@ -67,6 +67,7 @@ def init(asked: Namespace, root: Path = Path()) -> str:
     plan = Plan(name, write(text, suggestion.run, new), table, _to_add(dataset.raw, paths.root, table is not None))
     params = _checked(plan.params, paths)
     print(_say(plan, suggestion, found, paths), flush=True)
+    took = None
     if not asked.no_measure:
         print("\nmeasuring the speed of this machine (about a minute) ...", flush=True)
         own = params if not asked.keep_demo else _alone(params, plan, new)
@@ -76,7 +77,10 @@ def init(asked: Namespace, root: Path = Path()) -> str:
         return "\nNothing was written (--dry-run)."
     if not _agreed(asked.yes):
         return "\nNothing was written."
-    return _write(plan, paths)
+    written = _write(plan, paths)
+    if took:
+        write_json(paths.estimate, took.work.cells)
+    return written
 
 
 # ---- what will be written --------------------------------------------------------------------------------------------

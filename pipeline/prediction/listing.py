@@ -1,21 +1,18 @@
 """List the images that a command line names: files, all files below folders, and the rows of tables."""
 
-import csv
 import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline.datasets.images import FORMATS
+from pipeline.datasets.readers.columns import read_cells, read_columns
 from pipeline.datasets.readers.files import escaped
 from pipeline.datasets.readers.left_out import left_out
 from pipeline.store.errors import InputError
 from pipeline.store.words import nearest
 
 TABLES = (".csv", ".tsv", ".parquet")
-DELIMITERS = ",;\t|"
 ENDINGS = {"", *(ending for endings in FORMATS.values() for ending in endings)}  # a file may come without one
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
 SHOWN = 5  # in a message
@@ -93,26 +90,10 @@ def _refuse(error: OSError) -> None:
 
 
 def _paths_of_table(table: Path, column: str | None) -> list[str]:
-    frame = _read(table)
-    names = [str(name) for name in frame.columns]
+    names = list(read_cells(table))
     chosen = column or next((name for name in PATH_COLUMNS if name in names), None)
     if chosen not in names:
         asked = f"no column '{column}'{nearest(column, names)}" if column else "no column with paths"
         raise InputError(f"{escaped(table)} has {asked}; available: {', '.join(names)}. Set --path-column.")
-    values = [str(value).strip() for value in frame[chosen] if not pd.isna(value)]
+    values = [value.strip() for value in read_columns(table, [chosen])[chosen]]
     return [value for value in values if value]
-
-
-def _read(table: Path) -> pd.DataFrame:
-    try:
-        if table.suffix.lower() == ".parquet":
-            return pd.read_parquet(table)
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-        delimiter = max(DELIMITERS, key=header.count)
-        return pd.read_csv(
-            table, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=csv.QUOTE_MINIMAL
-        )
-    except (ValueError, OSError) as error:  # pandas' and Arrow's errors, and UnicodeDecodeError, are ValueErrors
-        detail = " ".join(str(error).split())[:160]
-        raise InputError(f"{escaped(table)} cannot be read: {detail}. Save it as UTF-8 CSV or as Parquet.") from None

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.config.params import Params
 from pipeline.report.best_baseline import advice
+from pipeline.report.label_issues import LabelIssues, label_issues
 from pipeline.report.plot_rows import PLOTS
 from pipeline.report.spending import costs
 from pipeline.report.studies import study
@@ -16,8 +17,8 @@ from pipeline.report.summary import forecast_transfer, summarise
 from pipeline.results.result import details_of, read_result
 from pipeline.results.run import Run
 from pipeline.store.errors import InputError
-from pipeline.store.files import read_json, read_parquet, sha256_file
-from pipeline.store.outs import QuestionPaths
+from pipeline.store.files import read_json, read_npy, read_parquet, sha256_file
+from pipeline.store.outs import DatasetPaths, QuestionPaths
 from pipeline.store.paths import Paths
 
 Json = Mapping[str, Any]
@@ -42,6 +43,7 @@ class ReportData:
     contact_sheets: Mapping[str, bytes] = field(default_factory=dict)
     datasets: Mapping[str, Json] = field(default_factory=dict)
     cards: Mapping[str, Json] = field(default_factory=dict)
+    label_issues: Sequence[LabelIssues] = ()
 
 
 def read_report_data(params: Params, paths: Paths) -> ReportData:
@@ -65,6 +67,8 @@ def read_report_data(params: Params, paths: Paths) -> ReportData:
     run, studies = summarise(results, forecasts, cards, params), {}
     for name in params.studies:
         studies[name] = study(name, run.results, predictions, params)
+    manifests = {name: read_parquet(paths.dataset(name).manifest) for name in params.datasets}
+    images = {name: read_npy(paths.dataset(name).images) for name in params.datasets}
     sheets = {name: question.contact_sheet for name, question in files.items()}
     return ReportData(
         run=run.model_copy(update={"studies": studies}),
@@ -73,8 +77,9 @@ def read_report_data(params: Params, paths: Paths) -> ReportData:
         forecasts=forecasts,
         plots={name: read_plots(question) for name, question in files.items()},
         contact_sheets={name: sheet.read_bytes() for name, sheet in sheets.items() if sheet.exists()},
-        datasets={name: dataset_facts(name, paths) for name in params.datasets},
+        datasets={name: dataset_facts(paths.dataset(name), manifest) for name, manifest in manifests.items()},
         cards=cards,
+        label_issues=label_issues(results, predictions, manifests, images, params),
     )
 
 
@@ -103,10 +108,9 @@ def read_plots(files: QuestionPaths) -> dict[str, pd.DataFrame]:
     }
 
 
-def dataset_facts(name: str, paths: Paths) -> dict[str, Any]:
+def dataset_facts(files: DatasetPaths, manifest: pd.DataFrame) -> dict[str, Any]:
     """The card of a dataset, and counts of its images, quarantined images, groups and near-duplicates."""
-    files = paths.dataset(name)
-    manifest, card = read_parquet(files.manifest), read_json(files.card)
+    card = read_json(files.card)
     return {
         "card": card,
         "images": len(manifest),

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
 
@@ -163,6 +164,25 @@ def labels_figure(study: Study, metric: str) -> str:
     axes.set_xlabel(say("share of the labels"))
     axes.set_ylabel(metric)
     axes.legend()
+    return svg(figure)
+
+
+@styled
+def recall_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], listed: int) -> str:
+    """Recall at k: a line a kind of what is looked for, dotted in a random order; `listed`: where the list ends.
+
+    Args:
+        curves: name -> the share found among the first 0, 1, ..., n images, and the one of a random order.
+    """
+    figure, axes = _figure(*INCHES)
+    axes.axvline(listed, color="#bbbbbb", linewidth=0.8)
+    for (name, (share, chance)), colour in zip(curves.items(), READINGS.values(), strict=False):
+        axes.step(np.arange(len(share)), share, where="post", color=colour, label=name, linewidth=1.5)
+        axes.plot(chance, color=colour, linewidth=0.8, linestyle=":")
+    axes.set_xlim(0, None)
+    axes.set_xlabel("images looked at, in the order of the ranking")
+    axes.set_ylabel("share found")
+    axes.legend(loc="lower right")
     return svg(figure)
 
 

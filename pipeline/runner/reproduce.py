@@ -22,14 +22,17 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.runner.parent import die_with_parent
+from pipeline.runner.watching import Watch
 from pipeline.store.cores import FOLDER, OWN, hold_one, make_tokens
 from pipeline.store.interrupts import no_interrupts
+from pipeline.store.paths import Paths
 from pipeline.store.progress import LINE
 
 INTERRUPTED = ("exited with 130", "exited with -2")  # DVC's words for a stage that Ctrl-C has ended
 FAILED = 255  # the exit code of `dvc repro` where a stage failed
 # rough costs of a stage's instance, 1 for others: baselines train longest, and one that begins last runs alone
 COSTS = {"scratch": 10, "rescale": 10}
+TICK = 1.0  # seconds between two drawings of the line about the run
 Graph = Mapping[str, set[str]]  # address of a stage (STAGE@NAME) -> the addresses of those that it reads from
 
 
@@ -37,12 +40,12 @@ def reproduce(workers: int, force: bool = False, run_cache: bool = True) -> int:
     """Run all stale stages of the pipeline in this folder; returns the exit code of `dvc repro`.
 
     Args:
-        workers: stages at once; 1: plain `dvc repro`.
+        workers: stages at once.
         force: run all stages, stale or not.
         run_cache: take the result of an earlier run with the same inputs, where DVC has one.
     """
     flags = [] if run_cache else ["--no-run-cache"]
-    if workers == 1 or sys.platform != "linux":  # elsewhere a fork of a process with threads is not safe
+    if sys.platform != "linux":  # elsewhere a fork of a process with threads is not safe
         return run_dvc(["repro", *flags, *(["--force"] if force else [])])
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -65,16 +68,24 @@ def _reproduce_at_once(repo: Any, workers: int, force: bool, run_cache: bool) ->
         stale = set(graph) if force else with_readers(graph, repo.status())
         if not stale:
             return None
-        with tempfile.TemporaryDirectory(prefix="cores-") as folder:
+        paths = Paths()
+        cells = {
+            name: _keeps_clock(stage, paths) for name, stage in stages.items() if stage.cmd
+        }  # not those of `dvc add`
+        with tempfile.TemporaryDirectory(prefix="cores-") as folder, Watch(cells, stale, workers, paths) as watch:
             tokens = make_tokens(Path(folder), workers)
 
             def run(name: str) -> None:
                 _reproduce_stage(stages[name], tokens, force=force, run_cache=run_cache)
 
-            return run_all(graph, stale, workers, run)
+            return run_all(graph, stale, workers, run, watch)
 
 
-def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], None]) -> int:
+def _keeps_clock(stage: Any, paths: Paths) -> bool:
+    return any(Path(out.fs_path).is_relative_to(paths.clocks.resolve()) for out in stage.outs)
+
+
+def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], None], watch: Watch | None = None) -> int:
     """Run stale stages in forks of this process, each after those that it reads from; the first exit code but 0, or 0.
 
     Of those that are ready the one with the most work up to the end goes first. After a failure no further stage is
@@ -94,11 +105,17 @@ def run_all(graph: Graph, stale: set[str], workers: int, run: Callable[[str], No
                 with _later_interrupts():  # a fork has nothing that handles them at first
                     process.start()
                     running[process.sentinel] = name, process
-            for sentinel in wait(list(running)):
+                if watch:
+                    watch.begin(name)
+            for sentinel in wait(list(running), TICK if watch else None):
                 name, process = running.pop(sentinel)
                 ended = _ended(name, process)
                 code = code or ended
                 order.done(name)
+                if watch and not ended:
+                    watch.end(name)
+            if watch:
+                watch.tick()
     finally:
         with no_interrupts():  # those that run have got them, and end
             for name, process in running.values():

@@ -25,6 +25,7 @@ from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, write_json
 from pipeline.store.kept import GIGABYTE, Store
 from pipeline.store.paths import Paths
+from pipeline.store.progress import say
 
 POLL = 0.1  # seconds between two tries to get a lock
 # printed after the seconds of a stage, where Keras does not find a GPU that there is
@@ -55,7 +56,7 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
         pruned = Store(paths.store).prune(params.run.store_gb * GIGABYTE)
         if pruned and params.run.store_gb:
             line += f"; {len(pruned)} results left the store, which is full (run.store_gb)"
-    print(f"{stage}{f'@{name}' if name else ''}: {line}", flush=True)
+    say(f"{stage}{f'@{name}' if name else ''}: {line}")
 
 
 def _make(cell: Cell, params: Params, paths: Paths) -> str:

@@ -173,9 +173,12 @@ def _import_all() -> None:
     from pipeline.networks.device import choose_backend, import_keras, without_notices  # `ask` must start fast
 
     choose_backend()
+    streams = sys.stdout, sys.stderr
     with without_notices():
         for name in HEAVY:
             import_keras() if name == "keras" else importlib.import_module(name)
+    # DVC puts filters of colorama before them, which take what moves the cursor from bars where it finds no terminal
+    sys.stdout, sys.stderr = streams
     gc.freeze()  # else every garbage collection in a cell scans all imported modules (0.3 s each)
 
 

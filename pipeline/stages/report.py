@@ -3,6 +3,7 @@
 from pipeline.config.params import Params
 from pipeline.report import render
 from pipeline.report.data import read_report_data
+from pipeline.report.label_issues import issues_table
 from pipeline.report.language import speaking
 from pipeline.report.plot_rows import plot_tables
 from pipeline.report.sections import all_sections, forest
@@ -12,7 +13,7 @@ from pipeline.store.paths import Paths
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
-    """Read every result, write metrics.json, verdicts.json, cost.json, plots, report.md, report.html and gain.svg.
+    """Read every result, write the metrics, plots and pages.
 
     Whatever may fail comes before the first write, so that a failure leaves the last report whole.
     """
@@ -25,6 +26,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     write_json(paths.report_metrics, metrics)
     write_json(paths.report_verdicts, verdicts)
     write_json(paths.report_cost, data.cost)
+    write_csv(paths.report_label_issues, issues_table(data.label_issues))
     with replacing_folder(paths.plots) as folder:
         for plot, table in tables.items():
             write_csv(folder / f"{plot}.csv", table)

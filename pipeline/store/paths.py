@@ -32,12 +32,14 @@ class Paths(Folder):
     store = File(".store")  # finished trainings, by what they depend on; in no stage's outputs
     dvc_tmp = File(".dvc/tmp")  # locks of DVC
     clocks = File("data/clocks")
+    estimate = File("data/estimate.json")  # core-seconds by cell, by `init`
     report_metrics = File("reports/metrics.json")
     report_verdicts = File("reports/verdicts.json")
     report_cost = File("reports/cost.json")
     report_markdown = File("reports/report.md")
     report_html = File("reports/report.html")
     report_gain = File("reports/gain.svg")  # forest plot
+    report_label_issues = File("reports/label_issues.csv")  # labels that look wrong
     plots = File("reports/plots")
 
     @property

@@ -4,9 +4,10 @@ What runs in several processes shows one bar: each process counts into a file of
 """
 
 import os
+import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -14,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+CLEAR_BELOW, CLEAR_LINE, UP = "\r\x1b[J", "\x1b[K", "\x1b[A"  # what terminals do
 QUIET_INTERVAL = 15.0  # seconds between lines if standard error is not a terminal
 WATCH_INTERVAL = 0.5  # seconds between looks at the files of counts
 LINE = "TRANSFER_VERDICT_LINE"  # the environment variable with the line of the terminal for bars of this process
@@ -104,3 +106,41 @@ def one_bar(files: Sequence[Path], total: int, label: str, unit: str) -> Iterato
         ended.set()
         watcher.join()
         bar.__exit__(None, None, None)
+
+
+class RunLine:
+    """A line about a whole run: on a terminal one below the bars of its cells, in a log a further one each time.
+
+    It has no lock and no thread, as tqdm's bars have, since the process that draws it forks.
+    """
+
+    def __init__(self, below: int):
+        """
+        Args:
+            below: lines of the terminal above it, for bars of other processes.
+        """
+        self.below, self.terminal = below, sys.stderr.isatty()
+
+    def write(self, text: str) -> None:
+        """Show a line: the same one on a terminal, a further one in a log."""
+        if self.terminal:
+            self.refresh(lambda: text)
+        else:
+            print(text, flush=True)
+
+    def refresh(self, text: Callable[[], str]) -> None:
+        """Draw the line anew on a terminal; do nothing in a log."""
+        if self.terminal:
+            shown = text()[: shutil.get_terminal_size().columns - 1]
+            lines = "\n" * self.below + f"\r{shown}{CLEAR_LINE}" + UP * self.below + "\r"
+            print(lines, end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the line and what is left of bars off the terminal."""
+        if self.terminal:
+            print(CLEAR_BELOW, end="", file=sys.stderr, flush=True)
+
+
+def say(line: str) -> None:
+    """Print a line to standard output, on a terminal without the remains of bars behind and below it."""
+    print(f"{CLEAR_BELOW if sys.stdout.isatty() else ''}{line}", flush=True)

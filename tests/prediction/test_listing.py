@@ -54,6 +54,14 @@ def test_a_parquet_table_with_a_column_that_is_named(folder):
     assert names(list_images([folder / "table.parquet"], "where"), folder) == ["b.png"]
 
 
+def test_columns_of_many_values_are_no_candidates(folder):
+    rows = {"path": ["b.png"], "box": [[1, 2]], "bytes": [b"x"], "where": [{"x": 1}]}
+    pd.DataFrame(rows).to_parquet(folder / "table.parquet")
+    assert names(list_images([folder / "table.parquet"], None), folder) == ["b.png"]
+    with pytest.raises(InputError, match=r"no column 'box'; available: path\."):
+        list_images([folder / "table.parquet"], "box")
+
+
 def test_a_table_of_one_column(folder):
     (folder / "one.csv").write_text("file\nb.png\n")
     assert names(list_images([folder / "one.csv"], None), folder) == ["b.png"]
@@ -82,6 +90,9 @@ def test_a_table_without_the_column_lists_what_it_has(folder):
 def test_a_table_that_is_none_is_refused(folder):
     (folder / "table.parquet").write_bytes(b"nothing")
     (folder / "table.csv").write_bytes(b"path\n\xff\xfe.png\n")
-    for name in ("table.parquet", "table.csv"):
-        with pytest.raises(InputError, match=f"{name} cannot be read"):
+    for name, why in (
+        ("table.parquet", " has a header and no row"),
+        ("table.csv", ", line 2: cannot be read as utf-8"),
+    ):
+        with pytest.raises(InputError, match=f"{name}{why}"):
             list_images([folder / name], None)

@@ -234,3 +234,14 @@ def test_a_cell_ends_when_its_client_is_killed(tmp_path):
     os.waitpid(watcher, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), signal.SIGTERM)
+
+
+def test_imports_put_no_filter_before_the_streams(monkeypatch, tmp_path):
+    """Those of colorama, which DVC imports, would take the codes that move the cursor from a cell's bars."""
+    (tmp_path / "filters.py").write_text("import io, sys\nsys.stdout = sys.stderr = io.StringIO()")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(warm, "HEAVY", ("filters",))
+    monkeypatch.setattr(warm.gc, "freeze", lambda: None)
+    streams = sys.stdout, sys.stderr
+    warm._import_all()
+    assert (sys.stdout, sys.stderr) == streams

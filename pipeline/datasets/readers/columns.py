@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.readers.cells import RULE, as_text
@@ -30,22 +31,31 @@ def read_columns(path: Path, asked: Iterable[str]) -> dict[str, list[str]]:
         InputError: the file is neither, has no row, lacks a column or has it twice.
         InputFaults: rows of another length than the header, and cells that are no single value.
     """
-    wanted = list(dict.fromkeys(asked))
-    head = head_of(path)
-    if head.startswith(b"PAR1"):
-        columns = _read_parquet(path, wanted)
-    else:
-        cause = cause_of(head)
-        if cause:
-            raise InputError(f"{path.name} is {cause}. {SAVE}")
-        columns = _read_csv(path, wanted)
-    if not columns[wanted[0]]:
-        raise InputError(f"{path.name} has a header and no row. Add one row per image.")
     faults: list[str] = []
+    columns = read_cells(path, list(dict.fromkeys(asked)))
     texts = {name: _texts(path.name, name, values, faults) for name, values in columns.items()}
     if faults:
         raise InputFaults(faults)
     return texts
+
+
+def read_cells(path: Path, wanted: list[str] | None = None) -> dict[str, list[Any]]:
+    """Read columns as they are in the file: of CSV text, of Parquet values.
+
+    Args:
+        wanted: None: all with a name, but those of Parquet that hold lists, mappings or bytes.
+
+    Raises:
+        InputError, InputFaults: as `read_columns`, but for cells.
+    """
+    head = head_of(path)
+    cause = None if head.startswith(b"PAR1") else cause_of(head)
+    if cause:
+        raise InputError(f"{path.name} is {cause}. {SAVE}")
+    columns = _read_parquet(path, wanted) if head.startswith(b"PAR1") else _read_csv(path, wanted)
+    if not any(columns.values()):
+        raise InputError(f"{path.name} has a header and no row. Add one row per image.")
+    return columns
 
 
 def _texts(file: str, column: str, values: list[Any], faults: list[str]) -> list[str]:
@@ -58,11 +68,13 @@ def _texts(file: str, column: str, values: list[Any], faults: list[str]) -> list
     return texts
 
 
-def _read_parquet(path: Path, wanted: list[str]) -> dict[str, list[Any]]:
+def _read_parquet(path: Path, wanted: list[str] | None) -> dict[str, list[Any]]:
     """Columns by their names in the file, which may contain dots; only these are read."""
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
+            if wanted is None:
+                wanted = [each.name for each in file.schema_arrow if not _holds_many(each.type)]
             _check_names(path.name, wanted, names)
             leaves = [file.schema.column(index).path for index in range(len(file.schema))]
             table = file.read(columns=[leaf for leaf in leaves if _top(leaf, names) in wanted])
@@ -72,6 +84,10 @@ def _read_parquet(path: Path, wanted: list[str]) -> dict[str, list[Any]]:
     except Exception as error:  # Arrow raises exceptions of many kinds, Overflow of a date among them
         detail = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{path.name} cannot be read as Parquet: {detail}. {SAVE}") from None
+
+
+def _holds_many(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _values(column: Any) -> list[Any]:
@@ -94,17 +110,18 @@ def _top(leaf: str, names: list[str]) -> str:
     return max((name for name in names if leaf == name or leaf.startswith(f"{name}.")), key=len, default=leaf)
 
 
-def _read_csv(path: Path, wanted: list[str]) -> dict[str, list[Any]]:
+def _read_csv(path: Path, wanted: list[str] | None) -> dict[str, list[Any]]:
     """Cells as text: a class may be called NA, None or 007."""
     text = _decoded(path)
     declared = SEPARATOR_LINE.fullmatch(text.split("\n", 1)[0].strip())
     if declared:
         text = text.partition("\n")[2]
-    delimiter = declared[1] if declared and declared[1] in DELIMITERS else _delimiter(text, wanted)
+    delimiter = declared[1] if declared and declared[1] in DELIMITERS else _delimiter(text, wanted or [])
     numbered = _records(path.name, text, delimiter)
     if not numbered:
         raise InputError(f"{path.name} is empty. Write a header and one row per image.")
     header = [name.strip() for name in numbered[0][1]]
+    wanted = [name for name in header if name] if wanted is None else wanted
     _check_names(path.name, wanted, header)
     rows = [(line, record) for line, record in numbered[1:] if any(cell.strip() for cell in record)]
     used = len(header) - next((i for i, name in enumerate(reversed(header)) if name), len(header))

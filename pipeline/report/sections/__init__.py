@@ -9,6 +9,7 @@ from pipeline.report.sections import (
     controls,
     costs,
     forest,
+    label_issues,
     labels,
     overview,
     question,
@@ -17,7 +18,20 @@ from pipeline.report.sections import (
 )
 
 # read in a minute, then what is folded
-ORDER = (cards, forest, controls, costs, labels, overview, transfers, adaptations, attribution, question, sources)
+ORDER = (
+    cards,
+    forest,
+    controls,
+    costs,
+    labels,
+    overview,
+    transfers,
+    adaptations,
+    attribution,
+    label_issues,
+    question,
+    sources,
+)
 
 
 def all_sections(data: ReportData) -> list[Section]:

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from pipeline.commands.artifacts import keep_in_step
 from pipeline.commands.heal import PATIENCE, sole_run
 from pipeline.config.loading import load_params
 from pipeline.config.schema import Run
+from pipeline.export.formats import FORMATS
 from pipeline.networks.device import choose_backend
 from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, all_cells, read_stages
@@ -40,6 +42,7 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
         with sole_run(paths) as healed:
             if healed:
                 print(healed, flush=True)
+            keep_in_step(params, paths)
             make_absent(shared, paths.root)
             if deleted := delete_leftovers(shared, all_cells(stages, params), paths.root):
                 print(TOLD.format(len(deleted)), flush=True)
@@ -98,6 +101,7 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     predict.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, folder, or CSV or Parquet table")
     predict.add_argument("--out", type=Path, help=".csv, .jsonl or .parquet; without it CSV to standard output")
     predict.add_argument("--path-column", metavar="COLUMN", help="of the tables; relative to the table's folder")
+    add_export(commands.add_parser("export", help="write the networks that a verdict recommends as one file"))
     gate = commands.add_parser("gate", help="refuse results that take back those of a Git revision (exit code 3)")
     gate.add_argument("--against", required=True, metavar="REV", help="the revision whose results must hold")
     gate.add_argument("--of", metavar="REV", help="compare the results of this revision, not those of the workspace")
@@ -125,6 +129,14 @@ def add_init(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
     command.add_argument("--no-measure", action="store_true", help="do not estimate the minutes of the run")
     command.add_argument("--yes", action="store_true", help="write without asking")
+
+
+def add_export(command: argparse.ArgumentParser) -> None:
+    """The arguments of `export`."""
+    command.add_argument("name", metavar="QUESTION_OR_TRANSFER", help="or an arm, such as baselines/NAME")
+    command.add_argument("--format", choices=tuple(FORMATS), required=True, help="of the file")
+    command.add_argument("--refit", action="store_true", help="train one network on all images, not the mean of all")
+    command.add_argument("--out", type=Path, metavar="FOLDER", help="by default exports/NAME/FORMAT")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -184,6 +196,10 @@ def run_command(parsed: argparse.Namespace) -> int:
         from pipeline.commands.predict import predict
 
         predict(parsed.name, parsed.paths, parsed.out, parsed.path_column)
+    elif parsed.command == "export":
+        from pipeline.commands.export import export
+
+        export(parsed.name, parsed.format, parsed.refit, parsed.out)
     elif parsed.command == "gate":
         from pipeline.commands.gate.command import gate
 

@@ -23,6 +23,7 @@ LAYERS = [
     "arms",
     "prediction",  # of new images; of no stage
     "report",
+    "export",  # of networks, to files that need nothing of this package; of no stage
     "stages",
     "runner",  # what runs a stage: imported by no stage, so that an edit of it reruns nothing
     "commands",

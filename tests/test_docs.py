@@ -132,7 +132,7 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "make": check_make,
     "dvc": check_dvc,
     "pip": check_pip,
-    **dict.fromkeys(("git", "cp", "${EDITOR:-vi}", "pre-commit"), check_nothing),
+    **dict.fromkeys(("git", "gto", "cp", "${EDITOR:-vi}", "pre-commit"), check_nothing),
 }
 
 

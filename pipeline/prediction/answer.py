@@ -128,12 +128,21 @@ def read_task(paths: Paths, chosen: Recommended) -> Task:
     examples = read_parquet(paths.target(chosen.target).examples)
     images, classes = read_npy(images_of(paths, chosen.target)), class_names(examples)
     predictions = out_of_fold(chosen.members)
-    means = predictions.groupby("image_id")[[f"p_{name}" for name in classes]].mean().loc[examples["image_id"]]
-    labels = pd.Categorical(examples["label"], categories=classes).codes.astype("int64")
-    temperature = fit_temperature(normalised(means.to_numpy()), labels, examples["weight"].to_numpy("float64"))
+    columns = [f"p_{name}" for name in classes]
+    means = predictions.groupby("image_id")[columns].mean().loc[examples["image_id"]].reset_index()
+    temperature = temperature_of(examples, means)
     tested = {str(image): set(folds) for image, folds in predictions.groupby("image_id")["fold"]}
     card = read_json(paths.dataset(read_json(paths.target(chosen.target).images)["dataset"]).card)
     return Task(examples, images, classes, tested, temperature, bool(card.get("more_than_8_bits")))
+
+
+def temperature_of(examples: pd.DataFrame, predictions: pd.DataFrame) -> float:
+    """The temperature of predictions, a row an image or several: image_id, p_<class>..."""
+    classes = class_names(examples)
+    rows = examples.set_index("image_id").loc[predictions["image_id"]]
+    labels = pd.Categorical(rows["label"], categories=classes).codes.astype("int64")
+    probabilities = normalised(predictions[[f"p_{name}" for name in classes]].to_numpy())
+    return fit_temperature(probabilities, labels, rows["weight"].to_numpy("float64"))
 
 
 def known_images(task: Task, judge: Member, seed: int) -> Known:

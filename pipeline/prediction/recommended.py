@@ -15,12 +15,20 @@ from pipeline.store.words import nearest
 
 @dataclass(frozen=True)
 class Recommended:
-    """The networks of an arm on a target; `reason`: which arm it is and why, in one line; `cautions`: a line each."""
+    """The networks of an arm on a target.
+
+    Attributes:
+        reason: which arm it is and why, in one line. cautions: against relying on it, a line each.
+        reference: section/NAME. question, result: that recommends the arm, as reported; None where the arm was named.
+    """
 
     target: str
     members: list[Member]
     reason: str
     cautions: tuple[str, ...] = ()
+    reference: str = ""
+    question: str | None = None
+    result: Result | None = None
 
 
 def recommended(params: Params, paths: Paths, asked: str) -> Recommended:
@@ -35,7 +43,7 @@ def recommended(params: Params, paths: Paths, asked: str) -> Recommended:
     section, _, entry = asked.partition("/")
     if section in KEPT and entry in params.at(section):
         arm, members = members_of(params, paths, asked)
-        return Recommended(params.at(section)[entry].target, members, f"{asked} ({arm}), as asked")
+        return Recommended(params.at(section)[entry].target, members, f"{asked} ({arm}), as asked", reference=asked)
     name = question_of(params, asked)
     question = params.questions[name]
     check_sealed(paths.question(name).folder)
@@ -46,9 +54,10 @@ def recommended(params: Params, paths: Paths, asked: str) -> Recommended:
     arm, members = members_of(params, paths, reference)
     check_judged(paths, name, result.against if lost else result.arm, out_of_fold(members))
     run = _report(paths)
-    told = run.results.get(name, result) if run else result
-    reason = f"{reference} ({arm}), {in_words(question, told if told.gain == result.gain else result)}"
-    return Recommended(question.target, members, reason, cautions(run, name) if run else ())
+    reported = run.results.get(name, result) if run else result
+    result = reported if reported.gain == result.gain else result
+    reason = f"{reference} ({arm}), {in_words(question, result)}"
+    return Recommended(question.target, members, reason, cautions(run, name) if run else (), reference, name, result)
 
 
 def in_words(question: Question, result: Result) -> str:

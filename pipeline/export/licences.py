@@ -1,0 +1,36 @@
+"""Whose licences an exported network depends on: of the images, and of every source in the chain of its weights."""
+
+from typing import NamedTuple
+
+from pipeline.config.params import Params
+from pipeline.store.files import check_sealed, read_json
+from pipeline.store.paths import Paths
+
+
+class Licence(NamedTuple):
+    """What it is of, its terms, where that came from, and whom to cite, as the cards of the run have them."""
+
+    what: str
+    licence: str
+    origin: str
+    citation: str
+
+
+def licences(params: Params, paths: Paths, reference: str, target: str) -> list[Licence]:
+    """The licences behind an arm, section/NAME, on a target: of its images, then of its weights back to the first."""
+    dataset = read_json(paths.target(target).images)["dataset"]
+    rows = [_row(f"images: {dataset}", read_json(paths.dataset(dataset).card))]
+    section, _, name = reference.partition("/")
+    source = getattr(params.at(section)[name], "source", None)
+    if source is None:
+        return [*rows, Licence("weights", "none", "random initial weights", "")]
+    while source:
+        check_sealed(paths.source(source).folder)
+        card = read_json(paths.source(source).card)
+        rows.append(_row(f"weights: {source}", card))
+        source = card.get("init")
+    return rows
+
+
+def _row(what: str, card: dict[str, str]) -> Licence:
+    return Licence(what, *(str(card.get(key) or "not stated") for key in ("licence", "origin", "citation")))

@@ -19,9 +19,11 @@ from pipeline.commands import init as module
 from pipeline.commands.check import check
 from pipeline.commands.entries import word
 from pipeline.commands.init import init
+from pipeline.commands.minutes import Estimate, Work
 from pipeline.config.loading import load_params
 from pipeline.datasets.readers.read import read_raw
 from pipeline.store.errors import InputError
+from pipeline.store.files import read_json
 from pipeline.store.paths import Paths
 from pipeline.store.yaml import read_yaml
 
@@ -314,3 +316,14 @@ def test_every_argument_has_a_help():
     (choices,) = (action.choices for action in parser._actions if action.dest == "command")
     assert isinstance(choices["init"], argparse.ArgumentParser)
     assert all(action.help for action in choices["init"]._actions)
+
+
+def test_what_was_estimated_is_kept_for_the_line_about_the_run(clone, tmp_path, monkeypatch):
+    """Only where params.yaml is written too."""
+    work = Estimate(60.0, 1.0, Work({"scratch@x": 42.0}), 2)
+    monkeypatch.setattr("pipeline.commands.init.estimate", lambda *_: work)
+    photos = draw(tmp_path / "photos", {"cat": 12, "dog": 12})
+    for flag, kept in (("--dry-run", False), ("--yes", True)):
+        init(command_parser({}).parse_args(["init", str(photos), flag]))
+        assert Paths(clone).estimate.is_file() is kept
+    assert read_json(Paths(clone).estimate) == {"scratch@x": 42.0}

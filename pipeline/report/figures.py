@@ -180,8 +180,8 @@ def recall_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], listed: i
         axes.step(np.arange(len(share)), share, where="post", color=colour, label=name, linewidth=1.5)
         axes.plot(chance, color=colour, linewidth=0.8, linestyle=":")
     axes.set_xlim(0, None)
-    axes.set_xlabel("images looked at, in the order of the ranking")
-    axes.set_ylabel("share found")
+    axes.set_xlabel(say("images looked at, in the order of the list"))
+    axes.set_ylabel(say("share found"))
     axes.legend(loc="lower right")
     return svg(figure)
 

@@ -1,11 +1,15 @@
 """A report with every section, from results made by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import builders
+import numpy as np
 import pandas as pd
 
+from pipeline.report.contact_sheet import Picture
 from pipeline.report.data import ReportData
+from pipeline.report.label_issues import NEAR, TWICE, LabelIssues
 from pipeline.report.sections import all_sections
 from pipeline.results.result import Advice, Interval, reading_fields
 from pipeline.results.run import Bound, Estimate, Study, Times
@@ -85,6 +89,23 @@ def params():
     )
 
 
+def doubtful():
+    """Labels that look wrong, with and without a weight, pictures and contradictions."""
+    rows = {
+        "image_id": ["i", "j"], "row": [0, 1], "name": ["a/1.png", "a/2.png"], "label": ["x", "y"],
+        "suggested": ["y", "y"], "p_label": [0.1, 0.8], "p_suggested": [0.9, 0.8], "weight": [0.5, 1.0],
+        "issue": [True, False],
+    }  # fmt: skip
+    found = LabelIssues(
+        dataset="d", label="kind", target="t", arms={"a tuned": 2}, images=pd.DataFrame(rows), weight="trust",
+        tested={"t": (2, 1), "u": (1, 0)}, contradictions={NEAR: [[0, 1]], TWICE: [[0, 1]]},
+        pictures={"x": [Picture(np.zeros((8, 8, 1), "uint8"), ("x 0.10", "1.png"))]},
+    )  # fmt: skip
+    none = pd.DataFrame(rows).assign(issue=False)
+    several = replace(found, pictures={"": found.pictures["x"]})
+    return [found, several, replace(found, images=none, contradictions={}, pictures={})]
+
+
 def everything():
     """Every section, with every kind of question and of outcome."""
     verdict = builders.verdict
@@ -116,5 +137,6 @@ def everything():
             contact_sheets={"a": b"webp"},
             datasets={"d": DATASET},
             cards={"r": CARD, "s": PRETRAINED},
+            label_issues=doubtful(),
         )
     )

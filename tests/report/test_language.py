@@ -122,8 +122,8 @@ def shown(page):
 
 
 def prose(text):
-    """Without keys of params.yaml, and without code and links of Markdown."""
-    return re.sub(r"```.*?```|\]\(.*?\)|\b(scratch|verdict|questions)\.\w+", " ", text, flags=re.DOTALL)
+    """Without keys of params.yaml, names of files, and without code and links of Markdown."""
+    return re.sub(r"```.*?```|\]\(.*?\)|\breports/\S+|\b(scratch|verdict|questions)\.\w+", " ", text, flags=re.DOTALL)
 
 
 @each_language

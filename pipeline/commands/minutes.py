@@ -92,10 +92,15 @@ def estimate(params: Params, suggestion: Suggestion, images: int, decode: float)
     Raises:
         InputError: the measurement fails.
     """
-    workers = 1 if params.run.device != "cpu" and gpu_names() else worker_count(params.run.workers)
+    workers = trainings_at_once(params)
     speed = measured(params, suggestion.classes, workers)
     work = work_of(params, suggestion, images, decode, speed, workers)
     return Estimate(work.seconds(workers), speed["busy"], work, workers)
+
+
+def trainings_at_once(params: Params) -> int:
+    """Trainings at once: one on a GPU."""
+    return 1 if params.run.device != "cpu" and gpu_names() else worker_count(params.run.workers)
 
 
 def measured(params: Params, classes: int, workers: int) -> dict[str, float]:
@@ -110,6 +115,7 @@ def measured(params: Params, classes: int, workers: int) -> dict[str, float]:
         "size": params.run.image_size,
         "classes": classes,
         "architectures": {name: name in tuned for name in sorted(architectures)},
+        "sha256": {baseline.architecture: baseline.sha256 for baseline in params.baselines.values()},
         "unfreeze": params.tune.unfreeze,
         "batch_norm": params.tune.batch_norm,
         "batch": {arm: getattr(params, arm).batch_size for arm in ("head", "tune", "scratch")},

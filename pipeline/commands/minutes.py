@@ -15,8 +15,7 @@ from typing import Any
 from pipeline.commands.suggest import Suggestion
 from pipeline.config.params import Params
 from pipeline.config.schema import Fitting
-from pipeline.runner.clock import gpu_names
-from pipeline.runner.workers import worker_count
+from pipeline.runner.workers import trainings_at_once
 from pipeline.store.errors import InputError
 
 PREDICT_BATCH = 64  # as training/batches.py
@@ -92,15 +91,10 @@ def estimate(params: Params, suggestion: Suggestion, images: int, decode: float)
     Raises:
         InputError: the measurement fails.
     """
-    workers = trainings_at_once(params)
+    workers = trainings_at_once(params.run)
     speed = measured(params, suggestion.classes, workers)
     work = work_of(params, suggestion, images, decode, speed, workers)
     return Estimate(work.seconds(workers), speed["busy"], work, workers)
-
-
-def trainings_at_once(params: Params) -> int:
-    """Trainings at once: one on a GPU."""
-    return 1 if params.run.device != "cpu" and gpu_names() else worker_count(params.run.workers)
 
 
 def measured(params: Params, classes: int, workers: int) -> dict[str, float]:

@@ -8,16 +8,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.commands.minutes import measured, trainings_at_once, work_of
+from pipeline.commands.minutes import measured, work_of
 from pipeline.commands.suggest import Suggestion, counts_of
 from pipeline.config.loading import load_params
 from pipeline.config.lookup import alternatives
 from pipeline.config.params import Params
 from pipeline.config.schema import Baseline, Transfer
 from pipeline.forecast.scores import SCORES
-from pipeline.networks.device import use_device
 from pipeline.report.words import number
 from pipeline.runner.system_faults import system_faults
+from pipeline.runner.workers import trainings_at_once
+from pipeline.shortlist.start import shortlist
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_parquet
 from pipeline.store.paths import Paths
@@ -40,10 +41,7 @@ def print_shortlist(target: str, measure: bool, root: Path = Path(), console: Co
     paths, console = Paths(root), console or Console()
     params = load_params(paths.params)
     check_split(params, paths, target)
-    workers = trainings_at_once(params)
-    use_device(params.run.device)  # before Keras is imported
-    from pipeline.shortlist.ranking import shortlist
-
+    workers = trainings_at_once(params.run)
     with system_faults(paths.root, f"`run.image_size` (now {params.run.image_size})"):
         found = shortlist(params, paths, target, workers)
     if not found.ranked:

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from pipeline.cli import main
-from pipeline.commands.minutes import trainings_at_once
 from pipeline.commands.shortlist import minutes_of, print_shortlist
 from pipeline.config.loading import load_params
 from pipeline.config.schema import Source
@@ -84,7 +83,7 @@ def test_minutes_are_those_of_the_estimate(world, alone, monkeypatch):
     speed = {f"{entry.architecture} {key}": 1.0 for key in keys} | {"ready": 1.0, "head_step": 1.0, "busy": 1.0}
     monkeypatch.setattr("pipeline.commands.shortlist.measured", lambda *given: asked.append(given) or speed)
     candidate = Candidate("tiny", entry, True, lambda size: None)
-    took = minutes_of(params, paths, "defect", [ranking.Ranked(candidate, {}, 1.0)], trainings_at_once(params))
+    took = minutes_of(params, paths, "defect", [ranking.Ranked(candidate, {}, 1.0)], 1)
     ((measured, classes, _),) = asked
     assert classes == 2 and measured.baselines["tiny"].sha256 == entry.sha256
     assert took.keys() == {"tiny"} and took["tiny"] > 1

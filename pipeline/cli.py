@@ -155,11 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_command(parsed: argparse.Namespace) -> int:
-    """Run a parsed command; returns its exit code.
-
-    Raises:
-        InputError: a user error.
-    """
+    """Run a parsed command; returns its exit code. Raises InputError for a user error."""
     if parsed.command == "profile":
         from pipeline.commands.profile import apply_profile
 

@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: init repro more plan table test test-slow smoke profile lint format clean
+.PHONY: init repro more plan table exp test test-slow smoke profile lint format clean
 
 init: $(VENV)/installed  ## write params.yaml for your own images: make init IMAGES=~/photos
 	python -m pipeline init "$(IMAGES)" $(FLAGS)
@@ -26,6 +26,9 @@ plan: $(VENV)/installed  ## what gain each question could detect with more repea
 
 table: $(VENV)/installed  ## print the verdicts of the last run
 	python -m pipeline table
+
+exp: $(VENV)/installed  ## the verdicts of all experiments, without params
+	dvc exp show --drop '.*' --keep 'Experiment|(?!targets|pretrained).*\.(label|evidence|gain|saved)$$' $(FLAGS)
 
 test: $(VENV)/installed  ## run the tests
 	python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/test_end_to_end.py tests  # longest first

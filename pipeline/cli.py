@@ -94,6 +94,9 @@ def command_parser(stages: Mapping[str, Stage]) -> argparse.ArgumentParser:
     commands.add_parser("table", help="print the verdicts of the last run")
     commands.add_parser("more", help="give open questions the repeats of their next planned look, in params.yaml")
     commands.add_parser("plan", help="the gain that each question could detect with more repeats, and the minutes")
+    shortlist = commands.add_parser("shortlist", help="rank sources for a target before anything is trained")
+    shortlist.add_argument("target", help="an entry of `targets` in params.yaml")
+    shortlist.add_argument("--no-measure", action="store_true", help="do not estimate the minutes of each")
     store = commands.add_parser("store", help="what is kept of finished trainings, and how large it is")
     store.add_argument("--prune", type=gigabytes, metavar="GB", help="delete the least recently used above this size")
     predict = commands.add_parser("predict", help="predict new images with the networks that a verdict recommends")
@@ -152,11 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_command(parsed: argparse.Namespace) -> int:
-    """Run a parsed command; returns its exit code.
-
-    Raises:
-        InputError: a user error.
-    """
+    """Run a parsed command; returns its exit code. Raises InputError for a user error."""
     if parsed.command == "profile":
         from pipeline.commands.profile import apply_profile
 
@@ -187,6 +186,10 @@ def run_command(parsed: argparse.Namespace) -> int:
         from pipeline.commands.plan import print_plan
 
         print_plan()
+    elif parsed.command == "shortlist":
+        from pipeline.commands.shortlist import print_shortlist
+
+        print_shortlist(parsed.target, measure=not parsed.no_measure)
     elif parsed.command == "store":
         from pipeline.commands.store import describe, prune
 

@@ -25,6 +25,7 @@ LAYERS = [
     "report",
     "export",  # of networks, to files that need nothing of this package; of no stage
     "stages",
+    "shortlist",  # sources ranked before anything is trained; of no stage
     "runner",  # what runs a stage: imported by no stage, so that an edit of it reruns nothing
     "commands",
     "cli",

@@ -51,7 +51,7 @@ def check(paths: Paths) -> None:
         faults += error.faults
     texts = as_text(raw)[0]
     lists, unreadable = listings(texts, paths.root)
-    faults += unreadable + keras_file_faults(texts, paths.root)
+    faults += unreadable + weight_file_faults(texts, paths.root)
     if params is not None:
         faults += selection_faults(params, lists) + dvc_faults(params, paths)
     if faults:
@@ -95,20 +95,22 @@ def listings(raw: dict[str, Any], root: Path) -> tuple[dict[str, pd.DataFrame], 
     return lists, faults
 
 
-def keras_file_faults(raw: dict[str, Any], root: Path) -> list[str]:
-    """`.keras` files that are missing, or not those that params pin."""
+def weight_file_faults(raw: dict[str, Any], root: Path) -> list[str]:
+    """`.keras` files and files of weights that are missing, or not those that params pin."""
     faults = []
     for section in ("sources", "baselines"):
         for name, entry in entries_of(raw, section):
-            file, pinned = entry.get("architecture"), entry.get("sha256")
-            if not isinstance(file, str) or not is_file(file):
+            architecture, pinned = entry.get("architecture"), entry.get("sha256")
+            own = isinstance(architecture, str) and is_file(architecture)
+            key, file = ("architecture", architecture) if own else ("path", entry.get("path"))
+            if not isinstance(file, str):
                 continue
             if not (root / file).is_file():
                 faults.append(
-                    f"{section}.{name}.architecture: '{file}' does not exist. Put the file there, or correct the path"
+                    f"{section}.{name}.{key}: '{file}' does not exist. Put the file there, or correct the path"
                 )
             elif isinstance(pinned, str) and (found := sha256_file(root / file)) != pinned:
-                faults.append(f"{section}.{name}.sha256: '{file}' has another, {found}")
+                faults.append(f"{section}.{name}.sha256: {pinned} is not that of '{file}', which has {found}")
     return faults
 
 

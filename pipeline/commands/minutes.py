@@ -15,8 +15,7 @@ from typing import Any
 from pipeline.commands.suggest import Suggestion
 from pipeline.config.params import Params
 from pipeline.config.schema import Fitting
-from pipeline.runner.clock import gpu_names
-from pipeline.runner.workers import worker_count
+from pipeline.runner.workers import trainings_at_once
 from pipeline.store.errors import InputError
 
 PREDICT_BATCH = 64  # as training/batches.py
@@ -92,7 +91,7 @@ def estimate(params: Params, suggestion: Suggestion, images: int, decode: float)
     Raises:
         InputError: the measurement fails.
     """
-    workers = 1 if params.run.device != "cpu" and gpu_names() else worker_count(params.run.workers)
+    workers = trainings_at_once(params.run)
     speed = measured(params, suggestion.classes, workers)
     work = work_of(params, suggestion, images, decode, speed, workers)
     return Estimate(work.seconds(workers), speed["busy"], work, workers)
@@ -110,6 +109,7 @@ def measured(params: Params, classes: int, workers: int) -> dict[str, float]:
         "size": params.run.image_size,
         "classes": classes,
         "architectures": {name: name in tuned for name in sorted(architectures)},
+        "sha256": {baseline.architecture: baseline.sha256 for baseline in params.baselines.values()},
         "unfreeze": params.tune.unfreeze,
         "batch_norm": params.tune.batch_norm,
         "batch": {arm: getattr(params, arm).batch_size for arm in ("head", "tune", "scratch")},

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from pipeline.config.loading import check_params
 from pipeline.config.params import ENTRY_SECTIONS
+from pipeline.registry.architectures import is_file
 from pipeline.store.errors import InputError, ParamsError
 from pipeline.store.files import replacing, write_text
 from pipeline.store.yaml import read_yaml
@@ -25,8 +26,8 @@ METHODS = "pretraining."  # params.yaml has the settings of a method only where 
 # what a run needs besides params.yaml
 CODE = ("dvc.yaml", ".dvcignore", ".dvc/plots", "pipeline")
 WRITTEN = ("data", "models", "reports", *CODE)  # a link in place of these would let a workspace write into the clone
-# entries that name a file or folder of the user's, and where: images, and .keras files
-INPUTS = (("datasets", "raw"), ("sources", "architecture"), ("baselines", "architecture"))
+# entries that name a file or folder of the user's, and where: images, .keras files and files of weights
+INPUTS = (("datasets", "raw"), ("sources", "architecture"), ("sources", "path"), ("baselines", "architecture"))
 
 
 def apply_profile(name: str, into: Path | None) -> None:
@@ -65,7 +66,7 @@ def make_workspace(folder: Path, items: tuple[str, ...]) -> None:
 
 
 def link_inputs(into: Path) -> None:
-    """Link the workspace to the raw data and .keras files that its params name, which are neither copied nor read.
+    """Link the workspace to the raw data and files of weights that its params name, which are neither copied nor read.
 
     Raises:
         InputError: a path would link a folder that the workspace writes into.
@@ -137,7 +138,7 @@ def _inputs(params: Any) -> Iterator[tuple[Any, str]]:
         entries = params.get(section)
         for entry in entries.values() if isinstance(entries, dict) else ():
             value = entry.get(key) if isinstance(entry, dict) else None
-            if isinstance(value, str) and (key == "raw" or value.endswith(".keras")):
+            if isinstance(value, str) and (key != "architecture" or is_file(value)):
                 yield entry, key
 
 

@@ -140,9 +140,13 @@ def roles_of(table: pd.DataFrame, target: Target, name: str, params: Params) -> 
     repeats = params.run.repeats if len(table) <= TRIED else 1
     asked = Question(target=name, arm="baselines/any", against="baselines/any", repeats=repeats)
     examples = split(table, target, params.model_copy(update={"questions": {"any": asked}}), name)
+    return pd.concat([counts_of(examples)] * (params.run.repeats // repeats), ignore_index=True)
+
+
+def counts_of(examples: pd.DataFrame) -> Roles:
+    """The images by role in every fold of a split."""
     counts = [examples[role_column(fold)].value_counts() for fold in range(fold_count(examples))]
-    roles = pd.DataFrame(counts).reindex(columns=["train", "validation", "test"])
-    return pd.concat([roles] * (params.run.repeats // repeats), ignore_index=True)
+    return pd.DataFrame(counts).reindex(columns=["train", "validation", "test"])
 
 
 def _too_rare(found: Survey, table: pd.DataFrame, fault: str) -> str:

@@ -6,8 +6,10 @@ from pipeline.config.lookup import Raw, entries_of, entry_of, origin_of
 from pipeline.registry.architectures import (
     allowed_weights,
     block_count,
+    is_file,
     known_architecture,
     smallest_side,
+    takes_weight_file,
     unknown_architecture,
 )
 from pipeline.store.words import shown
@@ -15,7 +17,7 @@ from pipeline.store.words import shown
 
 def architecture_faults(raw: Raw) -> list[str]:
     """All faults that can be told without building a network, one sentence each, beginning with the dotted key."""
-    return [fault for check in (_names, _sizes, _small_images, _blocks) for fault in check(raw)]
+    return [fault for check in (_names, _weight_files, _sizes, _small_images, _blocks) for fault in check(raw)]
 
 
 def _names(raw: Raw) -> list[str]:
@@ -27,13 +29,33 @@ def _names(raw: Raw) -> list[str]:
                 continue
             if not known_architecture(architecture):
                 faults.append(f"{section}.{name}.architecture: {unknown_architecture(architecture)}")
-            if architecture.endswith(".keras") and entry.get("sha256") is None:
+            if is_file(architecture) and entry.get("sha256") is None:
                 faults.append(f"{section}.{name}.sha256: missing; a .keras file is pinned by its sha256")
             allowed, weights = allowed_weights(architecture), entry.get("weights")
             if section == "sources" and known_architecture(architecture) and weights not in allowed:
                 faults.append(
                     f"sources.{name}.weights: received {shown(weights)}; {architecture} has {' or '.join(allowed)}"
                 )
+    return faults
+
+
+def _weight_files(raw: Raw) -> list[str]:
+    """Sources whose file of weights is not named, not pinned, or belongs to no model of keras.applications."""
+    faults = []
+    for name, entry in entries_of(raw, "sources"):
+        key, architecture = f"sources.{name}", entry.get("architecture")
+        if not isinstance(architecture, str):
+            continue
+        takes = takes_weight_file(architecture) and entry.get("weights") == "file"
+        if takes and entry.get("path") is None:
+            faults.append(f"{key}.path: missing; weights: file of {architecture} needs the path of its *_notop.h5")
+        if takes and entry.get("sha256") is None:
+            faults.append(f"{key}.sha256: missing; a file of weights is pinned by its sha256")
+        if not takes and entry.get("path") is not None:
+            faults.append(
+                f"{key}.path: belongs to weights: file of a model of keras.applications; remove it"
+                + (", since architecture names the file" if is_file(architecture) else "")
+            )
     return faults
 
 

@@ -141,11 +141,17 @@ class Target(Section):
 
 
 class Source(Section):
-    """An existing backbone: published weights, a file, or random initialization."""
+    """An existing backbone: published weights, a file, or random initialization.
+
+    Attributes:
+        sha256: of the `.keras` file that `architecture` names, or of `path`.
+        path: a file of weights for a model of keras.applications, in the format of its published ones.
+    """
 
     architecture: str
     weights: Literal["imagenet", "file", "random"]
     sha256: Sha256 | None = None
+    path: str | None = None
 
 
 class Pretrained(Section):

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
 
+from pipeline.networks.hdf5_weights import Tensors, assign
 from pipeline.store.errors import InputError
 
 # EfficientNetB0..B7 normalise inside the network, with statistics that come with the published weights only. Here
@@ -29,29 +29,31 @@ class PixelMap(NamedTuple):
 IDENTITY = PixelMap((0, 1, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
 
 
-def build_application(name: str, image_size: int, weights: Path | None = None) -> keras.Model:
+def build_application(name: str, image_size: int, tensors: Tensors | None = None, where: str = "") -> keras.Model:
     """Build keras.applications.<name> without its classifier, on raw pixels float32 (n, s, s, 3) of 0..255.
 
     Args:
         name: a name of `APPLICATIONS` in pipeline/registry/architectures.py.
         image_size: s, at least the network's minimum of 32 to 75 pixels.
-        weights: the file of published weights (see downloads.py); None for random ones.
+        tensors: weights as hdf5_weights.py reads them; None for random ones.
+        where: the name of their file in messages.
 
     Raises:
-        InputError: the network cannot be built at this size, or the file holds other weights.
-        OSError: the file is not a complete HDF5 file.
+        InputError: the network cannot be built at this size, or the tensors are those of another.
     """
     builder = getattr(keras.applications, name)
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     try:
         backbone = builder(
             include_top=False,
-            weights=weights and str(weights),
+            weights=None,
             input_tensor=_mapped(pixels, preprocessing_of(name)),
             input_shape=(image_size, image_size, 3),
         )
     except ValueError as error:
         raise InputError(f"{name} cannot be built at image_size {image_size}: {error}") from error
+    if tensors is not None:
+        assign(backbone, tensors, where)
     _normalise_as_published(backbone)
     return keras.Model(pixels, backbone.output, name=backbone.name)  # Keras made a list of the one input
 

@@ -44,6 +44,12 @@ def weights_url(architecture: str, image_size: int) -> str:
     return URLS[family].format(name=architecture.lower(), member=member, size=size)
 
 
+def cached(url: str) -> Path:
+    """Where a file of weights is or would be in Keras' cache."""
+    models = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "models").absolute()
+    return models / url.rpartition("/")[2]
+
+
 def weights_file(url: str) -> Path:
     """The path of a weights file in Keras' cache (`models/` of KERAS_HOME), downloaded if missing.
 
@@ -51,8 +57,8 @@ def weights_file(url: str) -> Path:
         InputError: the file cannot be downloaded. Without a network this takes about 3 s; Keras alone would wait for
             the operating system's timeouts.
     """
-    models = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "models").absolute()
-    path = models / url.rpartition("/")[2]
+    path = cached(url)
+    models = path.parent
     if path.exists():
         return path
     if not reachable(url, PROBE_SECONDS):

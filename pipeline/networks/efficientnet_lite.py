@@ -1,5 +1,7 @@
-"""EfficientNet-Lite0: EfficientNet with ReLU6 and no squeeze-and-excitation (Tan and Le, ICML 2019; Lite, 2020)."""
+"""EfficientNet-Lite0 to 2: EfficientNet with ReLU6, without squeeze-and-excitation (Tan and Le, ICML 2019; 2020)."""
 
+import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -27,20 +29,54 @@ LITE0 = (
 )
 STEM_FILTERS = 32  # Lite scales neither the stem nor the top with the width
 TOP_FILTERS = 1280
+SCALES = {"efficientnet_lite0": (1.0, 1.0), "efficientnet_lite1": (1.0, 1.1), "efficientnet_lite2": (1.1, 1.2)}
+FILTERS_STEP = 8  # filters are a multiple of this
 
 
-def efficientnet_lite0(image_size: int) -> keras.Model:
-    """Build the backbone with random weights: pixels (n, s, s, 3) of 0..255 to a feature map (n, s/32, s/32, 1280)."""
+def stages_of(name: str) -> tuple[Stage, ...]:
+    """The table of Lite0 with the width and depth of another network; Lite repeats neither the first nor the last."""
+    width, depth = SCALES[name]
+    repeats = [stage.repeats if stage in (LITE0[0], LITE0[-1]) else math.ceil(depth * stage.repeats) for stage in LITE0]
+    return tuple(
+        stage._replace(filters=_rounded(width * stage.filters), repeats=count)
+        for stage, count in zip(LITE0, repeats, strict=True)
+    )
+
+
+def _rounded(filters: float) -> int:
+    """The nearest multiple of 8, the next where that is less than 90 %."""
+    nearest = max(FILTERS_STEP, int(filters + FILTERS_STEP / 2) // FILTERS_STEP * FILTERS_STEP)
+    return nearest if nearest >= 0.9 * filters else nearest + FILTERS_STEP
+
+
+def block_names(name: str) -> list[tuple[str, Stage, int]]:
+    """Every block from the input on: the prefix of its layers, its stage and its stride."""
+    return [
+        (f"block{number}{chr(ord('a') + repeat)}", stage, stage.stride if repeat == 0 else 1)
+        for number, stage in enumerate(stages_of(name), start=1)
+        for repeat in range(stage.repeats)
+    ]
+
+
+def efficientnet_lite(name: str, image_size: int) -> keras.Model:
+    """Build the backbone with random weights: pixels (n, s, s, 3) of 0..255 to a feature map (n, s/32, s/32, 1280).
+
+    Args:
+        name: a key of `SCALES`.
+    """
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocess")(pixels)
     x = layers.Conv2D(STEM_FILTERS, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(x)
     x = _norm_relu6(x, "stem")
-    for number, stage in enumerate(LITE0, start=1):
-        for repeat in range(stage.repeats):
-            stride = stage.stride if repeat == 0 else 1
-            x = _inverted_residual(x, stage, stride, f"block{number}{chr(ord('a') + repeat)}")
+    for block, stage, stride in block_names(name):
+        x = _inverted_residual(x, stage, stride, block)
     x = layers.Conv2D(TOP_FILTERS, 1, use_bias=False, name="top_conv")(x)
-    return keras.Model(pixels, _norm_relu6(x, "top"), name="efficientnet_lite0")
+    return keras.Model(pixels, _norm_relu6(x, "top"), name=name)
+
+
+efficientnet_lite0 = partial(efficientnet_lite, "efficientnet_lite0")
+efficientnet_lite1 = partial(efficientnet_lite, "efficientnet_lite1")
+efficientnet_lite2 = partial(efficientnet_lite, "efficientnet_lite2")
 
 
 def _inverted_residual(x: Any, stage: Stage, stride: int, name: str) -> Any:

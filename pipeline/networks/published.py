@@ -1,5 +1,6 @@
 """Load a source's backbone (published, from a file, or random) with a card: origin, licence, citation, cost."""
 
+import hashlib
 from typing import Any
 
 import keras
@@ -8,12 +9,13 @@ from pipeline.networks.applications import build_application, describe, preproce
 from pipeline.networks.architectures import build_backbone, check_architecture
 from pipeline.networks.downloads import weights_file, weights_url
 from pipeline.networks.flops import forward_and_backward
+from pipeline.networks.hdf5_weights import read_weights
 from pipeline.networks.keras_files import read_keras_file, rebuilt
+from pipeline.networks.pinned import read_pinned
 from pipeline.networks.provenance import provenance_of
 from pipeline.networks.trainable import parameters
 from pipeline.registry.architectures import ARCHITECTURES, ArchitectureEntry, ImageNetWeights, allowed_weights, is_file
 from pipeline.store.errors import InputError
-from pipeline.store.files import sha256_file
 from pipeline.store.places import load
 
 Card = dict[str, Any]
@@ -25,16 +27,23 @@ NO_COST = {"imagenet": "not published with the weights", "file": NOT_STATED}
 
 
 def load_published(
-    architecture: str, weights: str, image_size: int, sha256: str | None = None, seed: int = 0
+    architecture: str,
+    weights: str,
+    image_size: int,
+    sha256: str | None = None,
+    seed: int = 0,
+    path: str | None = None,
 ) -> tuple[keras.Model, Card]:
     """Load a backbone and its card.
 
     Args:
         architecture: a registered name, or a `.keras` path.
-        weights: "imagenet" for a name with published weights, "file" for a path, "random" for either.
+        weights: "imagenet" for a name with published weights, "file" for a `.keras` path or with a file of weights,
+            "random" for all.
         image_size: height and width in pixels.
-        sha256: of the `.keras` file, required with a path.
+        sha256: of the file, required with one.
         seed: of random weights.
+        path: of a file of weights of a model of keras.applications, with weights "file".
 
     Returns:
         The backbone, raw pixels float32 (n, s, s, 3) of 0..255 to a feature map (n, h, w, c); and its card:
@@ -51,14 +60,16 @@ def load_published(
     if weights not in allowed:
         raise InputError(
             f"Source with architecture {architecture!r} has weights {weights!r}; allowed is "
-            f"{' or '.join(map(repr, allowed))} ('file' for a .keras path, 'imagenet' for a named architecture with "
-            "published weights, 'random' for every one)."
+            f"{' or '.join(map(repr, allowed))} ('file' for a .keras path or a file of weights of a model of "
+            "keras.applications, 'imagenet' for a named architecture with published weights, 'random' for every one)."
         )
     keras.utils.clear_session(free_memory=False)  # layer names must not depend on networks built earlier
     if weights == "random":
         backbone, facts = _random(architecture, image_size, sha256, seed)
-    elif weights == "file":
+    elif is_file(architecture):
         backbone, facts = _from_file(architecture, image_size, sha256)
+    elif weights == "file":
+        backbone, facts = _from_weights(architecture, image_size, path, sha256)
     elif (entry := ARCHITECTURES.get(architecture)) and entry.imagenet:
         backbone, facts = _registered(entry, entry.imagenet, image_size)
     else:
@@ -96,12 +107,20 @@ def _registered(entry: ArchitectureEntry, published: ImageNetWeights, image_size
 def _application(architecture: str, image_size: int) -> tuple[keras.Model, Card]:
     url = weights_url(architecture, image_size)
     path = weights_file(url)
-    try:
-        backbone = build_application(architecture, image_size, weights=path)
-    except OSError as error:  # of HDF5
-        raise InputError(f"{path} is damaged: {error}. Delete it and run again.") from error
+    content = path.read_bytes()
+    backbone = build_application(architecture, image_size, read_weights(content, str(path)), str(path))
     licence, citation = provenance_of(architecture)
-    return backbone, _facts(url, licence, sha256_file(path), describe(preprocessing_of(architecture)), citation)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return backbone, _facts(url, licence, sha256, describe(preprocessing_of(architecture)), citation)
+
+
+def _from_weights(architecture: str, image_size: int, path: str | None, sha256: str | None) -> tuple[keras.Model, Card]:
+    if path is None:
+        raise InputError(f"{architecture} with weights 'file' needs the path of its file of weights.")
+    backbone = build_application(architecture, image_size, read_weights(read_pinned(path, sha256), path), path)
+    citation = provenance_of(architecture)[1]
+    preprocessing = describe(preprocessing_of(architecture))
+    return backbone, _facts(path, NOT_STATED, str(sha256).lower(), preprocessing, citation)
 
 
 def _from_file(path: str, image_size: int, sha256: str | None) -> tuple[keras.Model, Card]:

@@ -44,15 +44,31 @@ class Application(NamedTuple):
 
 
 RESNET_PIXELS = "RGB pixels 0..255, scaled to 0..1, minus ImageNet's mean, divided by its deviation, channel by channel"
+LITE_PIXELS = "RGB pixels 0..255, minus 127, divided by 128"
+LITE = "Tan and Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019 (Lite variant, 2020)"
 RESNET = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016"
 
 ARCHITECTURES: dict[str, ArchitectureEntry] = {
     "efficientnet_lite0": ArchitectureEntry(
         "pipeline.networks.efficientnet_lite:efficientnet_lite0",
-        "RGB pixels 0..255, minus 127, divided by 128",
-        "Tan and Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019 (Lite variant, 2020)",
-        ImageNetWeights("pipeline.networks.lite0_weights:load_lite0", "Apache-2.0"),
+        LITE_PIXELS,
+        LITE,
+        ImageNetWeights("pipeline.networks.lite_weights:load_lite0", "Apache-2.0"),
         blocks=18,
+    ),
+    "efficientnet_lite1": ArchitectureEntry(
+        "pipeline.networks.efficientnet_lite:efficientnet_lite1",
+        LITE_PIXELS,
+        LITE,
+        ImageNetWeights("pipeline.networks.lite_weights:load_lite1", "Apache-2.0"),
+        blocks=23,
+    ),
+    "efficientnet_lite2": ArchitectureEntry(
+        "pipeline.networks.efficientnet_lite:efficientnet_lite2",
+        LITE_PIXELS,
+        LITE,
+        ImageNetWeights("pipeline.networks.lite_weights:load_lite2", "Apache-2.0"),
+        blocks=23,
     ),
     "cifar_resnet8": ArchitectureEntry(
         "pipeline.networks.small_resnets:cifar_resnet8", RESNET_PIXELS, f"{RESNET} (section 4.2)", blocks=4
@@ -137,9 +153,15 @@ def allowed_weights(architecture: str) -> tuple[str, ...]:
     """Allowed `weights` of a source of this architecture; "imagenet" only where such weights are published."""
     if is_file(architecture):
         return ("file", "random")
+    if architecture in APPLICATIONS:
+        return ("imagenet", "file", "random")
     entry = ARCHITECTURES.get(architecture)
-    published = entry.imagenet is not None if entry else architecture in APPLICATIONS
-    return ("imagenet", "random") if published else ("random",)
+    return ("imagenet", "random") if entry and entry.imagenet else ("random",)
+
+
+def takes_weight_file(architecture: str) -> bool:
+    """Whether a source of this architecture may take its weights from a file, the key `path`."""
+    return architecture in APPLICATIONS
 
 
 def block_count(architecture: str) -> int | None:

@@ -30,8 +30,8 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     """Seconds of what a run does, by name; with `busy`, how many times as long it took as the processor computed.
 
     Args:
-        asked: size (pixels), classes, architectures (name -> whether it is fine-tuned too), unfreeze, batch_norm,
-            batch (of scratch, tune and head), kernels, device.
+        asked: size (pixels), classes, architectures (name -> whether it is fine-tuned too), sha256 (of those that are
+            files), unfreeze, batch_norm, batch (of scratch, tune and head), kernels, device.
 
     Returns:
         ready: to import Keras. Of every architecture: build (a network), trace (its first step and prediction), step
@@ -72,8 +72,9 @@ def _measure_network(
     from pipeline.networks.heads import build_head, with_head
 
     size, classes, kernels, batch = asked["size"], asked["classes"], asked["kernels"], asked["batch"]
+    sha256 = asked["sha256"].get(architecture)
     begun = time.perf_counter()
-    network = ScratchNetwork(architecture, size, classes, 0.9, None).build(0.2, 0.0, 1).trained
+    network = ScratchNetwork(architecture, size, classes, 0.9, sha256).build(0.2, 0.0, 1).trained
     found[f"{architecture} build"] = time.perf_counter() - begun
     begun = time.perf_counter()
     step = _steps(network, (size, size, 3), batch["scratch"], classes, kernels)
@@ -85,7 +86,7 @@ def _measure_network(
     keep(f"{architecture} predict", predict)
     if not tuned:
         return
-    backbone = build_backbone(architecture, size, 1)
+    backbone = build_backbone(architecture, size, 1, sha256)
     cut = cut_layer(backbone, asked["unfreeze"])
     set_trainable(backbone, cut, asked["batch_norm"])
     trunk, top = split_at(backbone, cut)

@@ -10,11 +10,18 @@ from typing import Literal
 import joblib
 import psutil
 
+from pipeline.config.schema import Run
 from pipeline.networks.device import device_name, use_device
+from pipeline.runner.clock import gpu_names
 from pipeline.runner.parent import die_with_parent
 
 MEMORY = 2 * 2**30  # bytes that a training takes: EfficientNet-Lite0 at 160 pixels in batches of 32 takes 1.5 GiB
 CGROUP = Path("/sys/fs/cgroup")  # of a container
+
+
+def trainings_at_once(run: Run) -> int:
+    """The number of trainings at once: one on a GPU, which one network fills, else that of `worker_count`."""
+    return 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)
 
 
 def worker_count(setting: Literal["auto"] | int, memory: int | None = None) -> int:

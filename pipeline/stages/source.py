@@ -42,7 +42,9 @@ def check_cuts(params: Params, name: str, backbone: keras.Model) -> None:
 def run(params: Params, paths: Paths, name: str) -> str:
     """Load published weights or draw random ones, check the cuts of its transfers, write backbone and card."""
     source, seed = params.sources[name], seed_for(params.run.seed, "source", name)
-    backbone, card = load_published(source.architecture, source.weights, params.run.image_size, source.sha256, seed)
+    backbone, card = load_published(
+        source.architecture, source.weights, params.run.image_size, source.sha256, seed, source.path
+    )
     check_cuts(params, name, backbone)
     with replacing_folder(paths.source(name).folder) as folder:
         written = SourcePaths(folder)

@@ -113,7 +113,16 @@ def test_a_keras_file_that_is_missing_or_another_is_told(project, tmp_path):
     assert faults() == ["sources.own.architecture: 'own.keras' does not exist. Put the file there, or correct the path"]
     (tmp_path / "own.keras").write_text("weights")
     (fault,) = faults()
-    assert fault.startswith("sources.own.sha256: 'own.keras' has another, ")
+    assert fault.startswith(f"sources.own.sha256: {'0' * 64} is not that of 'own.keras', which has ")
+
+
+def test_a_file_of_weights_that_is_missing_or_another_is_told(project, tmp_path):
+    entry = {"architecture": "MobileNetV2", "weights": "file", "path": "w.h5", "sha256": "0" * 64}
+    project({"a": 20, "b": 20, "c": 20}, lambda raw: raw["sources"].update(own=entry))
+    assert faults() == ["sources.own.path: 'w.h5' does not exist. Put the file there, or correct the path"]
+    (tmp_path / "w.h5").write_text("weights")
+    (fault,) = faults()
+    assert fault.startswith(f"sources.own.sha256: {'0' * 64} is not that of 'w.h5', which has ")
 
 
 def test_what_dvc_itself_refuses_is_told(project, tmp_path):

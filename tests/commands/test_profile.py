@@ -221,9 +221,14 @@ def test_raw_data_among_what_the_pipeline_writes_is_refused(clone, raw):
 
 
 def test_keras_files_are_linked_wherever_they_are(clone):
-    source = {"mine": {"architecture": "nets/mine.keras", "weights": "file"}}
+    source = {
+        "mine": {"architecture": "nets/mine.keras", "weights": "file"},
+        "other": {"architecture": "VGG16", "weights": "file", "path": "nets/vgg16_notop.h5"},
+    }
     dump_yaml(clone / "params.yaml", read_yaml(clone / "params.yaml") | {"sources": source, "datasets": {}})
     (clone / "nets").mkdir()
     (clone / "nets" / "mine.keras").write_bytes(b"x")
+    (clone / "nets" / "vgg16_notop.h5").write_bytes(b"y")
     profiles.apply_profile("smoke", Path("runs/smoke"))
     assert (clone / "runs" / "smoke" / "nets" / "mine.keras").read_bytes() == b"x"
+    assert (clone / "runs" / "smoke" / "nets" / "vgg16_notop.h5").read_bytes() == b"y"

@@ -351,6 +351,15 @@ def test_a_keras_file_needs_its_digest_and_weights_from_file(raw):
     assert "sources.imagenet.weights: received 'imagenet'" in found
 
 
+def test_a_file_of_weights_is_named_and_pinned_for_a_model_of_keras_applications_only(raw):
+    put("sources.imagenet", {"architecture": "MobileNetV2", "weights": "file"})(raw)
+    put("sources.random.path", "weights_notop.h5")(raw)
+    found = "\n".join(faults_of(raw))
+    assert "sources.imagenet.path: missing; weights: file of MobileNetV2 needs the path of its *_notop.h5" in found
+    assert "sources.imagenet.sha256: missing; a file of weights is pinned by its sha256" in found
+    assert "sources.random.path: belongs to weights: file of a model of keras.applications; remove it" in found
+
+
 @pytest.mark.parametrize(
     ("reader", "group"), [("elpv", "blocks"), ("elpv", None), ("folder", None), ("table", "module"), ("table", None)]
 )

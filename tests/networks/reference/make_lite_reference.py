@@ -1,9 +1,9 @@
-"""Write lite0_features.npz: EfficientNet-Lite0 computed by PyTorch's functional operations, straight from the weights.
+"""Write lite?_features.npz: EfficientNet-Lite computed by PyTorch's functional operations, straight from the weights.
 
 Shares no code with pipeline/: PyTorch reads the file, the architecture is written out from the block table of the
 published network, and TensorFlow's SAME padding is done by hand. Run once, in an environment with torch 2.13.0:
 
-    python make_lite0_reference.py PATH/TO/efficientnet-lite0-57934424.pth
+    python make_lite_reference.py lite0 PATH/TO/efficientnet-lite0-57934424.pth
 """
 
 import sys
@@ -13,27 +13,27 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-# kernel, stride, expand, repeats
-TABLE = [(3, 1, 1, 1), (3, 2, 6, 2), (5, 2, 6, 2), (3, 2, 6, 3), (5, 1, 6, 3), (5, 2, 6, 4), (3, 1, 6, 1)]
-SIZES = (64, 75)  # 75 is odd at every scale: SAME padding is then asymmetric in other places than for 64
-WATCHED = 4  # index of block3b
+STAGES = [(3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6)]  # kernel, stride, expand
+REPEATS = {"lite0": (1, 2, 2, 3, 3, 4, 1), "lite1": (1, 3, 3, 4, 4, 5, 1), "lite2": (1, 3, 3, 4, 4, 5, 1)}
+# 75 is odd at every scale: SAME padding is then asymmetric in other places than for 64
+SIZES = {"lite0": (64, 75), "lite1": (75,), "lite2": (75,)}
 
 
-def main(weights: str) -> None:
+def main(name: str, weights: str) -> None:
     state = torch.load(weights, map_location="cpu", weights_only=True)
     arrays = {}
-    for size in SIZES:
+    for size in SIZES[name]:
         pixels = np.random.default_rng(size).integers(0, 256, (1, size, size, 3)).astype("float32")
-        watched, pooled = forward(state, torch.from_numpy(pixels).permute(0, 3, 1, 2))
+        watched, pooled = forward(state, REPEATS[name], torch.from_numpy(pixels).permute(0, 3, 1, 2))
         arrays |= {f"pooled_{size}": pooled.numpy(), f"block3b_mean_{size}": watched.numpy()}
-    np.savez_compressed(Path(__file__).with_name("lite0_features.npz"), **arrays)
+    np.savez_compressed(Path(__file__).with_name(f"{name}_features.npz"), **arrays)
 
 
 @torch.no_grad()
-def forward(w: dict, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def forward(w: dict, counts: tuple[int, ...], pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     x = F.relu6(norm(w, "_bn0", conv((pixels - 127) / 128, w["_conv_stem.weight"], 2)))
-    index, watched = 0, None
-    for kernel, stride, expand, repeats in TABLE:
+    index, watched, block3b = 0, None, counts[0] + counts[1] + 1
+    for (kernel, stride, expand), repeats in zip(STAGES, counts, strict=True):
         for repeat in range(repeats):
             block, inputs, norms = f"_blocks.{index}.", x, iter(range(0 if expand > 1 else 1, 3))
             if expand > 1:
@@ -44,7 +44,7 @@ def forward(w: dict, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             x = F.relu6(norm(w, f"{block}_bn{next(norms)}", x))
             x = norm(w, f"{block}_bn{next(norms)}", conv(x, w[f"{block}_project_conv.weight"], 1))
             x = x + inputs if repeat else x
-            watched = x.mean((2, 3)) if index == WATCHED else watched
+            watched = x.mean((2, 3)) if index == block3b else watched
             index += 1
     x = F.relu6(norm(w, "_bn1", conv(x, w["_conv_head.weight"], 1)))
     return watched, x.mean((2, 3))
@@ -65,4 +65,4 @@ def norm(w: dict, name: str, x: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

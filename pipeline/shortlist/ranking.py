@@ -1,0 +1,129 @@
+"""Rank sources for a target by the scores of stage `forecast`, before anything is trained; nothing is written."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import keras
+import numpy as np
+import pandas as pd
+
+from pipeline.config.params import Params
+from pipeline.forecast.scores import SCORES
+from pipeline.forecast.vote import RANDOM, SOURCE, forecast
+from pipeline.networks.architectures import build_backbone
+from pipeline.networks.heads import build_head, set_precision
+from pipeline.shortlist.candidates import Candidate, candidates
+from pipeline.stages.forecast import fold_z, with_outputs
+from pipeline.store.errors import InputError
+from pipeline.store.files import read_npy, read_parquet
+from pipeline.store.paths import Paths
+from pipeline.store.progress import progress
+from pipeline.store.seeds import seed_for
+from pipeline.training.batches import pixel_loader
+from pipeline.training.folds import fold_parts, images_of
+from pipeline.training.pooled import pooled_features, pooling
+
+MOST_IMAGES = 2000  # to train on: of more a random part is scored
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A source that fits.
+
+    Attributes:
+        candidate: the source.
+        made: as `forecast` returns it: label, votes, and of every score the mean z of the source and of random weights.
+        megabytes: of its backbone's weights.
+        rank: mean over the scores that all sources have, of the source's place by the score; 1 is best.
+    """
+
+    candidate: Candidate
+    made: dict[str, Any]
+    megabytes: float
+    rank: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """The sources that fit, best first; (name, reason) of the others; training images scored, and all of them."""
+
+    ranked: list[Ranked]
+    left_out: list[tuple[str, str]]
+    scored: int
+    images: int
+
+
+def shortlist(params: Params, paths: Paths, target: str, workers: int) -> Shortlist:
+    """Rank all sources that fit a target whose data are ingested and split.
+
+    A score of a fold sees that fold's training images and their labels, as in stage `forecast`.
+
+    Args:
+        workers: batches at once, each on one core.
+
+    Raises:
+        InputError: the target's images are not those that it was split from.
+    """
+    keras.config.set_dtype_policy(params.run.precision)
+    images, every = images_of(paths, target), read_parquet(paths.target(target).examples)
+    seed = seed_for(params.run.seed, "shortlist", target)
+    trained_on = training_rows(every, params.run.folds)
+    chosen = np.sort(np.random.default_rng(seed).permutation(trained_on)[:MOST_IMAGES])
+    scorer = _Scorer(params, every.iloc[chosen].reset_index(drop=True), read_npy(images).shape[1], seed, images)
+    ranked, left_out = [], []
+    found = list(candidates(params, paths, target, scorer.size))
+    with joblib.parallel_config("threading", n_jobs=workers):
+        for candidate in progress(found, total=len(found), label="shortlist", unit="source"):
+            try:
+                ranked.append(scorer.score(candidate))
+            except InputError as error:
+                left_out.append((candidate.name, str(error)))
+    return Shortlist(ordered(ranked), left_out, len(chosen), len(trained_on))
+
+
+def training_rows(examples: pd.DataFrame, folds: int) -> np.ndarray:
+    """Positions (n,) of the examples that some fold of the first repeat trains on, ascending."""
+    return np.unique(np.concatenate([fold_parts(examples, fold, "none").train.positions for fold in range(folds)]))
+
+
+def ordered(found: Iterable[Ranked]) -> list[Ranked]:
+    """Best first, by the mean of the places over scores; a score that some source does not have is left out."""
+    listed = list(found)
+    if not listed:
+        return []
+    table = pd.DataFrame([{name: each.made["scores"][name][SOURCE] for name in SCORES} for each in listed], dtype=float)
+    ranks = table.dropna(axis=1).rank(ascending=False).mean(axis=1)
+    placed = [Ranked(each.candidate, each.made, each.megabytes, rank) for each, rank in zip(listed, ranks, strict=True)]
+    return sorted(placed, key=lambda each: each.rank)
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    params: Params
+    examples: pd.DataFrame  # those that are scored
+    size: int  # of the images, pixels
+    seed: int
+    images: Any  # path of images.npy
+
+    def score(self, candidate: Candidate) -> Ranked:
+        backbone, head = candidate.load(self.size)
+        entry, megabytes = candidate.entry, backbone.count_params() * 4 / 1e6
+        features = self._features(backbone)
+        untrained = self._features(build_backbone(entry.architecture, self.size, self.seed, entry.sha256))
+        random_head = build_head(untrained.shape[1], head.output_shape[-1], 0.0, 0.0) if head else None
+        by_weights = {SOURCE: with_outputs(features, head), RANDOM: with_outputs(untrained, random_head)}
+        return Ranked(candidate, self._forecast(by_weights), megabytes)
+
+    def _features(self, backbone: keras.Model) -> np.ndarray:
+        set_precision(backbone)
+        load = pixel_loader(self.images, self.examples["row"].to_numpy(), "none")
+        return pooled_features(pooling(backbone), load, np.arange(len(self.examples)))
+
+    def _forecast(self, by_weights: Mapping[str, Any]) -> dict[str, Any]:
+        permutations = self.params.forecast.permutations
+        seeds = [seed_for(self.seed, "fold", fold) for fold in range(self.params.run.folds)]
+        return forecast(
+            [fold_z(dict(by_weights), self.examples, fold, permutations, seed) for fold, seed in enumerate(seeds)]
+        )

@@ -51,7 +51,7 @@ def sections(data: ReportData) -> list[Section]:
     blocks: list[Block] = [*items(lines), table(data.label_issues), *notes(method())]
     for each in data.label_issues:
         blocks += figures(each, data)
-    return [Section(say("Labels that look wrong"), blocks)]
+    return [Section(say("Labels that look wrong"), blocks, folded=True)]
 
 
 def findings(issues: LabelIssues) -> list[str]:

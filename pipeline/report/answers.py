@@ -158,8 +158,8 @@ def plan(result: Result, minutes: float | None) -> str:
     size = f"{abs(result.gain):.2g}"
     if impractical(result):
         return say(
-            "A gain of {size} is not practically detectable here: it would take more than ten times the repeats and "
-            "the images.",
+            "A difference of {size} is not practically detectable here: it would take more than ten times the repeats, "
+            "or more than ten times the groups.",
             size=size,
         )
     if result.repeats_needed is not None:

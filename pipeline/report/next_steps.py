@@ -59,7 +59,7 @@ def _decide(name: str, result: Result, run: Run) -> list[Step]:
 def _predict(name: str, result: Result, run: Run, found: Outcome) -> Step:
     if result.kind == "adaptation":
         return _other_network(result.target, run.results)
-    if found == "beaten" and result.advice is not None:
+    if result.advice is not None and (result.advice.evidence, result.advice.label) == ("conclusive", "negative"):
         best, _ = max(result.advice.baselines.items(), key=lambda chosen: chosen[1])
         text = say("Predict new images by the best network from scratch:")
         return Step(text, PREDICT.format(asked=f"baselines/{best}"))

@@ -90,7 +90,9 @@ def pretraining_words(compute: Compute) -> list[str]:
     if compute.saved_amortised is None:
         return [say("Pretraining took {gflops} GFLOPs.", gflops=gflops)]
     share, saved = f"{paid.share_gflops:,.0f}", saving(compute.saved_amortised)
-    priced = "Pretraining took {gflops} GFLOPs; with this question's share of them ({share}) it is {saving}."
+    priced = (
+        "Pretraining took {gflops} GFLOPs; with this question's share of them ({share}) in each repeat it is {saving}."
+    )
     return [say(priced, gflops=gflops, share=share, saving=saved)]
 
 

@@ -71,7 +71,7 @@ def test_a_sign_alone_has_neither_the_colour_nor_the_word_of_a_finding():
         (
             {"reasons": ("repeats_needed: a gain of 0.05 is not practically detectable (more than 10 times)",)},
             1.0,
-            "A gain of 0.05 is not practically detectable here",
+            "A difference of 0.05 is not practically detectable here",
         ),
         ({}, 1.0, ""),
     ],

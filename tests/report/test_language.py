@@ -154,7 +154,7 @@ def test_figures_are_the_same_in_every_language(language):
 def test_an_answer_in_spanish():
     with speaking("es"):
         assert answer(builders.transfer(), builders.run_of({}).facts) == (
-            "Use los pesos de tiny: +0.050 de exactitud [+0.010, +0.090], 50% menos de cómputo."
+            "Use los pesos de tiny: +0.050 de exactitud [+0.010, +0.090], un 50% menos de cómputo."
         )
         assert say("no such sentence of {name}", name="x") == "no such sentence of x"
         assert retold("expected nothing conclusive, found positive: why") == (

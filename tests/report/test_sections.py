@@ -200,7 +200,11 @@ def test_a_gpu_that_was_there_but_unused_is_named_beside_the_device():
     [
         ({"gflops": 0.0, "share": 0.0}, None, "excluded)."),
         ({"gflops": None, "share": None, "reason": "not published"}, None, "unknown (not published)."),
-        ({"gflops": 40.0, "share": 20.0}, 0.25, "with this question's share of them (20) it is 25% less compute."),
+        (
+            {"gflops": 40.0, "share": 20.0},
+            0.25,
+            "(20) in each repeat it is 25% less compute.",
+        ),
         ({"gflops": 40.0, "reason": "not published"}, None, "cost of its initial weights is unknown (not published)."),
     ],
 )

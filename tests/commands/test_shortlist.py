@@ -79,13 +79,14 @@ def test_only_training_rows_of_a_fold_reach_the_scores(world, alone, monkeypatch
 def test_minutes_are_those_of_the_estimate(world, alone, monkeypatch):
     params, paths = load_params(Paths(world.root).params), Paths(world.root)
     keys = ("build", "trace", "step", "predict", "tune_trace", "tune_step", "tune_predict")
-    entry, asked = params.sources["tiny"], []
+    entry, asked = params.sources["tiny"].model_copy(update={"weights": "random"}), []
     speed = {f"{entry.architecture} {key}": 1.0 for key in keys} | {"ready": 1.0, "head_step": 1.0, "busy": 1.0}
     monkeypatch.setattr("pipeline.commands.shortlist.measured", lambda *given: asked.append(given) or speed)
     candidate = Candidate("tiny", entry, True, lambda size: None)
     took = minutes_of(params, paths, "defect", [ranking.Ranked(candidate, {}, 1.0)], 1)
     ((measured, classes, _),) = asked
     assert classes == 2 and measured.baselines["tiny"].sha256 == entry.sha256
+    assert measured.sources["tiny"].weights != "random"  # of which nothing is tuned, so that tuning is not measured
     assert took.keys() == {"tiny"} and took["tiny"] > 1
 
 

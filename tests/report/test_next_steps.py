@@ -47,6 +47,8 @@ def test_new_images_are_predicted_by_the_question_which_takes_the_better_side(re
 
 def test_where_another_baseline_is_better_it_predicts():
     assert predicted(builders.transfer(advice=advice(-0.03))) == "baselines/large"  # chosen in most trainings
+    for open_or_lost in (NEEDS, LOSS):
+        assert predicted(builders.transfer(open_or_lost, advice=advice(-0.03))) == "baselines/large"
 
 
 def test_an_adaptation_is_never_predicted_by():

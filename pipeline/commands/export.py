@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.config.loading import load_params
 from pipeline.export.formats import FORMATS, check_usable
-from pipeline.export.make import make
+from pipeline.export.make import CARD, CLASSES, make
 from pipeline.prediction.recommended import recommended
 from pipeline.runner.system_faults import system_faults
 from pipeline.store.errors import InputError
@@ -44,8 +44,8 @@ def check_folder(folder: Path) -> None:
     Raises:
         InputError: it is a file, or has content that is no earlier export.
     """
-    earlier = (folder / SEAL).is_file() and any((folder / each.file).is_file() for each in FORMATS.values())
-    if folder.exists() and not earlier and (not folder.is_dir() or any(folder.iterdir())):
+    ours = {SEAL, CARD, CLASSES, *(each.file for each in FORMATS.values())}
+    if folder.exists() and (not folder.is_dir() or any(path.name not in ours for path in folder.iterdir())):
         raise InputError(f"{folder} is no earlier export, and would be replaced. Name a new folder by --out.")
 
 

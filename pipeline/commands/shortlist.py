@@ -118,4 +118,4 @@ def show(console: Console, target: str, found: "Shortlist", took: Mapping[str, f
     for name, reason in found.left_out:
         text = reason.splitlines()[0]
         console.print(f"left out: {name}: {text}", soft_wrap=True, highlight=False, markup=False)
-    console.print("A ranking by these scores is a hint and no verdict (docs/statistics.md).")
+    console.print("A hint and no verdict; judge what is chosen by it on images of another pool (docs/statistics.md).")

@@ -111,10 +111,18 @@ def write_checked(name: str, model: Any, images: np.ndarray, path: Path) -> floa
             f"The network has {size // 10**6:,} MB; a file for --format {name} holds less than "
             f"{MOST_BYTES // 10**6:,}. Take --refit, which has one network in the place of all, or --format keras."
         )
-    form.write(model, path)
     parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-    pairs = ((np.asarray(model.predict_on_batch(part)), form.predict(path, part)) for part in parts)
-    difference = max(float(np.abs(expected - found).max()) for expected, found in pairs)
+    try:
+        form.write(model, path)
+        pairs = ((np.asarray(model.predict_on_batch(part)), form.predict(path, part)) for part in parts)
+        difference = max(float(np.abs(expected - found).max()) for expected, found in pairs)
+    except (OSError, MemoryError):  # of the machine, not of the network
+        raise
+    except Exception as error:  # converters and runtimes have classes of their own
+        raise InputError(
+            f"The network cannot be written as {name}: {' '.join(str(error).split())[:300]}. Nothing was written. "
+            "Take --format keras, which holds every network."
+        ) from error
     if not difference <= TOLERANCE:
         raise InputError(
             f"The {name} file answers otherwise than Keras: probabilities differ by up to {difference:.2g} on "

@@ -1,6 +1,7 @@
 """Make an export: build the one network, write and check its file, and describe it."""
 
-from importlib.metadata import version
+from dataclasses import replace
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ def make(params: Params, paths: Paths, chosen: Recommended, asked: str, form: st
         found = refitted(params, paths, chosen.reference, chosen.members)
         temperature, how = temperature_of(task.examples, out_of_fold(chosen.members)), found.told
         model = single(found.network, found.backbone, task.size, temperature)
+        chosen = replace(chosen, cautions=(*chosen.cautions, *more_labels(params, chosen.target)))
     else:
         temperature = task.temperature
         how = f"the mean of {len(chosen.members)} networks, one a fold of every repeat"
@@ -48,6 +50,20 @@ def make(params: Params, paths: Paths, chosen: Recommended, asked: str, form: st
         facts = describe(params, paths, chosen, task, asked, form, how, temperature, difference)
         write_text(written / CARD, card(facts))
     return f"{how}, temperature {temperature:.2f}; {form} and Keras differ by {difference:.1g} at most"
+
+
+def more_labels(params: Params, target: str) -> tuple[str, ...]:
+    """What a refit has to say where the networks that were judged had fewer labels than there are."""
+    entry = params.targets[target]
+    if entry.labels_per_class is None and entry.train_fraction in (None, 1.0):
+        return ()
+    limit = f"at most {entry.labels_per_class} labels a class" if entry.labels_per_class else "a share of the labels"
+    return (f"this network learnt from all labels of {target}, and the figures are of networks that had {limit}",)
+
+
+def installed(module: str) -> str:
+    """The version of the distribution that a module comes from, such as that of onnxruntime-gpu for onnxruntime."""
+    return version(packages_distributions()[module][0])
 
 
 def checked_images(task: Task) -> np.ndarray:
@@ -101,7 +117,7 @@ def describe(
         licences=licences(params, paths, chosen.reference, chosen.target),
         checked=min(CHECKED, len(task.examples)),
         difference=difference,
-        versions={package: version(package.replace("_", "-")) for package in packages},
+        versions={package: installed(package) for package in packages},
     )
 
 

@@ -238,7 +238,7 @@ def test_what_a_user_puts_there_is_not_ignored(work, place):
 
 def test_a_report_that_fails_leaves_the_last_one(work):
     before = reports()
-    assert len(before) == 7
+    assert len(before) == 8
     code, ran = work.dvc("repro", "--force", "--single-item", "report", fails="report")
     assert code != 0 and ran == ["report"]
     assert reports() == before

@@ -12,6 +12,7 @@ from typing import Any
 BEGUN = time.perf_counter()
 
 from pipeline.networks.device import choose_backend, use_device, without_notices  # noqa: E402
+from pipeline.store.errors import InputError  # noqa: E402
 
 LEAST_SECONDS, LEAST_CALLS, MOST_CALLS = 1.5, 3, 60  # of one measurement
 
@@ -87,7 +88,10 @@ def _measure_network(
     if not tuned:
         return
     backbone = build_backbone(architecture, size, 1, sha256)
-    cut = cut_layer(backbone, asked["unfreeze"])
+    try:
+        cut = cut_layer(backbone, asked["unfreeze"])
+    except InputError:  # it has fewer blocks, or others: its transfers need an `unfreeze` of their own, at most all
+        cut = cut_layer(backbone, "all")
     set_trainable(backbone, cut, asked["batch_norm"])
     trunk, top = split_at(backbone, cut)
     shape = tuple(trunk.output_shape[1:]) if trunk else (size, size, 3)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,13 @@ from pipeline.config.loading import load_params
 from pipeline.config.schema import Run
 from pipeline.export.formats import FORMATS
 from pipeline.networks.device import choose_backend
-from pipeline.runner.clock import gpu_names
 from pipeline.runner.declaration import Stage, all_cells, read_stages
 from pipeline.runner.messages import bounded, file_name
 from pipeline.runner.reproduce import reproduce
 from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, shared_folders
 from pipeline.runner.stage import locked, run_stage
 from pipeline.runner.warm import INTERRUPTED, run_beside
-from pipeline.runner.workers import worker_count
+from pipeline.runner.workers import trainings_at_once
 from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError
 from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
@@ -35,9 +34,9 @@ def reproduce_all(force: bool, run_cache: bool) -> int:
     """
     paths = Paths()
     params, stages = load_params(paths.params), read_stages(paths.dvc_yaml)
-    run, shared = params.run, shared_folders(stages)
+    shared = shared_folders(stages)
     choose_backend()
-    workers = 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)  # one network fills a GPU
+    workers = trainings_at_once(params.run)
     try:
         with sole_run(paths) as healed:
             if healed:
@@ -155,60 +154,112 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_command(parsed: argparse.Namespace) -> int:
-    """Run a parsed command; returns its exit code. Raises InputError for a user error."""
-    if parsed.command == "profile":
-        from pipeline.commands.profile import apply_profile
+    """Run a parsed command, one of `COMMANDS` or a stage; returns its exit code.
 
-        with locked(Paths(parsed.into).run_lock, PATIENCE) if parsed.into else nullcontext():  # no run reads it now
-            apply_profile(parsed.name, parsed.into)
-    elif parsed.command == "init":
-        from pipeline.commands.init import init
-
-        print(init(parsed))
-    elif parsed.command == "check":
-        from pipeline.commands.check import check
-
-        choose_backend()
-        check(Paths())
-    elif parsed.command == "doctor":
-        from pipeline.commands.doctor import examine
-
-        print(examine())
-    elif parsed.command == "table":
-        from pipeline.commands.table import print_table
-
-        print_table()
-    elif parsed.command == "more":
-        from pipeline.commands.more import add_repeats
-
-        print(add_repeats())
-    elif parsed.command == "plan":
-        from pipeline.commands.plan import print_plan
-
-        print_plan()
-    elif parsed.command == "shortlist":
-        from pipeline.commands.shortlist import print_shortlist
-
-        print_shortlist(parsed.target, measure=not parsed.no_measure)
-    elif parsed.command == "store":
-        from pipeline.commands.store import describe, prune
-
-        limit = load_params(Paths().params).run.store_gb
-        print(describe(Paths(), limit) if parsed.prune is None else prune(Paths(), parsed.prune))
-    elif parsed.command == "predict":
-        from pipeline.commands.predict import predict
-
-        predict(parsed.name, parsed.paths, parsed.out, parsed.path_column)
-    elif parsed.command == "export":
-        from pipeline.commands.export import export
-
-        export(parsed.name, parsed.format, parsed.refit, parsed.out)
-    elif parsed.command == "gate":
-        from pipeline.commands.gate.command import gate
-
-        return gate(parsed.against, parsed.of, parsed.tolerance, parsed.markdown, parsed.plot)
-    elif parsed.command == "repro":
-        return reproduce_all(parsed.force, run_cache=not parsed.no_run_cache)
-    else:
+    Raises:
+        InputError: a user error.
+    """
+    if parsed.command not in COMMANDS:
         run_stage(parsed.command, parsed.name)
-    return EXIT_DONE
+        return EXIT_DONE
+    code = COMMANDS[parsed.command](parsed)
+    return EXIT_DONE if code is None else code
+
+
+# ---- commands: each imports what it needs, since a stage must start fast ---------------------------------------------
+
+
+def _profile(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.profile import apply_profile
+
+    with locked(Paths(parsed.into).run_lock, PATIENCE) if parsed.into else nullcontext():  # no run reads it now
+        apply_profile(parsed.name, parsed.into)
+
+
+def _init(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.init import init
+
+    print(init(parsed))
+
+
+def _check(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.check import check
+
+    choose_backend()
+    check(Paths())
+
+
+def _doctor(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.doctor import examine
+
+    print(examine())
+
+
+def _table(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.table import print_table
+
+    print_table()
+
+
+def _more(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.more import add_repeats
+
+    print(add_repeats())
+
+
+def _plan(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.plan import print_plan
+
+    print_plan()
+
+
+def _shortlist(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.shortlist import print_shortlist
+
+    print_shortlist(parsed.target, measure=not parsed.no_measure)
+
+
+def _store(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.store import describe, prune
+
+    limit = load_params(Paths().params).run.store_gb
+    print(describe(Paths(), limit) if parsed.prune is None else prune(Paths(), parsed.prune))
+
+
+def _predict(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.predict import predict
+
+    predict(parsed.name, parsed.paths, parsed.out, parsed.path_column)
+
+
+def _export(parsed: argparse.Namespace) -> None:
+    from pipeline.commands.export import export
+
+    export(parsed.name, parsed.format, parsed.refit, parsed.out)
+
+
+def _gate(parsed: argparse.Namespace) -> int:
+    from pipeline.commands.gate.command import gate
+
+    return gate(parsed.against, parsed.of, parsed.tolerance, parsed.markdown, parsed.plot)
+
+
+def _repro(parsed: argparse.Namespace) -> int:
+    return reproduce_all(parsed.force, run_cache=not parsed.no_run_cache)
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int | None]] = {
+    "profile": _profile,
+    "init": _init,
+    "check": _check,
+    "doctor": _doctor,
+    "table": _table,
+    "more": _more,
+    "plan": _plan,
+    "shortlist": _shortlist,
+    "store": _store,
+    "predict": _predict,
+    "export": _export,
+    "gate": _gate,
+    "repro": _repro,
+}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.commands.suggest import Suggestion
+from pipeline.commands.tuned import architecture_of, tuned_architectures, unfreeze_of
 from pipeline.config.params import Params
 from pipeline.config.schema import Fitting
 from pipeline.runner.workers import trainings_at_once
@@ -103,7 +104,7 @@ def measured(params: Params, classes: int, workers: int) -> dict[str, float]:
     Raises:
         InputError: a process fails.
     """
-    tuned = {source.architecture for source in params.sources.values() if source.weights != "random"}
+    tuned = tuned_architectures(params)
     architectures = {baseline.architecture for baseline in params.baselines.values()}
     asked = {
         "size": params.run.image_size,
@@ -184,16 +185,6 @@ class _Run:
     def busy(self) -> float:
         return max(1.0, self.speed["busy"])
 
-    def architecture(self, source: str) -> str:
-        """The architecture of a source, at the start of its chain."""
-        while source in self.params.pretrained:
-            source = self.params.pretrained[source].init
-        return self.params.sources[source].architecture
-
-    def unfreeze(self, transfer: str) -> int | str:
-        own = self.params.transfers[transfer].unfreeze
-        return self.params.tune.unfreeze if own is None else own
-
     def fits(self, target: str, fitting: Fitting, settings: int, step: float, predict: float, build: float) -> float:
         """Seconds of all trainings of an arm."""
         counts = self.suggestion.roles[target].to_numpy(int).tolist()
@@ -214,7 +205,7 @@ class _Run:
     def pretrain(self, name: str) -> float:
         entry, learnt = self.params.pretrained[name], self.suggestion.learnt
         settings = getattr(self.params.pretraining, entry.pretrain)
-        of = self.architecture(name)
+        of = architecture_of(self.params, name)
         step = self.speed[f"{of} step"] * settings.batch_size / self.params.scratch.batch_size
         validated = math.ceil(learnt / 4 / PREDICT_BATCH) * self.speed[f"{of} predict"]
         epochs = settings.epochs * (learnt // settings.batch_size * step + validated)
@@ -222,14 +213,14 @@ class _Run:
 
     def extract(self, name: str) -> float:
         entry = self.params.transfers[name]
-        of, count = self.architecture(entry.source), self.count(entry.target)
-        views = 0 if self.unfreeze(name) in (0, "all") else VIEWS[self.params.run.augmentation]
+        of, count = architecture_of(self.params, entry.source), self.count(entry.target)
+        views = 0 if unfreeze_of(self.params, name) in (0, "all") else VIEWS[self.params.run.augmentation]
         below = max(0.0, self.speed[f"{of} predict"] - self.speed[f"{of} tune_predict"]) if views else 0.0
         return self.forward(of, count) + count * views * below / PREDICT_BATCH
 
     def forecast(self, name: str) -> float:
         entry = self.params.transfers[name]
-        of, count = self.architecture(entry.source), self.count(entry.target)
+        of, count = architecture_of(self.params, entry.source), self.count(entry.target)
         scores = self.busy * count * self.params.run.folds / 2000
         return self.speed[f"{of} build"] + self.forward(of, count) + scores
 
@@ -240,9 +231,9 @@ class _Run:
 
     def tune(self, name: str) -> float:
         entry, fitting = self.params.transfers[name], self.params.tune
-        if self.unfreeze(name) == 0:
+        if unfreeze_of(self.params, name) == 0:
             return 0.0
-        of = self.architecture(entry.source)
+        of = architecture_of(self.params, entry.source)
         speeds = [self.speed[f"{of} {key}"] for key in ("tune_step", "tune_predict", "build")]
         trainings = self.fits(entry.target, fitting, len(fitting.learning_rate), *speeds)
         return trainings + self.startup(entry.target, fitting, self.speed[f"{of} tune_trace"])

@@ -6,14 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.config.loading import load_params
-from pipeline.config.params import Params
 from pipeline.prediction.answer import UNREADABLE, answer
 from pipeline.prediction.listing import in_words, list_images
 from pipeline.prediction.recommended import recommended
 from pipeline.prediction.writing import check_out, csv_text, write
-from pipeline.runner.clock import gpu_names
 from pipeline.runner.system_faults import system_faults
-from pipeline.runner.workers import worker_count
+from pipeline.runner.workers import trainings_at_once
 from pipeline.store.paths import Paths
 
 MOST_LISTED = 10  # unreadable files on standard error; the output has all
@@ -38,7 +36,7 @@ def predict(
     chosen = recommended(params, paths, asked)
     _say(chosen.reason, *chosen.cautions)
     with system_faults(paths.root, f"`run.image_size` (now {params.run.image_size})"):
-        table, temperature = answer(params, paths, chosen, listing.images, workers(params))
+        table, temperature = answer(params, paths, chosen, listing.images, trainings_at_once(params.run))
         if out:
             write(out, table)
         else:
@@ -46,11 +44,6 @@ def predict(
     left = f"left out by their ending: {in_words(listing.left_out)}" if listing.left_out else ""
     networks = f"{len(chosen.members)} networks, temperature {temperature:.2f}"
     _say(*unreadable(table), *([left] if left else []), f"{summary(table)}; {networks}{f' -> {out}' if out else ''}")
-
-
-def workers(params: Params) -> int:
-    """Batches at once: one on a GPU, else as many as trainings."""
-    return 1 if params.run.device != "cpu" and gpu_names() else worker_count(params.run.workers)
 
 
 def summary(table: pd.DataFrame) -> str:

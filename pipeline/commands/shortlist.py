@@ -69,8 +69,7 @@ def minutes_of(params: Params, paths: Paths, target: str, ranked: "list[Ranked]"
         InputError: the measurement fails.
     """
     names = [each.candidate.name for each in ranked]
-    # whatever they learnt from, they are tuned as published weights are
-    entries = {each.candidate.name: each.candidate.entry.model_copy(update={"weights": "imagenet"}) for each in ranked}
+    entries = {each.candidate.name: each.candidate.entry for each in ranked}
     examples = read_parquet(paths.target(target).examples)
     asked = params.model_copy(
         update={

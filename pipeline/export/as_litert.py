@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.export.served import served
 from pipeline.networks.device import without_notices
 
 EXAMPLE = """\
@@ -25,8 +26,7 @@ def write(model: Any, path: Path) -> None:
     import tensorflow as tf
 
     # the converter is handed the function: of a Keras model in its place it took weights that were not set
-    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=model.input.name)
-    call = tf.function(lambda image: {"probabilities": model(image, training=False)}, input_signature=[signature])
+    call, _ = served(model)
     with without_notices():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()], call)
         content: bytes = converter.convert()

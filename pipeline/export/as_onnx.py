@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.export.served import served
 from pipeline.networks.device import without_notices
 
 OPSET = 18  # of December 2022: ONNX Runtime from 1.14 on, and the converters for phones and browsers, read it
@@ -19,15 +20,12 @@ network = onnxruntime.InferenceSession("model.onnx")
 
 def write(model: Any, path: Path) -> None:
     """Write equal bytes for equal networks."""
-    import tensorflow as tf
-
     with without_notices():
         import tf2onnx
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=model.input.name)]
-    call = tf.function(lambda image: {"probabilities": model(image, training=False)}, input_signature=signature)
+    call, image = served(model)
     with without_notices():
-        found, _ = tf2onnx.convert.from_function(call, signature, opset=OPSET)
+        found, _ = tf2onnx.convert.from_function(call, [image], opset=OPSET)
     path.write_bytes(canonical(found).SerializeToString(deterministic=True))
 
 

@@ -1,5 +1,6 @@
 """Make an export: build the one network, write and check its file, and describe it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -61,9 +62,10 @@ def more_labels(params: Params, target: str) -> tuple[str, ...]:
     return (f"this network learnt from all labels of {target}, and the figures are of networks that had {limit}",)
 
 
-def installed(module: str) -> str:
-    """The version of the distribution that a module comes from, such as that of onnxruntime-gpu for onnxruntime."""
-    return version(packages_distributions()[module][0])
+def versions(modules: Iterable[str]) -> dict[str, str]:
+    """The versions of the distributions that modules come from, such as onnxruntime-gpu for onnxruntime."""
+    origin = packages_distributions()  # looks at every installed file
+    return {module: version(origin[module][0]) for module in modules}
 
 
 def checked_images(task: Task) -> np.ndarray:
@@ -91,7 +93,6 @@ def describe(
     files = paths.dataset(dataset)
     sides = [int(read_npy(files.images).shape[1]), task.size]
     question = params.questions[chosen.question] if chosen.question else None
-    packages = ("keras", "tensorflow", *FORMATS[form].packages)
     return Facts(
         name=asked.replace("/", "-"),
         form=form,
@@ -117,7 +118,7 @@ def describe(
         licences=licences(params, paths, chosen.reference, chosen.target),
         checked=min(CHECKED, len(task.examples)),
         difference=difference,
-        versions={package: installed(package) for package in packages},
+        versions=versions(("keras", "tensorflow", *FORMATS[form].packages)),
     )
 
 

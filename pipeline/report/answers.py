@@ -28,9 +28,14 @@ def outcome(result: Result) -> Outcome:
         return "equal" if result.evidence == "equivalent" else "open"
     if result.label == "negative":
         return "dont"
-    if result.advice is None or (result.advice.evidence == "conclusive" and result.advice.label == "positive"):
-        return "use"
-    return "beaten" if result.advice.evidence == "conclusive" else "only_here"
+    if outdone(result):
+        return "beaten"
+    return "use" if result.advice is None or result.advice.evidence == "conclusive" else "only_here"
+
+
+def outdone(result: Result) -> bool:
+    """Whether another baseline of the target is conclusively better, whatever the answer to the question itself."""
+    return result.advice is not None and (result.advice.evidence, result.advice.label) == ("conclusive", "negative")
 
 
 def tone(result: Result) -> Tone:

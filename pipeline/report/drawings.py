@@ -6,7 +6,7 @@ from pipeline.report.content import Figure
 from pipeline.report.data import ReportData
 from pipeline.report.language import say
 from pipeline.report.seen import calibration_seen, confusion_seen, roc_seen, saving_seen
-from pipeline.report.words import capitalised, credit, metric_name, spaced
+from pipeline.report.words import capitalised, metric_name, scaled_from, spaced
 from pipeline.results.result import Result, details_of
 
 
@@ -71,6 +71,6 @@ def _contact_sheet(name: str, result: Result, data: ReportData) -> Figure:
     )
     if data.params is not None:
         card = data.datasets[data.params.targets[result.target].dataset]["card"]
-        caption += " " + say("Scaled down from: {credit}", credit=credit(card))
+        caption += f" {scaled_from(card)}"
     alt = say("Images on which {arm} and {other} disagree", **arms)
     return Figure(caption, webp=data.contact_sheets[name], alt=alt)

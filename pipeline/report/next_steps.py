@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.report.answers import Outcome, outcome
+from pipeline.report.answers import Outcome, outcome, outdone
 from pipeline.report.content import Step
 from pipeline.report.language import say
 from pipeline.report.words import impractical
@@ -59,7 +59,7 @@ def _decide(name: str, result: Result, run: Run) -> list[Step]:
 def _predict(name: str, result: Result, run: Run, found: Outcome) -> Step:
     if result.kind == "adaptation":
         return _other_network(result.target, run.results)
-    if result.advice is not None and (result.advice.evidence, result.advice.label) == ("conclusive", "negative"):
+    if result.advice is not None and outdone(result):
         best, _ = max(result.advice.baselines.items(), key=lambda chosen: chosen[1])
         text = say("Predict new images by the best network from scratch:")
         return Step(text, PREDICT.format(asked=f"baselines/{best}"))

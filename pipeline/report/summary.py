@@ -75,6 +75,16 @@ def group(run: Run, wanted: Group) -> dict[str, Result]:
     return {name: result for name, result in run.results.items() if group_of(result) == wanted}
 
 
+def questions(run: Run) -> dict[str, Result]:
+    """The questions themselves, neither controls nor parts of others: transfers, then adaptations."""
+    return {name: result for name, result in in_order(run).items() if not result.control}
+
+
+def conclusive(results: Results) -> list[str]:
+    """The names of those with conclusive evidence."""
+    return [name for name, result in results.items() if result.evidence == "conclusive"]
+
+
 def in_order(run: Run) -> dict[str, Result]:
     """All questions but parts of others: transfers, adaptations, then controls."""
     return {name: result for each in ORDER for name, result in group(run, each).items()}

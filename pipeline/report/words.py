@@ -43,6 +43,11 @@ def credit(card: Mapping[str, Any]) -> str:
     return f"{'; '.join(stated)}.{citation}"
 
 
+def scaled_from(card: Mapping[str, Any]) -> str:
+    """Whose images are shown made smaller, as licences demand."""
+    return say("Scaled down from: {credit}", credit=credit(card))
+
+
 def distrust() -> str:
     """The warning on a result or a study of a run whose controls failed."""
     return say("Controls of this run failed: this result is not to be trusted.")

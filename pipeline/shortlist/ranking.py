@@ -1,7 +1,8 @@
 """Rank sources for a target by the scores of stage `forecast`, before anything is trained; nothing is written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -11,19 +12,16 @@ import pandas as pd
 
 from pipeline.config.params import Params
 from pipeline.forecast.scores import SCORES
-from pipeline.forecast.vote import RANDOM, SOURCE, forecast
+from pipeline.forecast.vote import SOURCE
 from pipeline.networks.architectures import build_backbone
-from pipeline.networks.heads import build_head, set_precision
 from pipeline.shortlist.candidates import Candidate, candidates
-from pipeline.stages.forecast import fold_z, with_outputs
+from pipeline.stages.forecast import features_of, forecast_of
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_npy, read_parquet
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
-from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import fold_parts, images_of
-from pipeline.training.pooled import pooled_features, pooling
 
 MOST_IMAGES = 2000  # to train on: of more a random part is scored
 
@@ -105,25 +103,14 @@ class _Scorer:
     examples: pd.DataFrame  # those that are scored
     size: int  # of the images, pixels
     seed: int
-    images: Any  # path of images.npy
+    images: Path  # images.npy
 
     def score(self, candidate: Candidate) -> Ranked:
         backbone, head = candidate.load(self.size)
         entry, megabytes = candidate.entry, backbone.count_params() * 4 / 1e6
-        features = self._features(backbone)
-        untrained = self._features(build_backbone(entry.architecture, self.size, self.seed, entry.sha256))
-        random_head = build_head(untrained.shape[1], head.output_shape[-1], 0.0, 0.0) if head else None
-        by_weights = {SOURCE: with_outputs(features, head), RANDOM: with_outputs(untrained, random_head)}
-        return Ranked(candidate, self._forecast(by_weights), megabytes)
-
-    def _features(self, backbone: keras.Model) -> np.ndarray:
-        set_precision(backbone)
-        load = pixel_loader(self.images, self.examples["row"].to_numpy(), "none")
-        return pooled_features(pooling(backbone), load, np.arange(len(self.examples)))
-
-    def _forecast(self, by_weights: Mapping[str, Any]) -> dict[str, Any]:
+        features = features_of(backbone, self.images, self.examples)
+        untrained = build_backbone(entry.architecture, self.size, self.seed, entry.sha256)
+        reference, folds = features_of(untrained, self.images, self.examples), range(self.params.run.folds)
         permutations = self.params.forecast.permutations
-        seeds = [seed_for(self.seed, "fold", fold) for fold in range(self.params.run.folds)]
-        return forecast(
-            [fold_z(dict(by_weights), self.examples, fold, permutations, seed) for fold, seed in enumerate(seeds)]
-        )
+        made = forecast_of(features, head, reference, self.examples, folds, permutations, self.seed)
+        return Ranked(candidate, made, megabytes)

@@ -1,5 +1,9 @@
 """forecast: predict the transfer's label from cached features and training labels, before the head is trained."""
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import pandas as pd
@@ -46,6 +50,33 @@ def fold_z(
     }
 
 
+def features_of(backbone: keras.Model, images: Path, examples: pd.DataFrame) -> np.ndarray:
+    """The pooled features (n, d) of the examples' images, as they are stored."""
+    set_precision(backbone)
+    load = pixel_loader(images, examples["row"].to_numpy(), "none")
+    return pooled_features(pooling(backbone), load, np.arange(len(examples)))
+
+
+def forecast_of(
+    features: np.ndarray,
+    head: keras.Model | None,
+    untrained: np.ndarray,
+    examples: pd.DataFrame,
+    folds: Iterable[int],
+    permutations: int,
+    seed: int,
+) -> dict[str, Any]:
+    """The forecast of a source's features and head, against those of the same network without training.
+
+    Args:
+        features, untrained: pooled features (n, d) of the examples.
+        folds: in whose training images the scores are taken.
+    """
+    random_head = build_head(untrained.shape[1], head.output_shape[-1], 0.0, 0.0) if head else None
+    by_weights = {SOURCE: with_outputs(features, head), RANDOM: with_outputs(untrained, random_head)}
+    return forecast([fold_z(by_weights, examples, fold, permutations, seed_for(seed, "fold", fold)) for fold in folds])
+
+
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read the source's features and the training images' labels, write the forecast."""
     transfer = params.transfers[name]
@@ -56,20 +87,11 @@ def run(params: Params, paths: Paths, name: str) -> str:
     seed = seed_for(params.run.seed, "forecast", name)
     card = read_json(source.card)
     untrained = build_backbone(card["architecture"], read_npy(images).shape[1], seed, card["architecture_sha256"])
-    set_precision(untrained)
-    load = pixel_loader(images, examples["row"].to_numpy(), "none")
-    reference = pooled_features(pooling(untrained), load, np.arange(len(examples)))
+    reference = features_of(untrained, images, examples)
     head = load_model(source.head) if source.head.is_file() else None
-    random_head = build_head(reference.shape[1], head.output_shape[-1], 0.0, 0.0) if head else None
-    by_weights = {
-        SOURCE: with_outputs(read_npy(features.pooled), head),
-        RANDOM: with_outputs(reference, random_head),
-    }
-    folds = [
-        fold_z(by_weights, examples, fold, params.forecast.permutations, seed_for(seed, "fold", fold))
-        for fold in progress(range(params.run.folds), total=params.run.folds, label=f"forecast {name}", unit="fold")
-    ]
-    made = forecast(folds)
+    folds = progress(range(params.run.folds), total=params.run.folds, label=f"forecast {name}", unit="fold")
+    pooled = read_npy(features.pooled)
+    made = forecast_of(pooled, head, reference, examples, folds, params.forecast.permutations, seed)
     with replacing_folder(paths.forecast(name).folder) as folder:
         gflops = len(examples) * forward_flops(untrained) / GIGA
         write_json(ForecastPaths(folder).forecast, {**made, "gflops": gflops})

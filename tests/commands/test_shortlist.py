@@ -9,11 +9,13 @@ from rich.console import Console
 
 from pipeline.cli import main
 from pipeline.commands.shortlist import minutes_of, print_shortlist
+from pipeline.commands.tuned import tuned_architectures
 from pipeline.config.loading import load_params
 from pipeline.config.schema import Source
 from pipeline.forecast.scores import SCORES
 from pipeline.shortlist import ranking
 from pipeline.shortlist.candidates import Candidate
+from pipeline.stages import forecast as stage
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_parquet
 from pipeline.store.paths import Paths
@@ -63,8 +65,8 @@ def test_the_table_names_sources_that_fit_and_why_others_do_not(world, alone, ca
 def test_only_training_rows_of_a_fold_reach_the_scores(world, alone, monkeypatch):
     """Every call of the scores gets as many labels as the fold has training images."""
     params, paths, seen = load_params(Paths(world.root).params), Paths(world.root), []
-    original = ranking.fold_z
-    monkeypatch.setattr(ranking, "fold_z", lambda inputs, examples, fold, *rest: seen.append(examples) or original(
+    original = stage.fold_z
+    monkeypatch.setattr(stage, "fold_z", lambda inputs, examples, fold, *rest: seen.append(examples) or original(
         inputs, examples, fold, *rest))  # fmt: skip
     with contextlib.chdir(world.root):
         found = ranking.shortlist(params, paths, "defect", 1)
@@ -86,7 +88,7 @@ def test_minutes_are_those_of_the_estimate(world, alone, monkeypatch):
     took = minutes_of(params, paths, "defect", [ranking.Ranked(candidate, {}, 1.0)], 1)
     ((measured, classes, _),) = asked
     assert classes == 2 and measured.baselines["tiny"].sha256 == entry.sha256
-    assert measured.sources["tiny"].weights != "random"  # of which nothing is tuned, so that tuning is not measured
+    assert tuned_architectures(measured) == {entry.architecture}  # else tuning is not measured
     assert took.keys() == {"tiny"} and took["tiny"] > 1
 
 

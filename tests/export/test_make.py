@@ -9,7 +9,7 @@ import pytest
 from pipeline.commands.export import check_folder
 from pipeline.config.schema import Target
 from pipeline.export.formats import FORMATS, write_checked
-from pipeline.export.make import CARD, installed, more_labels
+from pipeline.export.make import CARD, more_labels, versions
 from pipeline.store.errors import InputError
 
 
@@ -24,7 +24,7 @@ class Constant:
 
 
 def test_a_package_is_found_by_its_module_whatever_its_distribution_is_called():
-    assert installed("yaml") == version("PyYAML")
+    assert versions(["yaml"]) == {"yaml": version("PyYAML")}
 
 
 @pytest.mark.parametrize(

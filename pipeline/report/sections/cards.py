@@ -12,7 +12,7 @@ from pipeline.report.number_line import Gain, number_line, widest
 from pipeline.report.sections.attribution import shares_of
 from pipeline.report.sections.controls import controls_line
 from pipeline.report.spending import minutes_a_repeat, pretraining_words
-from pipeline.report.summary import in_order
+from pipeline.report.summary import conclusive, questions
 from pipeline.report.words import capitalised, counted, evidence_of, failed_words, metric_name, number, saving, spaced
 from pipeline.results.result import Interval, Reading, Result
 from pipeline.results.run import Run
@@ -29,21 +29,16 @@ def sections(data: ReportData) -> list[Section]:
     return [Section(say("Does the transfer pay?"), blocks, controls_line(run), level=1)]
 
 
-def questions(run: Run) -> dict[str, Result]:
-    """The questions that have a card: neither controls nor parts of others."""
-    return {name: result for name, result in in_order(run).items() if not result.control}
-
-
-def evidence_line(questions: Mapping[str, Result]) -> str:
+def evidence_line(asked: Mapping[str, Result]) -> str:
     """Which verdicts are conclusive, and the gains that the run could detect; nothing without questions."""
-    if not questions:
+    if not asked:
         return ""
-    sure = [name for name, result in questions.items() if result.evidence == "conclusive"]
+    sure = conclusive(asked)
     claim = say("No answer is conclusive.")
     if sure:
         claim = say("Conclusive: {names} ({count} of {all} answers).", names=", ".join(sure), count=len(sure),
-                    all=len(questions))  # fmt: skip
-    sizes = sorted({f"{size:.2f}" for result in questions.values() if (size := result.smallest_detectable_gain)})
+                    all=len(asked))  # fmt: skip
+    sizes = sorted({f"{size:.2f}" for result in asked.values() if (size := result.smallest_detectable_gain)})
     if not sizes:
         return claim
     power = say("At 80 % power this run could detect a gain of {size}.", size=sizes[0])

@@ -9,7 +9,7 @@ from pipeline.report.figures import forest_plot
 from pipeline.report.language import say
 from pipeline.report.number_line import Gain, number_line, widest
 from pipeline.report.plot_rows import EQUAL_COMPUTE, gain_rows
-from pipeline.report.summary import in_order
+from pipeline.report.summary import conclusive, questions
 from pipeline.report.words import level, metric_name
 from pipeline.results.result import Result
 from pipeline.results.run import Run
@@ -51,11 +51,10 @@ def _gain(name: str, reading: str, result: Result) -> Gain:
 
 def caption(run: Run) -> str:
     """What is seen, then how to read it."""
-    asked = {name: result for name, result in in_order(run).items() if not result.control}
-    sure = [name for name, result in asked.items() if result.evidence == "conclusive"]
+    asked = questions(run)
     seen = say(
         "Conclusive gains or losses: {sure} of {all} questions, drawn as filled points.",
-        sure=len(sure),
+        sure=len(conclusive(asked)),
         all=len(asked),
     )
     how = say(

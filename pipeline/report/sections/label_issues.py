@@ -8,7 +8,7 @@ from pipeline.report.data import ReportData
 from pipeline.report.figures import recall_figure
 from pipeline.report.label_issues import NEAR, TWICE, LabelIssues, recall
 from pipeline.report.language import say
-from pipeline.report.words import capitalised, credit, spaced
+from pipeline.report.words import capitalised, scaled_from, spaced
 
 FILE = "reports/label_issues.csv"
 MOST_SURE = 0.5  # share of images with the greatest weight from which on weights can say how sure a label is
@@ -130,8 +130,7 @@ def figures(issues: LabelIssues, data: ReportData) -> list[Figure]:
             column=column,
         )
         if issues.dataset in data.datasets:
-            origin = credit(data.datasets[issues.dataset]["card"])
-            caption += " " + say("Scaled down from: {origin}", origin=origin)
+            caption += f" {scaled_from(data.datasets[issues.dataset]['card'])}"
         alt = say("{column}: labels that look wrong", column=column)
         drawn.append(Figure(caption, webp=contact_sheet(_parts(issues)), alt=alt))
     if issues.contradictions:

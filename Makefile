@@ -33,8 +33,8 @@ exp: $(VENV)/installed  ## the verdicts of all experiments, without params
 test: $(VENV)/installed  ## run the tests
 	python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/test_end_to_end.py tests  # longest first
 
-test-slow: $(VENV)/installed  ## run the tests that take more than a minute each
-	python -m pytest -m slow
+test-slow: $(VENV)/installed  ## run the tests that take more than five seconds of a core each
+	python -m pytest -m slow -n 2 --dist loadfile
 
 smoke: $(VENV)/installed  ## run the whole pipeline on the smoke profile, in its own workspace
 	$(MAKE) profile NAME=smoke FLAGS=--no-run-cache

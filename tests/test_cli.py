@@ -64,6 +64,7 @@ def test_help_lists_the_stages_of_dvc_yaml(cli, toy):
     assert result.returncode == 0 and "stage, one cell an entry of `pretrained`" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_store_is_described_and_made_smaller(cli, toy):
     Store(Paths(toy).store).make("c" * 64, lambda folder: write_text(folder / "content", "kept"))
     told = cli("store")
@@ -100,6 +101,7 @@ def test_a_fault_of_ours_exits_1_with_its_traceback(cli, toy):
     assert result.returncode == 1 and "Traceback" in result.stderr
 
 
+@pytest.mark.slow
 def test_no_gpu_when_one_is_demanded_exits_2(cli, toy):
     text = (toy / "params.yaml").read_text()
     (toy / "params.yaml").write_text(text.replace("device: cpu", "device: gpu"))

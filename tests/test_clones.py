@@ -208,6 +208,7 @@ def publish(work):
     assert work.dvc("push")[0] == 0
 
 
+@pytest.mark.slow
 def test_after_a_failed_stage_git_adds_no_output(world):
     """Neither of stages that had completed nor, after a further run, of any other; and that run is not refused."""
     half = json.loads((world / "half.json").read_text())
@@ -244,6 +245,7 @@ def test_a_report_that_fails_leaves_the_last_one(work):
     assert reports() == before
 
 
+@pytest.mark.slow
 def test_in_a_fresh_clone_nothing_runs_and_nothing_is_deleted(clone):
     before = reports()
     for flags in (["--allow-missing"], ["--pull", "--allow-missing"], ["--pull"]):
@@ -251,6 +253,7 @@ def test_in_a_fresh_clone_nothing_runs_and_nothing_is_deleted(clone):
         assert reports() == before and git("status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_in_a_fresh_clone_an_edit_runs_what_it_touches_and_the_report_once_all_is_pulled(clone):
     before, params = reports(), params_of_two_questions()
     params["questions"]["defect-null"]["repeats"] = 1
@@ -262,6 +265,7 @@ def test_in_a_fresh_clone_an_edit_runs_what_it_touches_and_the_report_once_all_i
     assert clone.dvc("repro") == (0, ["report"])
 
 
+@pytest.mark.slow
 def test_an_entry_that_is_removed_makes_no_clone_stale(work, clone):
     """Neither one that has its outputs from before nor a fresh one, whether its outputs are pulled or not."""
     assert clone.dvc("pull")[0] == 0
@@ -284,6 +288,7 @@ def test_an_entry_that_is_removed_makes_no_clone_stale(work, clone):
     assert clone.dvc("repro") == (0, []) and git("status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_an_entry_that_comes_back_is_not_trained_again(work):
     params = params_of_two_questions()
     del params["questions"]["defect-null"]
@@ -305,6 +310,7 @@ def test_what_dvc_has_no_copy_of_is_not_deleted(work):
     assert Path("reports/questions/defect-null/word.txt").exists() and Path("reports/questions/notes.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_run_without_transfers_has_no_missing_dependency(work):
     params = params_of_two_questions()
     params["transfers"], params["questions"] = {}, {"defect-null": params["questions"]["defect-null"]}

@@ -281,6 +281,7 @@ def test_hooks_need_no_network_and_run_what_lint_runs():
 
 
 @pytest.mark.parametrize("command", ["check", "table", "doctor"])
+@pytest.mark.slow
 def test_a_command_of_the_docs_that_needs_no_run_works_offline(command):
     done = subprocess.run([sys.executable, "-m", "pipeline", command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

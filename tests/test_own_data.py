@@ -95,6 +95,7 @@ def test_the_check_finds_no_fault(clone):
     assert run(clone, "python", "-m", "pipeline", "check") == ""
 
 
+@pytest.mark.slow
 def test_a_run_answers_this_question_alone(clone):
     run(clone, "python", "-m", "pipeline", "repro")
     metrics = json.loads((clone / "reports" / "metrics.json").read_text(encoding="utf-8"))
@@ -105,6 +106,7 @@ def test_a_run_answers_this_question_alone(clone):
 
 
 @pytest.mark.parametrize("profile", ["smoke", "labels", "paper", "resolution", "gpu"])
+@pytest.mark.slow
 def test_a_profile_is_in_order_in_its_workspace(clone, profile):
     into = Path("runs", profile)
     run(clone, "python", "-m", "pipeline", "profile", profile, "--into", str(into))

@@ -152,6 +152,7 @@ def expected(repository, raw, tmp_path_factory):
     ],
     ids=["locale without UTF-8", "another locale", "time zone", "hash seed", "working directory"],
 )
+@pytest.mark.slow
 def test_locale_time_zone_hash_seed_working_directory_changed(repository, raw, tmp_path, expected, surroundings):
     workspace = tmp_path / "elsewhere with a blank, ü"
     shutil.copytree(raw, workspace)

@@ -5,9 +5,7 @@ from pipeline.config.params import Params
 
 def architecture_of(params: Params, source: str) -> str:
     """The architecture of a source, at the start of its chain."""
-    while source in params.pretrained:
-        source = params.pretrained[source].init
-    return params.sources[source].architecture
+    return params.sources[params.chain_of(source)[-1]].architecture
 
 
 def unfreeze_of(params: Params, transfer: str) -> int | str:

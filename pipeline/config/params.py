@@ -42,6 +42,13 @@ class Params(Section):
             value = value[part] if isinstance(value, dict) else getattr(value, part)
         return value
 
+    def chain_of(self, source: str) -> list[str]:
+        """A source and those that it was initialised from, back to the entry of `sources`."""
+        chain = [source]
+        while chain[-1] in self.pretrained:
+            chain.append(self.pretrained[chain[-1]].init)
+        return chain
+
     def slice(self, keys: tuple[str, ...]) -> "Params":
         """Keep only the given dotted keys, so that a stage cannot read a param that dvc.yaml does not track for it.
 

@@ -12,8 +12,9 @@ from pipeline.networks.hdf5_weights import Tensors, assign
 from pipeline.store.errors import InputError
 
 # EfficientNetB0..B7 normalise inside the network, with statistics that come with the published weights only. Here
-# networks with random weights get them too, so that both see the same pixels. (For weights="imagenet" alone
-# keras.applications also divides by the square root of the deviation; the variance here includes that.)
+# networks with random weights get them too, so that both see the same pixels. For weights="imagenet" alone
+# keras.applications also divides by the square root of the deviation: files of such networks, and of what was trained
+# from them, hold the deviation as variance. The variance here includes that division.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -54,7 +55,9 @@ def build_application(name: str, image_size: int, tensors: Tensors | None = None
         raise InputError(f"{name} cannot be built at image_size {image_size}: {error}") from error
     if tensors is not None:
         assign(backbone, tensors, where)
-    _normalise_as_published(backbone)
+    for layer in backbone.layers:
+        if isinstance(layer, layers.Normalization) and layer.weights:
+            _set_statistics(layer, own=tensors is not None)
     return keras.Model(pixels, backbone.output, name=backbone.name)  # Keras made a list of the one input
 
 
@@ -103,9 +106,9 @@ def _mapped(pixels: Any, pixel_map: PixelMap) -> Any:
     return x
 
 
-def _normalise_as_published(backbone: keras.Model) -> None:
-    for layer in backbone.layers:
-        if isinstance(layer, layers.Normalization) and layer.weights:
-            count = np.zeros((), "int64")
-            saved = {"0": np.array(IMAGENET_MEAN), "1": np.square(IMAGENET_DEVIATION), "2": count}  # as in a file
-            layer.load_own_variables(saved)
+def _set_statistics(layer: layers.Normalization, own: bool) -> None:
+    """Give a normalisation the published statistics, or put its own from a file into force."""
+    mean, variance, count = (np.asarray(variable) for variable in (layer.adapt_mean, layer.adapt_variance, layer.count))
+    if not own or np.allclose(variance, IMAGENET_DEVIATION, atol=1e-4):
+        mean, variance = np.array(IMAGENET_MEAN), np.square(IMAGENET_DEVIATION)
+    layer.load_own_variables({"0": mean, "1": variance, "2": np.zeros_like(count)})  # as in a file

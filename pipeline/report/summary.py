@@ -178,22 +178,14 @@ def pretraining(source: str, cards: Files, params: Params) -> Pretraining:
     """
     used = [entry.source for entry in params.transfers.values()]
     used += [entry.source for entry in params.adaptations.values()]
-    users = Counter(link for name in used for link in _chain(name, params))
-    costs = {link: cards[link]["cost"] for link in _chain(source, params)}
+    users = Counter(link for name in used for link in params.chain_of(name))
+    costs = {link: cards[link]["cost"] for link in params.chain_of(source)}
     known = {link: cost for link, cost in costs.items() if cost["gflops"] is not None}
     sums = {key: sum(cost[key] for cost in known.values()) for key in ("gflops", "backward_gflops", "images_seen")}
     sums["share_gflops"] = sum(cost["gflops"] / users[link] for link, cost in known.items())
     return Pretraining(
         **(sums if known else dict.fromkeys(sums)), shared_by=used.count(source), reason=costs[source]["reason"]
     )
-
-
-def _chain(source: str, params: Params) -> list[str]:
-    """A source and those that it was initialised from, back to the published or drawn weights."""
-    chain = [source]
-    while chain[-1] in params.pretrained:
-        chain.append(params.pretrained[chain[-1]].init)
-    return chain
 
 
 def amortised(compute: Compute, once: Pretraining, repeats: int) -> Compute:

@@ -14,7 +14,6 @@ from pipeline.networks.published import load_published
 from pipeline.networks.saving import load_model
 from pipeline.registry.architectures import APPLICATIONS, ARCHITECTURES, smallest_side
 from pipeline.stages.extract import check_target_unseen
-from pipeline.stages.source import origin
 from pipeline.store.errors import InputError
 from pipeline.store.paths import Paths
 
@@ -48,7 +47,7 @@ def candidates(params: Params, paths: Paths, target: str, image_size: int) -> It
     for name, entry in sources.items():
         yield Candidate(name, entry, True, partial(_published, entry))
     for name in params.pretrained:
-        entry = params.sources[origin(params, name)]
+        entry = params.sources[params.chain_of(name)[-1]]
         yield Candidate(name, entry, True, partial(_pretrained, paths, name, target))
     asked = {entry.architecture for entry in sources.values() if entry.weights == "imagenet"}
     installed = [name for name, entry in ARCHITECTURES.items() if entry.imagenet]

@@ -13,13 +13,6 @@ from pipeline.store.paths import Paths
 from pipeline.store.seeds import seed_for
 
 
-def origin(params: Params, source: str) -> str:
-    """The source at the start of the `init` chain of a pretrained one."""
-    while source in params.pretrained:
-        source = params.pretrained[source].init
-    return source
-
-
 def check_cuts(params: Params, name: str, backbone: keras.Model) -> None:
     """Check that the network can be cut where every transfer from it, also after pretraining, begins to unfreeze.
 
@@ -28,7 +21,7 @@ def check_cuts(params: Params, name: str, backbone: keras.Model) -> None:
     """
     faults = []
     for transfer, entry in params.transfers.items():
-        if origin(params, entry.source) != name:
+        if params.chain_of(entry.source)[-1] != name:
             continue
         key = "tune.unfreeze" if entry.unfreeze is None else f"transfers.{transfer}.unfreeze"
         try:

@@ -88,6 +88,7 @@ def scratch_specs(folder):
 
 
 @pytest.mark.parametrize("made", [head_specs, scratch_specs])
+@pytest.mark.slow
 def test_training_interrupted_resumes_to_the_bit(tmp_path, monkeypatch, capsys, folder, store, made):
     specs, trained = made(folder), []
     with pytest.raises(Interrupted):
@@ -130,6 +131,7 @@ def test_an_arm_whose_folds_are_all_kept_trains_none(tmp_path, folder, store, ca
     assert capsys.readouterr().out == "head@cells: 2 of 2 folds are in the store\n"
 
 
+@pytest.mark.slow
 def test_more_folds_train_only_what_is_new(tmp_path, folder, store):
     """As when `run.repeats` is raised: the roles of further folds are further columns of the same file."""
     trained = []
@@ -148,6 +150,7 @@ def test_more_folds_train_only_what_is_new(tmp_path, folder, store):
     assert digests(tmp_path / "four") == digests(tmp_path / "at once")
 
 
+@pytest.mark.slow
 def test_an_arm_of_another_name_takes_the_same_trainings(tmp_path, folder, store):
     trained_arm(head_specs(folder), TrainedPaths(tmp_path / "one"), store)
     moved = tmp_path / "moved"
@@ -196,6 +199,7 @@ CHANGES = [other_plan, other_examples, other_inputs, other_code, other_keras, da
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.slow
 def test_what_depends_on_something_else_starts_afresh(tmp_path, monkeypatch, folder, store, change):
     specs, trained = head_specs(folder), []
     result = train_fold(specs[0])

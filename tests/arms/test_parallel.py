@@ -89,6 +89,7 @@ def refuse(spec):
     raise InputError(f"fold {spec.fold} is refused")
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path, repository, specs, two_workers):
     together = arm(specs, tmp_path / "two", pid_of)
     pids = {(specs[0].inputs.parent / f"pid{fold}").read_text() for fold in FOLDS}
@@ -100,12 +101,14 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, repository, specs,
     assert digests(tmp_path / "one") == together
 
 
+@pytest.mark.slow
 def test_a_small_arm_stays_in_this_process(tmp_path, specs, two_workers, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_IMAGES", 10**9)
     arm(specs, tmp_path, pid_of)
     assert (specs[0].inputs.parent / "pid0").read_text() == str(os.getpid())
 
 
+@pytest.mark.slow
 def test_without_a_configuration_an_arm_stays_in_this_process(tmp_path, specs, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_IMAGES", 0)
     arm(specs, tmp_path, pid_of)
@@ -121,6 +124,7 @@ def test_an_arm_stays_in_this_process_while_other_cells_use_all_cores(tmp_path, 
     assert pids == [True, False, False]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_one_message_and_finished_trainings_are_kept(tmp_path, specs, two_workers):
     with pytest.raises(InputError, match=r"kept: a worker process ended.*Set `run\.workers` below 2"):
         arm(specs, tmp_path, die)
@@ -131,6 +135,7 @@ def test_a_worker_that_dies_is_one_message_and_finished_trainings_are_kept(tmp_p
     assert 1 in trained
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_user_in_a_worker_is_its_own_message(tmp_path, specs, two_workers):
     with pytest.raises(InputError, match=r"^fold \d is refused$"):
         arm(specs, tmp_path, refuse)
@@ -163,6 +168,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("seconds", [0.7, 6])
+@pytest.mark.slow
 def test_ctrl_c_ends_workers_without_a_word(repository, seconds):
     """Also while they import, when nothing in them handles it yet."""
     process = subprocess.Popen(

@@ -141,6 +141,7 @@ def test_a_fold_does_not_depend_on_what_the_process_did_before(tmp_path, result,
     pd.testing.assert_frame_equal(again.predictions, result.predictions, check_exact=True)
 
 
+@pytest.mark.slow
 def test_folds_share_a_compiled_network_and_nothing_else(tmp_path, monkeypatch, examples, features):
     """A fold after another is what it is alone, to the bit; the step is compiled once a penalty."""
     compiled = []

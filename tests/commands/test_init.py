@@ -78,6 +78,7 @@ def files(folder):
 # ---- three kinds of data, checked as `make repro` does first ---------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ten_classes_of_digits(clone, tmp_path, capsys):
     digits, counts = load_digits(), dict.fromkeys(range(10), 0)
     for index, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
@@ -99,6 +100,7 @@ def test_ten_classes_of_digits(clone, tmp_path, capsys):
     assert "1,000" in found and "8 x 8" in found and "1,000 grey (PNG L)" in found
 
 
+@pytest.mark.slow
 def test_a_table_of_icons_with_transparency(clone, tmp_path):
     rng, icons = np.random.default_rng(1), tmp_path / "icons"
     (icons / "png").mkdir(parents=True)

@@ -548,3 +548,12 @@ def test_a_source_without_labels_may_begin_with_published_weights(raw):
     raw["baselines"]["few-labels-lite0"] = {"target": "few-labels", "architecture": "efficientnet_lite0"}
     raw["questions"]["cells-to-defect"] |= {"against": "baselines/few-labels-lite0"}
     assert check_params(raw).transfers["cells-to-defect"].setting == "unsupervised"
+
+
+def test_the_chain_of_a_source_ends_at_its_entry_of_sources(raw):
+    params = check_params(raw)
+    chains = [params.chain_of(name) for name in (*params.sources, *params.pretrained)]
+    assert max(map(len, chains)) > 1
+    for chain in chains:
+        assert chain[-1] in params.sources
+        assert chain[1:] == [params.pretrained[link].init for link in chain[:-1]]

@@ -55,6 +55,7 @@ def complaints(manifest: pd.DataFrame) -> list[str]:
     return [line.removeprefix("  - ") for line in str(error.value).splitlines()[1:]]
 
 
+@pytest.mark.slow
 def test_a_good_manifest_passes_with_the_same_report_each_time() -> None:
     report = checked(good())
     expectations.gate(report)
@@ -143,6 +144,7 @@ def test_a_share_of_the_labels_that_leaves_a_class_too_few_is_told_by_class() ->
     assert not [rule for rule in expectations.rules(DATASET, TARGETS, RUN) if rule.column == "labelled"]
 
 
+@pytest.mark.slow
 def test_deep_files_with_few_grey_levels_are_a_fault_and_plain_ones_are_not() -> None:
     manifest = good().assign(mode="I;16", levels=[4] * 7 + [200] * 5)
     (complaint,) = complaints(manifest)

@@ -31,6 +31,7 @@ def test_units_are_the_components_of_a_brute_force_search(seed):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 999), share=st.sampled_from([0.3, 0.5, 0.7]))
+@pytest.mark.slow
 def test_pools_keep_units_whole_and_meet_their_shares(seed, share):
     rng = np.random.default_rng(seed)
     unit = np.repeat(np.arange(100), 4).astype(str)

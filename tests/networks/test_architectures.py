@@ -110,6 +110,32 @@ def test_efficientnet_b_normalises_with_imagenet_statistics():
     np.testing.assert_allclose(values, [0, (0.485 - 0.456) / 0.224, (0.485 - 0.406) / 0.225], atol=1e-5)
 
 
+OWN = ([0.3, 0.4, 0.5], [0.04, 0.05, 0.06])  # mean, variance
+
+
+@pytest.mark.parametrize(
+    ("in_file", "wanted"),
+    [
+        (OWN, OWN),
+        (([0.0] * 3, [1.0] * 3), ([0.0] * 3, [1.0] * 3)),  # never adapted
+        # files of the published network hold the deviation: another layer divides by its square root once more
+        ((IMAGENET_MEAN, IMAGENET_DEVIATION), (IMAGENET_MEAN, np.square(IMAGENET_DEVIATION))),
+    ],
+)
+def test_efficientnet_b_normalises_as_its_file_says(in_file, wanted):
+    keras.utils.clear_session(free_memory=False)
+    network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
+    tensors = {each.name: [np.asarray(v) for v in each.weights] for each in network.layers if each.weights}
+    tensors["normalization"] = [np.asarray(each, "float32") for each in (*in_file, 0)]
+    keras.utils.clear_session(free_memory=False)
+    backbone = build_application("EfficientNetB0", 32, tensors, "own.h5")
+    pixels = np.random.default_rng(1).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
+    values = keras.Model(backbone.input, backbone.get_layer("normalization").output)(pixels)
+    mean, variance = map(np.asarray, wanted)
+    expected = (pixels / 255 - mean) / np.sqrt(variance)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(values), expected, atol=1e-4)
+
+
 def test_too_small_an_image_is_the_users_fault():
     with pytest.raises(InputError, match="InceptionV3 cannot be built at image_size 40"):
         build_backbone("InceptionV3", 40, seed=0)

@@ -22,6 +22,7 @@ OTHER = '{"image_data_format": "channels_first", "floatx": "float16", "epsilon":
 
 
 @pytest.mark.parametrize("text", [OTHER, '{"floatx": "float65"}'], ids=["other settings", "settings that nobody knows"])
+@pytest.mark.slow
 def test_keras_json_in_the_users_home_is_not_read(repository, tmp_path, text):
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text(text)

@@ -50,6 +50,7 @@ def decoded(params, paths, files, task):
 
 
 @pytest.mark.parametrize("reference", ARMS)
+@pytest.mark.slow
 def test_the_network_of_a_fold_reproduces_its_out_of_fold_predictions(params, paths, files, reference):
     _, members = members_of(params, paths, reference)
     target, tolerance = ARMS[reference]
@@ -77,6 +78,7 @@ def test_heads_and_tuned_networks_are_mixed_as_validation_chose_them(params, pat
         assert member.quality == max(cost["validation"]["balanced_accuracy"] for cost in costs.values())
 
 
+@pytest.mark.slow
 def test_images_of_the_target_are_predicted_by_the_networks_that_did_not_train_on_them(params, paths, files):
     _, members = members_of(params, paths, "baselines/defect-tiny")
     task = read_task(paths, Recommended("defect", members, ""))

@@ -18,6 +18,7 @@ def drawn(n=4000, k=3, stretch=1.0, seed=0):
 
 @pytest.mark.parametrize("stretch", [0.4, 1.0, 2.5])
 @pytest.mark.parametrize("k", [2, 5])
+@pytest.mark.slow
 def test_the_fit_is_the_best_of_a_grid_and_recovers_the_stretch(stretch, k):
     probabilities, labels = drawn(k=k, stretch=stretch)
     weights = np.random.default_rng(1).uniform(0.2, 1, len(labels))

@@ -35,6 +35,7 @@ def test_every_way_is_tested_here_with_the_settings_of_its_entry():
 
 
 @pytest.mark.parametrize("method", sorted(PRETRAINING))
+@pytest.mark.slow
 def test_learning_is_recorded_and_the_same_twice(method, tmp_path):
     digests, histories = [], []
     for run in ("first", "second"):

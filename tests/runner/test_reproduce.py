@@ -127,6 +127,7 @@ def up_to_date(folder):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 def test_dvc_ends_up_where_it_would_alone(workspace, workers, tmp_path_factory):
     folder, run = workspace
     assert run(workers).returncode == 0 and run(workers).returncode == 0
@@ -141,6 +142,7 @@ def test_dvc_ends_up_where_it_would_alone(workspace, workers, tmp_path_factory):
     assert locks[0] == locks[1]
 
 
+@pytest.mark.slow
 def test_an_earlier_result_comes_from_the_run_cache(workspace):
     folder, run = workspace
     for word in ("1\n", "other\n", "1\n"):
@@ -152,6 +154,7 @@ def test_an_earlier_result_comes_from_the_run_cache(workspace):
     assert run(2, 1, 0).returncode == 0 and (folder / "log").read_text().count("x") == 8
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_told_and_its_readers_do_not_run(workspace):
     folder, run = workspace
     (folder / "word").unlink()
@@ -177,6 +180,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("moment", range(3))  # DVC writes its own files, dvc.lock too, in place: none may be cut
+@pytest.mark.slow
 def test_ctrl_c_ends_all_without_a_traceback_and_the_next_run_goes_on(workspace, repository, moment):
     folder, run = workspace
     (folder / "dvc.yaml").write_text(DVC_YAML.replace("sleep 1 && echo 2", "touch begun && sleep 60 && echo 2"))
@@ -212,6 +216,7 @@ with sole_run(Paths()):
 """
 
 
+@pytest.mark.slow
 def test_kill_9_at_random_moments_and_the_next_run_ends_as_an_undisturbed_one(workspace, repository):
     """All processes of a run, or the command's alone; benchmarks/chaos.py does it to `make smoke`."""
     folder, _ = workspace

@@ -139,6 +139,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the warm process is for Linux")
+@pytest.mark.slow
 def test_the_warm_process_its_cells_and_their_workers_have_the_same_settings(repository, tmp_path):
     (tmp_path / ".keras").mkdir()
     other = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.5, "backend": "jax"}

@@ -123,6 +123,7 @@ DIES = {
 
 
 @pytest.mark.parametrize("replaced", DIES.values(), ids=DIES)
+@pytest.mark.slow
 def test_a_cell_runs_on_its_own_where_the_warm_process_fails(beside, toy, replaced):
     done = beside(f"{PIPELINE} split defect", replaced)
     assert done.returncode == 0 and done.stdout.startswith("split@defect: 48 images"), done.stderr
@@ -137,6 +138,7 @@ def test_cells_after_the_end_of_the_warm_process_run_on_their_own(beside):
     assert done.stderr.count("has ended (Connection refused); cells run on their own") == 1
 
 
+@pytest.mark.slow
 def test_cells_that_find_no_warm_process_say_it_once_and_why(beside):
     line = f"for name in defect kind square-defect; do {PIPELINE} split $name || exit; done"
     done = beside(line, "warm.HEAVY = ('no_such_module',)")

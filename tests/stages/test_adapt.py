@@ -147,6 +147,7 @@ def test_the_targets_labels_reach_the_ceiling_and_nothing_else(root):
         assert same == (arm != "target_supervised")
 
 
+@pytest.mark.slow
 def test_a_second_run_leaves_the_same_bytes(root):
     """Also back from permuted labels, and whether its folds are in the store or not."""
     digests = []

@@ -292,6 +292,7 @@ def test_more_repeats_than_a_target_has_are_refused(world_copy):
         asking(world_copy(), TRANSFER, repeats=3)
 
 
+@pytest.mark.slow
 def test_more_repeats_train_only_what_is_new_and_leave_the_first_as_they_were(world_copy, monkeypatch):
     """Through every stage that trains: four folds are kept, two are new."""
     copied, trained = world_copy(run={"repeats": 3}), []
@@ -329,6 +330,7 @@ def test_more_repeats_train_only_what_is_new_and_leave_the_first_as_they_were(wo
 # ---- looks -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_verdict_after_another_with_fewer_repeats_says_so(world_copy):
     """The first one is on record beside the trainings, not in the output: it is replaced with every run."""
     copied = world_copy()

@@ -148,6 +148,7 @@ def test_tuning_moves_the_unfrozen_layers_and_nothing_else(paths, fold):
     assert {"block2_conv/kernel"} <= moved(paths, fold) <= {"block2_conv/kernel", "block2_conv/bias"}
 
 
+@pytest.mark.slow
 def test_with_batch_norm_in_training_the_trunk_stays(world_copy):
     copy = world_copy(tune={"batch_norm": "train"})
     tiny_world.run_cell(copy.root, "tune", "to-defect")
@@ -156,6 +157,7 @@ def test_with_batch_norm_in_training_the_trunk_stays(world_copy):
     assert {"block2_bn/moving_mean", "block2_bn/moving_variance"} <= changed
 
 
+@pytest.mark.slow
 def test_all_layers_are_tuned_from_pixels(world_copy):
     copy = world_copy(tune={"unfreeze": "all"})
     paths = Paths(copy.root)
@@ -221,6 +223,7 @@ def step(epochs, epoch, part):
     ("method", "begins"),  # the epoch in which stem, block1, block2 and the head first move
     [("joint", [1, 1, 1, 1]), ("gradual", [3, 2, 1, 1]), ("layerwise", [1, 1, 1, 1]), ("l2_sp", [1, 1, 1, 1])],
 )
+@pytest.mark.slow
 def test_a_method_trains_blocks_from_its_epoch_on(tuned, method, begins):
     epochs = tuned[2][method]
     moves = [[step(epochs, epoch, part) > 0 for epoch in range(7)] for part in ("stem", "block1", "block2", "probs")]

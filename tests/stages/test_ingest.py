@@ -243,6 +243,7 @@ def has_elpv() -> bool:
 
 
 @pytest.mark.skipif(not has_elpv(), reason="the demo extra is not installed")
+@pytest.mark.slow
 def test_elpv_near_duplicates_are_found_without_chaining(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "data" / "raw", tmp_path / "raw")
     changes = {"reader": "elpv", "raw": "raw/elpv.yaml", "labels": ["defect", "probability", "type"], "group": "blocks"}

@@ -69,6 +69,7 @@ def root(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["by-kind", "views"])
+@pytest.mark.slow
 def test_the_folder_is_whole_and_its_card_complete(root, name):
     source = Paths(root).source(name)
     check_sealed(source.folder)

@@ -46,6 +46,7 @@ def test_the_network_starts_from_the_sources_entries_with_the_head_of_scratch(wo
     assert all(np.array_equal(one, other) for one, other in zip(*heads, strict=True))
 
 
+@pytest.mark.slow
 def test_its_two_questions_divide_the_gain(read):
     tiny_world.run_cell(read.root, "split", "defect")  # the repeats of a new arm
     tiny_world.run_cell(read.root, "rescale", NAME)

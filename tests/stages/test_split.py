@@ -116,6 +116,7 @@ def test_every_part_of_every_fold_has_every_class(table):
 
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 999), share=st.floats(0.2, 0.8))
+@pytest.mark.slow
 def test_classes_are_spread_evenly_where_groups_allow(seed, share):
     table = tiny_world.manifest(200)
     table["group"] = table["image_id"]
@@ -340,6 +341,7 @@ def test_rare_classes_at_the_shipped_settings_are_refused_with_what_helps():
     limit=st.sampled_from([{}, {"labels_per_class": 5}, {"labels_per_class": 50}, {"train_fraction": 0.5}]),
     protocol=st.sampled_from(["grouped", "random"]),
 )
+@pytest.mark.slow
 def test_whoever_follows_the_advice_gets_through(counts, grouped, folds, fraction, limit, protocol):
     run = {"folds": folds, "repeats": 1, "validation_fraction": fraction, "protocol": protocol}
     table, target = rare(counts, grouped), TARGET.model_copy(update=limit)
@@ -357,6 +359,7 @@ def test_whoever_follows_the_advice_gets_through(counts, grouped, folds, fractio
 
 @few
 @given(table=manifests(), limit=st.integers(2, 12), protocol=st.sampled_from(["grouped", "random"]))
+@pytest.mark.slow
 def test_few_labels_limit_training_and_leave_the_test_folds_whole(table, limit, protocol):
     whole = tried(table, protocol=protocol)
     try:
@@ -398,6 +401,7 @@ def labelled(examples, fold):
 
 @few
 @given(table=manifests(), shares=st.lists(st.floats(0.15, 1), min_size=2, max_size=2))
+@pytest.mark.slow
 def test_a_share_limits_every_class_alike_and_a_larger_one_keeps_the_images_of_a_smaller(table, shares):
     found = []
     for share in sorted(shares):

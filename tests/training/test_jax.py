@@ -58,6 +58,7 @@ def on_tensorflow(world):
         ("scratch", "baselines", "defect-tiny", "scratch"),
     ],
 )
+@pytest.mark.slow
 def test_the_arms_train(on_jax, stage, kind, name, arm):
     trained = on_jax.trained(kind, name)
     check_sealed(trained.folder)

@@ -2,7 +2,8 @@
 
     python -m benchmarks.rounding              # in a folder where the pipeline has run; about 15 minutes on two cores
 
-Trains arms of the default run by `run.kernels: keras` and by `fused`, every fold under several seeds, and compares
+Trains arms of the default run by `run.kernels: keras` and by `fused`, each fold of the first repeat under several
+seeds, and compares
 balanced accuracy on test images. Where the two differ by rounding alone, their difference is noise around 0, and no
 wider than the difference between two seeds of one of them. Writes rounding.md.
 """
@@ -10,6 +11,7 @@ wider than the difference between two seeds of one of them. Writes rounding.md.
 import argparse
 import itertools
 import platform
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,8 +43,8 @@ def scratch(params: Params, paths: Paths, name: str) -> list[FoldSpec]:
 
 ARMS = {
     "ResNet-8 from scratch, few-labels": partial(scratch, name="few-labels-resnet8"),
-    "ResNet-8 fine-tuned in all layers, few-labels": partial(tune_specs, name="type-to-defect"),
-    "Lite0 fine-tuned in six blocks, cell-defect": partial(tune_specs, name="imagenet-to-defect"),
+    "ResNet-8 fine-tuned in all layers, few-labels": partial(tune_specs, name="cells-to-defects"),
+    "Lite0 fine-tuned in six blocks, few-labels-anywhere": partial(tune_specs, name="imagenet-to-defects"),
 }
 
 
@@ -92,10 +94,14 @@ def main() -> None:
     paths = Paths(given.workspace)
     params = load_params(paths.params)
     use_device(params.run.device)
+
+    def first(specs: Callable[[Params, Paths], list[FoldSpec]]) -> list[FoldSpec]:
+        return specs(params, paths)[: params.run.folds]
+
     trainings = [
         joblib.delayed(quality)(arm, spec, seed, kernels)
         for arm, specs in ARMS.items()
-        for spec, seed, kernels in itertools.product(specs(params, paths), range(given.seeds), KERNELS)
+        for spec, seed, kernels in itertools.product(first(specs), range(given.seeds), KERNELS)
     ]
     with parallel_trainings(params.run.workers):
         rows = pd.DataFrame(joblib.Parallel(batch_size=1, verbose=1)(trainings))

@@ -3,9 +3,8 @@
     python -m benchmarks.rounding              # in a folder where the pipeline has run; about 15 minutes on two cores
 
 Trains arms of the default run by `run.kernels: keras` and by `fused`, each fold of the first repeat under several
-seeds, and compares
-balanced accuracy on test images. Where the two differ by rounding alone, their difference is noise around 0, and no
-wider than the difference between two seeds of one of them. Writes rounding.md.
+seeds, and compares balanced accuracy on test images. Where the two differ by rounding alone, their difference is noise
+around 0, and no wider than the difference between two seeds of one of them. Writes rounding.md.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.datasets.readers.files import escaped
 from pipeline.store.errors import InputError, InputFaults
-from pipeline.store.words import nearest, shown
+from pipeline.store.words import nearest, shown, visible
 
 SHOWN = 5  # examples in a message
 SPLIT = "split"  # the label column that says where an image was filed, not what it shows: copies may differ in it
@@ -131,7 +131,7 @@ def check_twins(where: str, names: list[str]) -> None:
 
 def some(words: Iterable[str]) -> str:
     """The first words of a list, and how many more there are; of none, "none"."""
-    listed = list(words)
+    listed = [visible(word) for word in words]
     more = len(listed) - MOST
     return (", ".join(listed[:MOST]) or "none") + (f" and {more:,} more" if more > 0 else "")
 

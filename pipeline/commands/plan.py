@@ -19,7 +19,7 @@ from pipeline.report.spending import steps
 from pipeline.report.words import impractical, number
 from pipeline.results.result import details_of, read_result
 from pipeline.results.run import Run
-from pipeline.runner.workers import worker_count
+from pipeline.runner.workers import trainings_at_once
 from pipeline.store.files import read_json
 from pipeline.store.kept import Store
 from pipeline.store.outs import KeptFoldPaths
@@ -85,7 +85,7 @@ def minutes(params: Params, question: Question, seconds: Mapping[str, float], re
     cells = [f"{stage}@{name}" for stage, name in steps(params, question).values()]
     timed = [seconds[cell] for cell in cells if cell in seconds]
     trainings = repeats * params.run.folds
-    return sum(timed) * trainings / worker_count(params.run.workers) / 60 if timed else None
+    return sum(timed) * trainings / trainings_at_once(params.run) / 60 if timed else None
 
 
 def print_plan(root: Path = Path(), console: Console | None = None) -> None:

@@ -13,7 +13,7 @@ from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from pipeline.report.language import retold, say
-from pipeline.report.plot_rows import CONVERGED, EQUAL_COMPUTE, UNADAPTED, mean_roc
+from pipeline.report.plot_rows import AT_ITS_END, EQUAL_COMPUTE, UNADAPTED, mean_roc
 from pipeline.report.words import metric_name, spaced
 from pipeline.results.run import Study
 
@@ -42,7 +42,7 @@ COLOURS = {
     "coral": "#cc79a7",
     "target_supervised": "#009e73",
 }
-READINGS = {CONVERGED: "#0072b2", EQUAL_COMPUTE: "#e69f00", UNADAPTED: "#009e73"}
+READINGS = {AT_ITS_END: "#0072b2", EQUAL_COMPUTE: "#e69f00", UNADAPTED: "#009e73"}
 CONTROLS = "controls"
 INCHES = (4.0, 3.2)  # a figure is shown in its own size on a screen of 400 pixels
 LINE = 40  # characters of a line beside an axis of this height
@@ -50,12 +50,12 @@ LINE = 40  # characters of a line beside an axis of this height
 
 @styled
 def forest_plot(rows: pd.DataFrame, metric: str) -> str:
-    """Forest plot: every gain with its interval; controls, which are no findings, are on grey with hollow points.
+    """Forest plot: every gain with its interval; conclusive ones are filled; controls, no findings, are on grey.
 
     The axis shows every gain, and whole intervals of questions that are no controls; a longer one ends in an arrow.
 
     Args:
-        rows: question, role, reading, gain, ci_low, ci_high, as `gain_rows` gives them.
+        rows: question, role, reading, gain, ci_low, ci_high, evidence, as `gain_rows` gives them.
     """
     rows = rows.astype(dict.fromkeys(("gain", "ci_low", "ci_high"), "float64"))
     figure, axes = _figure(6.4, 1.2 + 0.35 * len(rows))
@@ -65,7 +65,8 @@ def forest_plot(rows: pd.DataFrame, metric: str) -> str:
         colour, control = READINGS[row["reading"]], row["role"] == CONTROLS
         low, high = max(row["ci_low"], -widest), min(row["ci_high"], widest)
         axes.plot([low, high], [position, position], color=colour, linewidth=1 if control else 2)
-        axes.plot([row["gain"]], [position], "o", color=colour, markerfacecolor="white" if control else colour)
+        filled = row["evidence"] == "conclusive" and not control
+        axes.plot([row["gain"]], [position], "o", color=colour, markerfacecolor=colour if filled else "white")
         for end, whole, arrow in ((low, row["ci_low"], "<"), (high, row["ci_high"], ">")):
             if end != whole and not np.isnan(whole):
                 axes.plot([end], [position], arrow, color=colour, markersize=4)

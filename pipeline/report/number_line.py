@@ -10,7 +10,7 @@ from html import escape
 from pipeline.report.content import Tone
 from pipeline.report.language import say
 from pipeline.report.words import interval, metric_name
-from pipeline.results.result import Interval
+from pipeline.results.result import Interval, Reading
 
 LINE, BAR, GAP = 17, 15, 7  # pixels: of a line of text, of a bar, between rows
 LONGEST, LONGEST_MAIN = 26, 23  # characters of a label beside which its figures fit on a narrow screen
@@ -27,6 +27,18 @@ class Gain:
     tone: Tone
     sure: bool = False
     main: bool = False
+
+
+def sure(reading: Reading) -> bool:
+    """Whether a reading is conclusive."""
+    return reading.evidence == "conclusive"
+
+
+def tone_of(reading: Reading) -> Tone:
+    """The colour of a reading that is no answer to a question itself."""
+    if sure(reading) and reading.label is not None:
+        return reading.label
+    return "equal" if reading.evidence == "equivalent" else "open"
 
 
 def widest(intervals: Sequence[Interval]) -> float:

@@ -39,10 +39,11 @@ def gains(**changes):
     row = {
         "question": "a-to-b",
         "role": "transfers",
-        "reading": "converged",
+        "reading": "end of training",
         "gain": 0.1,
         "ci_low": 0.0,
         "ci_high": 0.2,
+        "evidence": "conclusive",
     }
     return pd.DataFrame([row | changes, row | {"reading": "equal compute"}])
 
@@ -61,7 +62,7 @@ def test_a_users_matplotlibrc_changes_nothing():
 
 def test_every_transfer_and_reading_is_named():
     shown = texts(figures.forest_plot(gains(), "accuracy"))
-    assert "a-to-b" in shown and "(converged)" in shown and "(equal compute)" in shown
+    assert "a-to-b" in shown and "(end of training)" in shown and "(equal compute)" in shown
 
 
 def test_controls_are_drawn_otherwise():
@@ -69,6 +70,14 @@ def test_controls_are_drawn_otherwise():
     assert "(control)" in texts(figures.forest_plot(control, "accuracy"))
     plain, apart = (figures.forest_plot(rows, "accuracy") for rows in (gains().iloc[:1], control))
     assert "#eeeeee" in apart and "#eeeeee" not in plain
+
+
+def test_points_are_filled_where_conclusive():
+    drawn = {
+        evidence: figures.forest_plot(gains(evidence=evidence), "accuracy").count("fill: #ffffff; stroke: #")
+        for evidence in ("conclusive", "inconclusive")
+    }
+    assert drawn == {"conclusive": 0, "inconclusive": 1}  # the first of two
 
 
 def test_a_control_with_a_long_interval_does_not_squeeze_the_findings():

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_report import study
 
 from pipeline.report import confusion, figures
 from pipeline.report.plot_rows import mean_roc
@@ -94,6 +95,22 @@ def test_a_forest_plot_has_its_own_background_and_text_as_text():
     assert 'style="fill: #ffffff"' in shown and ">gain in ROC AUC</text>" in shown
 
 
+def test_figures_of_the_page_have_its_colours_and_no_background():
+    """So that they are light or dark as it is."""
+    drawn = [figures.roc_figure(curves("a")), figures.saving_figure(SAVING, "accuracy", "scratch"), *matrices(3)]
+    drawn.append(figures.recall_figure({"a name": (np.linspace(0, 1, 5), np.linspace(0, 1, 5))}, 2))
+    drawn.append(figures.labels_figure(study(), "accuracy"))
+    for each in drawn:
+        styles = " ".join(re.findall(r'style="([^"]*)"', each))
+        assert not re.findall(r"#[0-9a-f]{3,6}\b", styles) and "var(--ink)" in styles
+
+
+def test_a_long_name_in_a_legend_is_broken_and_stands_below_the_axes():
+    name = "9 pairs that show the same with different labels, and more of them"
+    drawn = figures.recall_figure({name: (np.linspace(0, 1, 5), np.linspace(0, 1, 5))}, 2)
+    assert squeezed(name) in squeezed(texts(drawn)) and name not in drawn
+
+
 def curves(*classes):
     corners = [(0.0, 0.0), (0.2, 0.9), (1.0, 1.0)]
     return pd.DataFrame(
@@ -109,7 +126,7 @@ def curves(*classes):
 @pytest.mark.parametrize(("classes", "said"), [(("a",), "rate, a"), (tuple("abc"), "rate, mean of 3 classes")])
 def test_an_arm_has_one_roc_curve_however_many_classes_there_are(classes, said):
     drawn = figures.roc_figure(curves(*classes))
-    assert said in texts(drawn) and drawn.count("stroke: #e69f00") == 2  # the curve, and its place in the legend
+    assert said in texts(drawn) and drawn.count("stroke: var(--orange)") == 2  # the curve, and its place in the legend
 
 
 def test_the_mean_curve_is_the_mean_at_every_false_positive_rate():

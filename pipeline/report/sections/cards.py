@@ -104,7 +104,7 @@ def texts(name: str, run: Run) -> list[str]:
     """What else to know: why it is open, both qualities, the choice between arms, other baselines, the price."""
     result = run.results[name]
     found = [*_fixed_rule(result), *why_open(result, run.facts, family_size(run.results)), _quality(result, run)]
-    if frozen(result):
+    if frozen(result) and outcome(result, run.facts) in ("use", "only_here"):  # other answers say so
         found.append(say("Its layers stayed frozen (unfreeze: 0): fine-tuning was not tried."))
     if result.choices:
         found.append(say("Validation chose by trainings: {counts}.", counts=counted(_named(result.choices))))
@@ -131,7 +131,7 @@ def _fixed_rule(result: Result) -> list[str]:
     reading = Reading(**reading_fields(verdict))
     return [
         say(
-            "The fixed rule, always CORAL, gives {gain}, {evidence}, beside the choice among methods without labels.",
+            "The fixed rule, always CORAL in place of a choice without labels, gives {gain}: {evidence}.",
             gain=interval(reading),
             evidence=evidence_words(result, reading),
         )

@@ -13,7 +13,8 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=1
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Repeats = Annotated[int, Field(ge=1, le=100)]
+MOST_REPEATS = 100  # that the report advises, too
+Repeats = Annotated[int, Field(ge=1, le=MOST_REPEATS)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=32, le=1024)]  # of square images, pixels
 Momentum = Annotated[float, Field(gt=0, lt=1)]

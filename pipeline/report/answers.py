@@ -5,26 +5,29 @@ from typing import Literal
 
 from pipeline.report.content import Tone
 from pipeline.report.language import say
-from pipeline.report.words import evidence_of, impractical, interval, metric_name, saving, spaced
-from pipeline.results.result import Result
+from pipeline.report.words import evidence_of, interval, metric_name, saving, spaced
+from pipeline.results.result import Interval, Result
 from pipeline.results.run import RunFacts
 
-Outcome = Literal["undefined", "untrusted", "use", "beaten", "only_here", "dont", "equal", "open"]
+Outcome = Literal["undefined", "untrusted", "use", "beaten", "only_here", "dont", "needless", "equal", "open"]
 TONES: dict[Outcome, Tone] = {"use": "positive", "only_here": "positive", "dont": "negative", "beaten": "negative",
-                              "equal": "equal"}  # fmt: skip
+                              "needless": "equal", "equal": "equal"}  # fmt: skip
 
 
-def outcome(result: Result) -> Outcome:
+def outcome(result: Result, facts: RunFacts) -> Outcome:
     """What a result says to somebody who has to decide.
 
     use: a conclusive gain, also over the best baseline where there are several. beaten: another baseline is
     conclusively better. only_here: whether another baseline is as good is not decided. dont: a conclusive loss.
+    needless: an adaptation whose interval rules out a gain beyond the margin; it saves no compute either.
     """
     if result.gain is None:
         return "undefined"
     if result.controls == "failed":
         return "untrusted"
     if result.evidence != "conclusive":
+        if result.kind == "adaptation" and no_gain(result, facts):
+            return "needless"
         return "equal" if result.evidence == "equivalent" else "open"
     if result.label == "negative":
         return "dont"
@@ -38,12 +41,22 @@ def outdone(result: Result) -> bool:
     return result.advice is not None and (result.advice.evidence, result.advice.label) == ("conclusive", "negative")
 
 
-def tone(result: Result) -> Tone:
+def no_gain(reading: Interval, facts: RunFacts) -> bool:
+    """Whether the interval rules out a gain beyond the margin."""
+    return reading.ci_high is not None and reading.ci_high < facts.margin
+
+
+def frozen(result: Result) -> bool:
+    """Whether a transfer was tried with frozen features alone."""
+    return result.kind == "transfer" and "tuned" not in result.arms
+
+
+def tone(result: Result, facts: RunFacts) -> Tone:
     """The colour of an answer; what is not conclusive has that of open questions."""
-    return TONES.get(outcome(result), "open")
+    return TONES.get(outcome(result, facts), "open")
 
 
-def badge(result: Result) -> str:
+def badge(result: Result, facts: RunFacts) -> str:
     """Label and evidence in words."""
     if result.gain is None or result.label is None:
         return say("no verdict")
@@ -53,12 +66,18 @@ def badge(result: Result) -> str:
         return f"{spaced(result.label)}, {evidence_of(result)}"
     if result.evidence == "equivalent":
         return say("no difference in practice (equivalent)")
+    if outcome(result, facts) == "needless":
+        return say("no gain beyond the margin (inconclusive)")
     return say("not decided (inconclusive)")
 
 
 def answer(result: Result, facts: RunFacts) -> str:
-    """The answer; `plan` adds what would decide an open question."""
-    return ANSWERS[outcome(result)](result, facts)
+    """The answer; `deciding.plan` adds what would decide an open question."""
+    found = outcome(result, facts)
+    said = ANSWERS[found](result, facts)
+    if frozen(result) and found in ("dont", "beaten", "equal", "open"):
+        return f"{said} {say('Fine-tuning was not tried.')}"
+    return said
 
 
 def figures(result: Result, facts: RunFacts) -> str:
@@ -115,6 +134,11 @@ def _dont(result: Result, facts: RunFacts) -> str:
     return say("Don't: {figures}. Training from scratch is better.", **values)
 
 
+def _needless(result: Result, facts: RunFacts) -> str:
+    values = {"figures": figures(result, facts), "margin": f"{facts.margin:g}"}
+    return say("Do not adapt: {figures}; a gain of more than {margin} is ruled out.", **values)
+
+
 def _equal(result: Result, facts: RunFacts) -> str:
     values = {"figures": figures(result, facts), "margin": f"{facts.margin:g}"}
     if result.compute.saved is None:
@@ -144,55 +168,13 @@ ANSWERS = {
     "beaten": _beaten,
     "only_here": _only_here,
     "dont": _dont,
+    "needless": _needless,
     "equal": _equal,
     "open": _open,
 }
 
 
-# ---- what would decide an open question ------------------------------------------------------------------------------
-
-
-def plan(result: Result, minutes: float | None) -> str:
-    """What would show the gain that was observed; nothing where the question is not open.
-
-    Args:
-        minutes: that one more repeat takes; None where no clock tells.
-    """
-    if outcome(result) != "open" or result.gain is None:
-        return ""
-    size = f"{abs(result.gain):.2g}"
-    if impractical(result):
-        return say(
-            "A difference of {size} is not practically detectable here: it would take more than ten times the repeats, "
-            "or more than ten times the groups.",
-            size=size,
-        )
-    if result.repeats_needed is not None:
-        return _more_repeats(result.repeats_needed - result.repeats, size, minutes)
-    if result.groups_needed is not None:
-        more = "Images of {groups} groups would detect a gain of {size}; more repeats would not."
-        if result.details is None:
-            return say(more, groups=f"{result.groups_needed:,}", size=size)
-        now = result.details.verdicts[result.arm].groups
-        more = "Images of {groups} groups in place of {now} would detect a gain of {size}; more repeats would not."
-        return say(more, groups=f"{result.groups_needed:,}", now=f"{now:,}", size=size)
-    return ""
-
-
-def _more_repeats(more: int, size: str, minutes: float | None) -> str:
-    if minutes is None:
-        if more == 1:
-            return say("1 more repeat would detect a gain of {size}.", size=size)
-        return say("{more} more repeats would detect a gain of {size}.", more=more, size=size)
-    took = f"{max(1, round(more * minutes)):,}"
-    if more == 1:
-        return say("1 more repeat, about {minutes} minutes, would detect a gain of {size}.", minutes=took, size=size)
-    return say(
-        "{more} more repeats, about {minutes} minutes, would detect a gain of {size}.",
-        more=more,
-        minutes=took,
-        size=size,
-    )
+# ---- what an interval alone hides ------------------------------------------------------------------------------------
 
 
 def why_open(result: Result, facts: RunFacts, family: int) -> list[str]:
@@ -201,7 +183,7 @@ def why_open(result: Result, facts: RunFacts, family: int) -> list[str]:
     Args:
         family: number of questions that the evidence is adjusted for.
     """
-    if outcome(result) != "open":
+    if outcome(result, facts) != "open":
         return []
     found = []
     clear = result.ci_low is not None and result.ci_high is not None and result.ci_low * result.ci_high > 0
@@ -217,7 +199,7 @@ def why_open(result: Result, facts: RunFacts, family: int) -> list[str]:
     margin = f"{facts.margin:g}"
     if result.not_worse:
         found.append(say("A loss of more than {margin} is ruled out.", margin=margin))
-    if result.ci_high is not None and result.ci_high < facts.margin:
+    if no_gain(result, facts):
         found.append(say("A gain of more than {margin} is ruled out.", margin=margin))
     return found
 

@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from pipeline.report.figures import COLOURS, styled, svg
 from pipeline.report.language import say
+from pipeline.report.palette import themed
 from pipeline.report.words import spaced
 
 FEW, SOME, MANY = 6, 12, 50  # classes: up to which all arms are drawn, counts are told, shares are told
 EDGE, TITLE, AXIS = 0.1, 0.3, 0.3  # inches: around a matrix, for its title, for the name of an axis
 CHARACTER, LINE = 0.6 / 72, 1.25 / 72  # inches: a character's width and a line's height in type of 1 point
 LONGEST = 40  # characters of a class name; what follows is cut
+CELL, OPAQUE = (0x2F / 255, 0x86 / 255, 0xC8 / 255), 0.65  # a cell of all images of its class: text on it stays legible
 Confusion = Mapping[str, Sequence[Sequence[float]]]
 
 
@@ -48,7 +50,7 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str], title: str) -> 
     axes.set_yticks(range(len(names)), names, fontsize=points, parse_math=False)
     axes.set_ylabel(say("actual"))
     axes.set_xlabel(say("predicted"))
-    return svg(figure)
+    return themed(svg(figure))
 
 
 def _sizes(classes: int) -> tuple[float, float]:
@@ -74,11 +76,12 @@ def _wrapped(names: Sequence[str], cell: float, points: float) -> Sequence[str]:
 
 def _matrix(axes: Any, counts: np.ndarray, points: float) -> None:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    colours = np.empty((*shares.shape, 4))
+    colours[..., :3], colours[..., 3] = CELL, OPAQUE * shares  # over the page, light or dark
+    axes.imshow(colours)
     if len(counts) > MANY:
         return
     for (row, column), share in np.ndenumerate(shares):
         text = f"{share:.0%}\n{counts[row, column]:,.0f}" if len(counts) <= SOME else f"{100 * share:.0f}"
         if text != "0":
-            colour = "white" if share > 0.6 else "black"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=points, parse_math=False)
+            axes.text(column, row, text, ha="center", va="center", fontsize=points, parse_math=False)

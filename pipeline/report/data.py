@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.config.params import Params
 from pipeline.report.best_baseline import advice
+from pipeline.report.disputed import Side, disputed
 from pipeline.report.label_issues import LabelIssues, label_issues
 from pipeline.report.plot_rows import PLOTS
 from pipeline.report.spending import costs
@@ -31,8 +32,9 @@ class ReportData:
 
     Attributes:
         params: None where only metrics.json is read. cost: the content of cost.json. forecasts: question -> the content
-            of forecast.json. plots: question -> plot -> rows. contact_sheets: question -> WebP.
+            of forecast.json. plots: question -> plot -> rows. disputed: question -> images on which its arms disagree.
         datasets: name -> its card, and counts of images. cards: source -> its card.
+        leakage: what the stage of that name found (found.csv), with the group of every tested image.
     """
 
     run: Run
@@ -40,10 +42,11 @@ class ReportData:
     cost: Mapping[str, Json] = field(default_factory=dict)
     forecasts: Mapping[str, Json] = field(default_factory=dict)
     plots: Mapping[str, Mapping[str, pd.DataFrame]] = field(default_factory=dict)
-    contact_sheets: Mapping[str, bytes] = field(default_factory=dict)
+    disputed: Mapping[str, Sequence[Side]] = field(default_factory=dict)
     datasets: Mapping[str, Json] = field(default_factory=dict)
     cards: Mapping[str, Json] = field(default_factory=dict)
     label_issues: Sequence[LabelIssues] = ()
+    leakage: pd.DataFrame | None = None
 
 
 def read_report_data(params: Params, paths: Paths) -> ReportData:
@@ -69,18 +72,30 @@ def read_report_data(params: Params, paths: Paths) -> ReportData:
         studies[name] = study(name, run.results, predictions, params)
     manifests = {name: read_parquet(paths.dataset(name).manifest) for name in params.datasets}
     images = {name: read_npy(paths.dataset(name).images) for name in params.datasets}
-    sheets = {name: question.contact_sheet for name, question in files.items()}
+    places = {name: params.targets[question.target].dataset for name, question in params.questions.items()}
     return ReportData(
         run=run.model_copy(update={"studies": studies}),
         params=params,
         cost=costs(params, lambda stage, name: read_json(paths.clock(stage, name))),
         forecasts=forecasts,
         plots={name: read_plots(question) for name, question in files.items()},
-        contact_sheets={name: sheet.read_bytes() for name, sheet in sheets.items() if sheet.exists()},
+        disputed={
+            name: disputed(result, predictions[name], manifests[places[name]], images[places[name]])
+            for name, result in results.items()
+        },
         datasets={name: dataset_facts(paths.dataset(name), manifest) for name, manifest in manifests.items()},
         cards=cards,
         label_issues=label_issues(results, predictions, manifests, images, params),
+        leakage=with_groups(pd.read_csv(paths.leakage.found), manifests, params),
     )
+
+
+def with_groups(found: pd.DataFrame, manifests: Mapping[str, pd.DataFrame], params: Params) -> pd.DataFrame:
+    """What the stage leakage found, with the group of each tested image."""
+    groups = {name: dict(zip(manifest["name"], manifest["group"], strict=True)) for name, manifest in manifests.items()}
+    tested = zip(found["target"], found["image"], strict=True)
+    own = [groups[params.targets[target].dataset].get(image) for target, image in tested]
+    return found.assign(group=pd.Series(own, index=found.index, dtype=object))
 
 
 def check_unchanged(forecast: Path, transfer: str, folds: Sequence[Json]) -> None:

@@ -1,9 +1,13 @@
 """The figures of a question, each with its caption."""
 
+from collections.abc import Sequence
+
 from pipeline.report import figures
 from pipeline.report.confusion import SOME, confusion_figures
+from pipeline.report.contact_sheet import Picture, contact_sheet
 from pipeline.report.content import Figure
 from pipeline.report.data import ReportData
+from pipeline.report.disputed import Side, Thumbnail
 from pipeline.report.language import say
 from pipeline.report.seen import calibration_seen, confusion_seen, roc_seen, saving_seen
 from pipeline.report.words import capitalised, metric_name, scaled_from, spaced
@@ -24,8 +28,8 @@ def drawings(name: str, result: Result, data: ReportData) -> list[Figure]:
         how = say("Calibration in the first repeat: points are as large as their share of the images.")
         rows = plots["calibration"]
         drawn.append(Figure(_caption(calibration_seen(rows, result.arm), how), figures.calibration_figure(rows)))
-    if name in data.contact_sheets:
-        drawn.append(_contact_sheet(name, result, data))
+    if sides := data.disputed.get(name):
+        drawn.append(_contact_sheet(sides, result, data))
     return drawn
 
 
@@ -61,7 +65,7 @@ def _confusion(result: Result) -> list[Figure]:
     return [Figure(caption if at == 0 else "", svg) for at, svg in enumerate(drawn)]
 
 
-def _contact_sheet(name: str, result: Result, data: ReportData) -> Figure:
+def _contact_sheet(sides: Sequence[Side], result: Result, data: ReportData) -> Figure:
     """The images on which two arms disagree, with title, licence and citation of the dataset, as licences demand."""
     arms = {"arm": spaced(result.arm), "other": spaced(result.against)}
     caption = say(
@@ -73,4 +77,20 @@ def _contact_sheet(name: str, result: Result, data: ReportData) -> Figure:
         card = data.datasets[data.params.targets[result.target].dataset]["card"]
         caption += f" {scaled_from(card)}"
     alt = say("Images on which {arm} and {other} disagree", **arms)
-    return Figure(caption, webp=data.contact_sheets[name], alt=alt)
+    return Figure(caption, webp=contact_sheet([_titled(side) for side in sides]), alt=alt)
+
+
+def _titled(side: Side) -> tuple[str, list[Picture]]:
+    """A part of the contact sheet: its title, and its pictures."""
+    title = say(
+        "{right} right, {wrong} wrong: {count} images",
+        right=spaced(side.right),
+        wrong=spaced(side.wrong),
+        count=f"{side.images:,}",
+    )
+    return title, [_picture(thumbnail) for thumbnail in side.shown]
+
+
+def _picture(thumbnail: Thumbnail) -> Picture:
+    lines = (f"{spaced(arm)} {value:.2f}" for arm, value in thumbnail.probabilities.items())
+    return Picture(thumbnail.pixels, (thumbnail.label, *lines))

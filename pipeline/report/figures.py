@@ -1,4 +1,7 @@
-"""Draw the report's figures as SVG text, byte for byte reproducible."""
+"""Draw the report's figures as SVG text, byte for byte reproducible.
+
+Those of the page take its colours, light or dark. `gain.svg` stands by itself, on white.
+"""
 
 import io
 import warnings
@@ -13,14 +16,18 @@ from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from pipeline.report.language import retold, say
-from pipeline.report.plot_rows import CONVERGED, EQUAL_COMPUTE, UNADAPTED, mean_roc
+from pipeline.report.palette import LIGHT, themed
+from pipeline.report.plot_rows import AT_ITS_END, EQUAL_COMPUTE, UNADAPTED, mean_roc
 from pipeline.report.words import metric_name, spaced
 from pipeline.results.run import Study
 
 STYLE: Any = {
     "svg.hashsalt": "transfer-verdict",  # element ids do not change from run to run
     "svg.fonttype": "none",  # text stays text
-    "figure.facecolor": "white",  # legible on dark pages too
+    "figure.facecolor": "none",  # the page's
+    "axes.facecolor": "none",
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), LIGHT["ink"]),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), LIGHT["quiet"]),
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # a browser without it takes its own
     "font.size": 9,
@@ -29,20 +36,19 @@ STYLE: Any = {
     "legend.frameon": False,
 }
 styled = matplotlib.style.context(["default", STYLE])  # without what a user's matplotlibrc changes
-# Okabe and Ito's colours, safe for colour-blind readers
 COLOURS = {
-    "head": "#e69f00",
-    "tuned": "#0072b2",
-    "chosen": "#d55e00",
-    "again": "#009e73",
-    "rescaled": "#009e73",
-    "scratch": "#6b6b6b",
-    "source_only": "#6b6b6b",
-    "adapted": "#0072b2",
-    "coral": "#cc79a7",
-    "target_supervised": "#009e73",
+    "head": LIGHT["orange"],
+    "tuned": LIGHT["blue"],
+    "chosen": LIGHT["vermilion"],
+    "again": LIGHT["green"],
+    "rescaled": LIGHT["green"],
+    "scratch": LIGHT["grey"],
+    "source_only": LIGHT["grey"],
+    "adapted": LIGHT["blue"],
+    "coral": LIGHT["purple"],
+    "target_supervised": LIGHT["green"],
 }
-READINGS = {CONVERGED: "#0072b2", EQUAL_COMPUTE: "#e69f00", UNADAPTED: "#009e73"}
+READINGS = {AT_ITS_END: LIGHT["blue"], EQUAL_COMPUTE: LIGHT["orange"], UNADAPTED: LIGHT["green"]}
 CONTROLS = "controls"
 INCHES = (4.0, 3.2)  # a figure is shown in its own size on a screen of 400 pixels
 LINE = 40  # characters of a line beside an axis of this height
@@ -50,22 +56,24 @@ LINE = 40  # characters of a line beside an axis of this height
 
 @styled
 def forest_plot(rows: pd.DataFrame, metric: str) -> str:
-    """Forest plot: every gain with its interval; controls, which are no findings, are on grey with hollow points.
+    """Forest plot: every gain with its interval; conclusive ones are filled; controls, no findings, are on grey.
 
     The axis shows every gain, and whole intervals of questions that are no controls; a longer one ends in an arrow.
 
     Args:
-        rows: question, role, reading, gain, ci_low, ci_high, as `gain_rows` gives them.
+        rows: question, role, reading, gain, ci_low, ci_high, evidence, as `gain_rows` gives them.
     """
     rows = rows.astype(dict.fromkeys(("gain", "ci_low", "ci_high"), "float64"))
     figure, axes = _figure(6.4, 1.2 + 0.35 * len(rows))
+    figure.set_facecolor("white")
     records = rows.to_dict("records")
     widest = _widest(rows)
     for position, row in enumerate(records):
         colour, control = READINGS[row["reading"]], row["role"] == CONTROLS
         low, high = max(row["ci_low"], -widest), min(row["ci_high"], widest)
         axes.plot([low, high], [position, position], color=colour, linewidth=1 if control else 2)
-        axes.plot([row["gain"]], [position], "o", color=colour, markerfacecolor="white" if control else colour)
+        filled = row["evidence"] == "conclusive" and not control
+        axes.plot([row["gain"]], [position], "o", color=colour, markerfacecolor=colour if filled else "white")
         for end, whole, arrow in ((low, row["ci_low"], "<"), (high, row["ci_high"], ">")):
             if end != whole and not np.isnan(whole):
                 axes.plot([end], [position], arrow, color=colour, markersize=4)
@@ -104,12 +112,12 @@ def saving_figure(rows: pd.DataFrame, metric: str, against: str) -> str:
         axes.step(spent, table["value"], where="post", color=COLOURS[arm], linewidth=2, label=spaced(arm))
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))  # 5k: long numbers touch on a narrow figure
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel(say("GFLOPs spent over all folds"))
     axes.set_ylabel(metric)
     axes.legend()
-    return svg(figure)
+    return themed(svg(figure))
 
 
 @styled
@@ -120,7 +128,7 @@ def roc_figure(rows: pd.DataFrame) -> str:
         rows: arm, positive, false_positive_rate, true_positive_rate.
     """
     figure, axes = _figure(3.4, INCHES[1])
-    axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
+    axes.plot([0, 1], [0, 1], color=LIGHT["quiet"], linewidth=0.6, linestyle=":")
     rows = mean_roc(rows)
     for arm, table in _by_arm(rows):
         x, y = table["false_positive_rate"], table["true_positive_rate"]
@@ -132,14 +140,14 @@ def roc_figure(rows: pd.DataFrame) -> str:
     axes.set_ylabel(fill(name, LINE), parse_math=False)
     if len(rows):
         axes.legend(loc="lower right")
-    return svg(figure)
+    return themed(svg(figure))
 
 
 @styled
 def calibration_figure(rows: pd.DataFrame) -> str:
     """Reliability diagram: points as large as their share of the images; the diagonal is perfect calibration."""
     figure, axes = _figure(3.4, INCHES[1])
-    axes.plot([0, 1], [0, 1], color="black", linewidth=0.6, linestyle=":")
+    axes.plot([0, 1], [0, 1], color=LIGHT["quiet"], linewidth=0.6, linestyle=":")
     for arm, table in _by_arm(rows):
         axes.plot(table["confidence"], table["accuracy"], color=COLOURS[arm], label=spaced(arm))
         axes.scatter(table["confidence"], table["accuracy"], s=150 * table["weight"], color=COLOURS[arm])
@@ -147,7 +155,7 @@ def calibration_figure(rows: pd.DataFrame) -> str:
     axes.set_xlabel(say("confidence"))
     axes.set_ylabel(say("accuracy"))
     axes.legend(loc="lower right")
-    return svg(figure)
+    return themed(svg(figure))
 
 
 @styled
@@ -164,7 +172,7 @@ def labels_figure(study: Study, metric: str) -> str:
     axes.set_xlabel(say("share of the labels"))
     axes.set_ylabel(metric)
     axes.legend()
-    return svg(figure)
+    return themed(svg(figure))
 
 
 @styled
@@ -175,15 +183,15 @@ def recall_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], listed: i
         curves: name -> the share found among the first 0, 1, ..., n images, and the one of a random order.
     """
     figure, axes = _figure(*INCHES)
-    axes.axvline(listed, color="#bbbbbb", linewidth=0.8)
+    axes.axvline(listed, color=LIGHT["rule"], linewidth=1.5)
     for (name, (share, chance)), colour in zip(curves.items(), READINGS.values(), strict=False):
-        axes.step(np.arange(len(share)), share, where="post", color=colour, label=name, linewidth=1.5)
+        axes.step(np.arange(len(share)), share, where="post", color=colour, label=fill(name, LINE), linewidth=1.5)
         axes.plot(chance, color=colour, linewidth=0.8, linestyle=":")
     axes.set_xlim(0, None)
     axes.set_xlabel(say("images looked at, in the order of the list"))
     axes.set_ylabel(say("share found"))
-    axes.legend(loc="lower right")
-    return svg(figure)
+    figure.legend(loc="outside lower left")  # names of any length stand below the axes
+    return themed(svg(figure))
 
 
 def _by_arm(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -2,27 +2,26 @@
 
 from collections.abc import Mapping
 
-from pipeline.report.answers import Outcome, outcome, outdone
+from pipeline.report.answers import Outcome, frozen, outcome, outdone
 from pipeline.report.content import Step
+from pipeline.report.deciding import decider
 from pipeline.report.language import say
-from pipeline.report.words import impractical
 from pipeline.results.result import Result
 from pipeline.results.run import Run
 
-REPEATS_LIMIT = 100  # that params.yaml allows
 REPRODUCE = "python -m pipeline repro"
 PREDICT = "python -m pipeline predict {asked} new-images --out new.csv"
 
 
 def next_steps(name: str, run: Run) -> list[Step]:
     """What to do, the most urgent first."""
-    result, found = run.results[name], outcome(run.results[name])
+    result, found = run.results[name], outcome(run.results[name], run.facts)
     if found == "undefined":
         return [Step(say("See its reasons in the details below; the images or the metric have to change."))]
     if found == "untrusted":
         return [Step(say("Find out why the controls failed (below) before you rely on any answer."))]
-    steps = [step for step in (_longer_baseline(result), *_decide(name, result, run)) if step]
-    return [*steps, _predict(name, result, run, found)]
+    steps = [_longer_baseline(result), *_decide(name, result, run, found), _fine_tune(name, result, found)]
+    return [*(step for step in steps if step), _predict(name, result, run, found)]
 
 
 def _longer_baseline(result: Result) -> Step | None:
@@ -35,25 +34,37 @@ def _longer_baseline(result: Result) -> Step | None:
     return Step(text, REPRODUCE)
 
 
-def _decide(name: str, result: Result, run: Run) -> list[Step]:
+def _decide(name: str, result: Result, run: Run, found: Outcome) -> list[Step]:
     """How to decide an open question."""
-    if outcome(result) != "open" or impractical(result):
+    by = decider(result)
+    if found != "open" or by == "nothing":
         return []
     if any(look > result.repeats for look in run.facts.looks):
         return [Step(say("Take the next planned look:"), f"python -m pipeline more\n{REPRODUCE}")]
-    needed = result.repeats_needed
-    if needed is not None and needed <= REPEATS_LIMIT:
+    if by == "repeats":
         text = say(
             "To decide it, put repeats: {repeats} into questions.{name} of params.yaml and run what is new. The report "
             "will say that this look was not planned; in a new project plan looks before the run (verdict.looks).",
-            repeats=needed,
+            repeats=result.repeats_needed,
             name=name,
         )
         return [Step(text, REPRODUCE)]
-    if result.groups_needed is not None:
+    if by == "groups":
         text = say("To decide it, add images until there are {groups} groups, then", groups=f"{result.groups_needed:,}")
         return [Step(text, REPRODUCE)]
     return []
+
+
+def _fine_tune(name: str, result: Result, found: Outcome) -> Step | None:
+    """Frozen features lost: the layers above them may not."""
+    if not frozen(result) or found not in ("dont", "beaten"):
+        return None
+    text = say(
+        "Only frozen features were tried (unfreeze: 0). To try fine-tuning, set unfreeze of the transfer that "
+        "questions.{name} names in params.yaml to 1 or more blocks, then",
+        name=name,
+    )
+    return Step(text, REPRODUCE)
 
 
 def _predict(name: str, result: Result, run: Run, found: Outcome) -> Step:
@@ -72,7 +83,7 @@ def _predict_words(result: Result, found: Outcome) -> str:
     if found in ("use", "only_here"):
         return say("Predict new images by these networks:")
     better = say("those from scratch") if result.label == "negative" else say("those of the transfer")
-    if impractical(result):
+    if found == "open" and decider(result) == "nothing":
         return say("No run of practical size decides it: predict new images by the better estimate, {better}:",
                    better=better)  # fmt: skip
     if found == "equal":

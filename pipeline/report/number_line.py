@@ -6,14 +6,16 @@ The page's style sheet gives the colours, so that they fit light and dark. `gain
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 from pipeline.report.content import Tone
 from pipeline.report.language import say
 from pipeline.report.words import interval, metric_name
-from pipeline.results.result import Interval
+from pipeline.results.result import Interval, Reading
 
 LINE, BAR, GAP = 17, 15, 7  # pixels: of a line of text, of a bar, between rows
-LONGEST, LONGEST_MAIN = 26, 23  # characters of a label beside which its figures fit on a narrow screen
+BESIDE, BESIDE_MAIN = 22, 20  # characters of a label beside which its figures fit on a narrow screen
+WHOLE = 40  # characters of a label that fit on it
 REACH = 44  # percent of the width from zero to the largest gain
 STEPS = (1, 2, 2.5, 5, 10)  # times a power of ten: between the ticks of an axis
 
@@ -27,6 +29,18 @@ class Gain:
     tone: Tone
     sure: bool = False
     main: bool = False
+
+
+def sure(reading: Reading) -> bool:
+    """Whether a reading is conclusive."""
+    return reading.evidence == "conclusive"
+
+
+def tone_of(reading: Reading) -> Tone:
+    """The colour of a reading that is no answer to a question itself."""
+    if sure(reading) and reading.label is not None:
+        return reading.label
+    return "equal" if reading.evidence == "equivalent" else "open"
 
 
 def widest(intervals: Sequence[Interval]) -> float:
@@ -80,11 +94,17 @@ def _place(value: float, reach: float) -> float:
 
 def _row(gain: Gain, top: int, reach: float) -> tuple[str, int]:
     """A gain's elements, and where the next row begins."""
-    words, long = interval(gain.interval), len(gain.label) > (LONGEST_MAIN if gain.main else LONGEST)
-    kind = " main" if gain.main else ""
-    parts = [f'<text class="name{kind}" x="0" y="{top + 13}">{escape(gain.label)}</text>']
-    top += LINE if long else 0
-    parts.append(f'<text class="figures{kind}" x="100%" y="{top + 13}" text-anchor="end">{escape(words)}</text>')
+    kind, words = " main" if gain.main else "", escape(interval(gain.interval))
+    lines = wrap(gain.label, WHOLE) or [""]
+    if len(lines[-1]) > (BESIDE_MAIN if gain.main else BESIDE):
+        lines.append("")  # the figures have a line of their own
+    parts = [
+        f'<text class="name{kind}" x="0" y="{top + number * LINE + 13}">{escape(line)}</text>'
+        for number, line in enumerate(lines)
+        if line
+    ]
+    top += LINE * (len(lines) - 1)
+    parts.append(f'<text class="figures{kind}" x="100%" y="{top + 13}" text-anchor="end">{words}</text>')
     top += LINE
     parts += _bar(gain, top + BAR // 2, reach)
     return f'<g class="{gain.tone}{" sure" if gain.sure else ""}">{"".join(parts)}</g>', top + BAR + GAP

@@ -1,4 +1,6 @@
-"""The colours of the page, light and dark; tests hold every pair to the contrast that WCAG AA asks for."""
+"""The colours of the page and of its figures, light and dark; tests hold them to the contrast of WCAG AA."""
+
+import re
 
 Palette = dict[str, str]
 
@@ -18,6 +20,12 @@ LIGHT: Palette = {
     "held-back": "#e7f4ec",
     "failed-back": "#fbe4e6",
     "warning-back": "#fff4d6",
+    "orange": "#b97a00",
+    "blue": "#0072b2",
+    "vermilion": "#c2420a",
+    "green": "#00805c",
+    "grey": "#6b6b6b",
+    "purple": "#a8478a",
 }
 DARK: Palette = {
     "paper": "#15181b",
@@ -35,9 +43,16 @@ DARK: Palette = {
     "held-back": "#16351f",
     "failed-back": "#451a1e",
     "warning-back": "#3d3110",
+    "orange": "#f0b040",
+    "blue": "#5ab4f0",
+    "vermilion": "#ff8a5c",
+    "green": "#4fd1a5",
+    "grey": "#a8adb3",
+    "purple": "#e8a0cc",
 }
 TEXT = 4.5  # least contrast of text with what is behind it
 GRAPHIC = 3.0  # least contrast of a mark
+LINES = ("orange", "blue", "vermilion", "green", "grey", "purple")  # in figures: as Okabe and Ito's, for all eyes
 # (in front, behind, least contrast)
 PAIRS = [
     *((front, back, TEXT) for front in ("ink", "quiet", "link") for back in ("paper", "card")),
@@ -48,4 +63,15 @@ PAIRS = [
     ),
     *(("ink", back, TEXT) for back in ("held-back", "failed-back", "warning-back", "margin")),
     *((tone, "margin", GRAPHIC) for tone in ("positive", "negative", "equal", "open", "control")),
+    *((line, "paper", GRAPHIC) for line in LINES),
 ]
+
+
+def themed(svg: str) -> str:
+    """A figure that was drawn in the light colours, in those of the page that it stands on."""
+    names = {LIGHT[name]: name for name in (*LINES, "ink", "quiet", "rule")}
+
+    def style(found: re.Match[str]) -> str:
+        return re.sub("#[0-9a-f]{6}", lambda colour: f"var(--{names[colour[0]]})", found[0])
+
+    return re.sub(r'style="[^"]*"', style, svg)

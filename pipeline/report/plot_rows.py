@@ -6,35 +6,36 @@ import numpy as np
 import pandas as pd
 
 from pipeline.report.summary import group_of, in_order
-from pipeline.results.result import Interval, Result
+from pipeline.results.result import Interval, Reading, Result
 from pipeline.results.run import Run
 
 PLOTS = ("learning_curves", "saving", "roc", "confusion", "calibration")
-CONVERGED, EQUAL_COMPUTE, UNADAPTED = "converged", "equal compute", "over source only"
+AT_ITS_END, EQUAL_COMPUTE, UNADAPTED = "end of training", "equal compute", "over source only"  # of the reference arm
 # twice 0: every curve rises from there
 FALSE_POSITIVE_RATES = np.concatenate([[0.0], np.linspace(0, 1, 101)])
 Rows = Mapping[str, Mapping[str, pd.DataFrame]]
 
 
 def gain_rows(run: Run) -> pd.DataFrame:
-    """Rows of the forest plot: question, control, role, reading, gain, ci_low, ci_high; controls last."""
+    """Rows of the forest plot: question, control, role, reading, gain, ci_low, ci_high, evidence; controls last."""
     return pd.DataFrame(
         [
             {"question": name, "control": result.control or "", "role": group_of(result), "reading": reading}
             | {key: getattr(gain, key) for key in Interval.model_fields}
+            | {"evidence": gain.evidence}
             for name, result in in_order(run).items()
             for reading, gain in _readings(result)
         ],
-        columns=["question", "control", "role", "reading", *Interval.model_fields],
+        columns=["question", "control", "role", "reading", *Interval.model_fields, "evidence"],
     )
 
 
-def _readings(result: Result) -> list[tuple[str, Interval]]:
+def _readings(result: Result) -> list[tuple[str, Reading]]:
     if result.kind == "adaptation":
         return [(UNADAPTED, result)]
     if result.control or result.equal_compute is None:
-        return [(CONVERGED, result)]  # a control is judged by this reading
-    return [(CONVERGED, result), (EQUAL_COMPUTE, result.equal_compute)]
+        return [(AT_ITS_END, result)]  # a control is judged by this reading
+    return [(AT_ITS_END, result), (EQUAL_COMPUTE, result.equal_compute)]
 
 
 def plot_tables(run: Run, rows: Rows) -> dict[str, pd.DataFrame]:

@@ -21,8 +21,12 @@ def saving_seen(result: Result, metric: str) -> str:
     if not cost.reached:
         return say("{arm} ends at {own} and never gets to the {against} of {other}.", **values)
     ratio = f"{cost.ratio:.0%}"
-    return say("{arm} ends at {own}; it gets to the {against} of {other} with {ratio} of its compute.", **values,
-               ratio=ratio)  # fmt: skip
+    return say(
+        "{arm} ends at {own}; it first reaches the {against} of {other} with {ratio} of the compute at which {other} "
+        "itself first reached it.",
+        **values,
+        ratio=ratio,
+    )
 
 
 def roc_seen(result: Result) -> str:

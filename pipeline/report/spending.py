@@ -166,12 +166,14 @@ def spending_table(result: Result, clocks: Mapping[str, Clock]) -> Table:
 
 
 def _pretraining_rows(paid: Pretraining, clocks: Mapping[str, Clock]) -> list[list[str]]:
+    what = say("pretraining (not counted as spent)")
+    if paid.gflops is None:  # a clock of the stage `source` is that of reading the weights
+        return [[what, say("unknown ({reason})", reason=retold(paid.reason or "")), "", "", "", *_times(None)]]
     gflops, backward, share, images = (
         paid_once(count, paid.reason)
         for count in (paid.gflops, paid.backward_gflops, paid.share_gflops, paid.images_seen)
     )
-    clock = clocks.get("pretrain", clocks.get("source"))
-    rows = [[say("pretraining (not counted as spent)"), gflops, backward, "", images, *_times(clock)]]
+    rows = [[what, gflops, backward, "", images, *_times(clocks.get("pretrain"))]]
     if share != gflops:
         rows.append(
             [say("share of pretraining, used by {count}", count=paid.shared_by), share, "", "", "", *_times(None)]

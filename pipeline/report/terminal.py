@@ -60,8 +60,10 @@ def _shown(block: Block) -> bool:
 
 
 def print_card(card: Card, console: Console) -> None:
-    """Print the answer to a question, and what to do next; commands are not broken into lines."""
-    console.print(escape(f"{card.name}: {card.answer} {card.plan}".rstrip()))
+    """Print the answer to a question, what speaks against it, and what to do next; commands stay on one line."""
+    console.print(escape(f"{card.name}: {card.answer}"))
+    for text in (*card.cautions, *([card.plan] if card.plan else [])):
+        console.print(escape(f"   {text}"))
     for step in card.steps:
         console.print(escape(f"-> {step.text}"))
         for line in step.command.splitlines():

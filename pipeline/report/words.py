@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.report.content import Toned
 from pipeline.report.language import retold, say
-from pipeline.results.result import EqualQuality, Forecast, Interval, Reading, Result
+from pipeline.results.result import EqualQuality, Interval, Reading, Result
 
 METRIC_NAMES = {"macro_f1": "macro F1", "roc_auc": "ROC AUC", "ece": "calibration error"}  # others are spelt as words
 IMPRACTICAL = "not practically detectable"  # what a reason of a verdict says beyond ten times the data
@@ -99,12 +99,13 @@ def share_reached(reached: float | None) -> str:
     return ">100%" if reached is not None and reached > 1 else number(reached, ".0%")
 
 
-def forecast_words(forecast: Forecast | None) -> str:
-    """A forecast and whether it was correct."""
-    if forecast is None or forecast.label is None:
+def forecast_words(result: Result) -> str:
+    """A forecast and whether it was correct: the sign of a gain that is not conclusive decides nothing."""
+    if result.forecast is None or result.forecast.label is None:
         return "-"
-    outcome = {True: say("correct"), False: say("wrong"), None: say("undecided")}[forecast.correct]
-    return f"{spaced(forecast.label)} ({outcome})"
+    correct = result.forecast.correct if result.evidence == "conclusive" else None
+    outcome = {True: say("correct"), False: say("wrong"), None: say("undecided")}[correct]
+    return f"{spaced(result.forecast.label)} ({outcome})"
 
 
 def evidence_of(reading: Reading) -> str:

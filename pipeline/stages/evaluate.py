@@ -3,18 +3,15 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from pipeline.arms.reading import read_arms
 from pipeline.config.params import Params
 from pipeline.config.schema import VerdictParams
-from pipeline.report.contact_sheet import MOST, Picture, contact_sheet
 from pipeline.results.assemble import assemble, predictions_table
 from pipeline.results.result import details_of, write_result
 from pipeline.store.files import (
     read_json,
-    read_npy,
     read_parquet,
     replacing_folder,
     write_csv,
@@ -23,11 +20,9 @@ from pipeline.store.files import (
 )
 from pipeline.store.outs import QuestionPaths
 from pipeline.store.paths import Paths
-from pipeline.training.folds import images_of
-from pipeline.verdict.arms import Tested, image_labels, plot_tables, tested_images
+from pipeline.verdict.arms import Tested, plot_tables, tested_images
 from pipeline.verdict.comparison import Comparison, compare, in_words
 from pipeline.verdict.cost_curve import saving_curve
-from pipeline.verdict.disagreements import disagreements, true_probabilities
 from pipeline.verdict.spending import learning_curves
 
 
@@ -66,32 +61,6 @@ def earlier_repeats(record: Path, compared: Comparison) -> list[int]:
     return [count for count in judged.get(seen, []) if count < repeats]
 
 
-def contact(compared: Comparison, images: np.ndarray) -> bytes | None:
-    """The contact sheet of images that the judged arm gets right and the other wrong, then the reverse; None if none.
-
-    Under each: its true label, and the probability of that by both arms.
-
-    Args:
-        images: uint8 (N, h, w, c), of which the examples' rows are the tested ones.
-    """
-    tested, rows = compared.tested, compared.examples["row"].to_numpy()
-    labels = image_labels(tested)
-    probabilities = {name: compared.probabilities[name] for name in (compared.arm, compared.other)}
-    found = disagreements(tested, *probabilities.values())
-    true = {name: true_probabilities(tested, values) for name, values in probabilities.items()}
-
-    def picture(at: int) -> Picture:
-        lines = (f"{name} {values[at]:.2f}" for name, values in true.items())
-        return Picture(images[rows[at]], (tested.classes[labels[at]], *lines))
-
-    sides = [(compared.arm, compared.other, found.gained), (compared.other, compared.arm, found.lost)]
-    parts = [
-        (f"{right} right, {wrong} wrong: {len(at):,} images", [picture(i) for i in at[:MOST]])
-        for right, wrong, at in sides
-    ]
-    return contact_sheet(parts) if len(found.gained) + len(found.lost) else None
-
-
 def run(params: Params, paths: Paths, name: str) -> str:
     """Read both sides' predictions, histories and counts, write the result and the rows of plots."""
     question = params.questions[name]
@@ -104,13 +73,10 @@ def run(params: Params, paths: Paths, name: str) -> str:
     candidates = read_candidates(side.candidates, tested) if side.candidates.exists() else None
     earlier = earlier_repeats(paths.judged(name), compared)
     result = assemble(question, compared, facts, candidates, rows.get("saving"), params.verdict, earlier)
-    sheet = contact(compared, read_npy(images_of(paths, question.target))) if result.kind == "transfer" else None
     with replacing_folder(paths.question(name).folder) as folder:
         written = QuestionPaths(folder)
         write_result(written.result, result)
         write_parquet(written.predictions, predictions_table(compared))
         for plot, table in rows.items():
             write_csv(written.plot(plot), table)
-        if sheet:
-            written.contact_sheet.write_bytes(sheet)
     return in_words(details_of(result).verdicts[compared.arm])

@@ -127,7 +127,6 @@ class QuestionPaths(Folder):
 
     result = File("result.json")  # a results.result.Result
     predictions = File("predictions.parquet")  # a row per arm and tested image: arm, image_id, label, fold, group, ...
-    contact_sheet = File("contact.webp")  # images on which the arms disagree; only of a transfer, and if there are any
 
     def plot(self, name: str) -> Path:
         """The rows of a plot."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.report.contact_sheet import Picture
 from pipeline.report.data import ReportData
+from pipeline.report.disputed import Side, Thumbnail
 from pipeline.report.label_issues import NEAR, TWICE, LabelIssues
 from pipeline.report.sections import all_sections
 from pipeline.results.result import Advice, Interval, reading_fields
@@ -81,12 +82,29 @@ def params():
     """The params that sections read."""
     run = {"image_size": 32, "folds": 2, "protocol": "grouped", "augmentation": "mirror", "seed": 7}
     target = SimpleNamespace(dataset="d", image_size=None)
+    used = {name: SimpleNamespace(source=name, target="defect") for name in ("made", "given", "r")}
     return SimpleNamespace(
+        transfers=used,
+        adaptations={"b": SimpleNamespace(source="made", target="few")},
+        pretrained={"made": None},
+        sources={"given": SimpleNamespace(weights="imagenet"), "r": SimpleNamespace(weights="random")},
         run=SimpleNamespace(**run),
         datasets={"d": SimpleNamespace(image_size=None)},
         targets={"defect": target},
         scratch=SimpleNamespace(epochs=10),
     )
+
+
+def shared(*rows):
+    """What the stage leakage found: source, target, kind, image, group."""
+    columns = ["source", "learnt_by", "target", "kind", "image", "other", "group"]
+    return pd.DataFrame([(*row[:1], "made", *row[1:4], "x.png", *row[4:]) for row in rows], columns=columns)
+
+
+def disputed():
+    """Two images on which arms disagree: one is right in either way."""
+    images = [Thumbnail(np.full((8, 8, 1), grey, "uint8"), "bad", {"tuned": 0.9, "scratch": 0.1}) for grey in (10, 200)]
+    return [Side("tuned", "scratch", 1, images[:1]), Side("scratch", "tuned", 1, images[1:])]
 
 
 def doubtful():
@@ -109,6 +127,9 @@ def doubtful():
 def everything():
     """Every section, with every kind of question and of outcome."""
     verdict = builders.verdict
+    needless = verdict(-0.01, evidence="inconclusive", ci_low=-0.03, ci_high=0.009)
+    coral = {"adapted": needless, "coral": verdict(), "target_supervised": verdict(0.15)}
+    frozen = {"arm": "head", "arms": {"head": builders.qualities(0.7), "scratch": builders.qualities(0.75)}}
     paid = builders.COMPUTE.model_copy(update={"pretraining": builders.pretraining(), "saved_amortised": -1.5})
     results = {
         "a": builders.transfer(forecast=builders.forecast(), compute=paid, advice=advice(), **CAVEATS),
@@ -118,8 +139,11 @@ def everything():
         "never": builders.transfer(verdict(**OPEN, reasons=(IMPRACTICAL,)), advice=advice(evidence="inconclusive")),
         "same": builders.transfer(verdict(0.002, evidence="equivalent"), advice=advice()),
         "beaten": builders.transfer(advice=advice().model_copy(update={"label": "negative"})),
-        "b": builders.adaptation(),
+        "b": builders.adaptation(needless, details=builders.details(coral, against="source_only")),
+        "frozen": builders.transfer(verdict(-0.05, ci_low=-0.09, ci_high=-0.01), **frozen, details=None),
+        "far": builders.transfer(verdict(**OPEN, repeats_needed=500, groups_needed=40), failed={"scratch": 1}),
         "n": builders.again(held=True),
+        "null": builders.again(verdict(0.002, evidence="equivalent"), held=True),
         "p": builders.transfer(control="planted_negative", held=True, evidence="inconclusive"),
         "scaling": builders.rescaled(part_of="a", share=0.4),
     }
@@ -134,7 +158,8 @@ def everything():
                 | {"reason": "2 of 3 scores rate the source's features above those of random weights"}
             },
             plots={"a": curves()},
-            contact_sheets={"a": b"webp"},
+            disputed={"a": disputed()},
+            leakage=shared(("made", "defect", "close hash, other texture", "1.png", "g")),
             datasets={"d": DATASET},
             cards={"r": CARD, "s": PRETRAINED},
             label_issues=doubtful(),

@@ -67,13 +67,14 @@ RESULTS = {
 def test_gains_come_by_group_and_reading_without_parts():
     rows = gain_rows(builders.run_of(RESULTS))
     assert rows[["question", "role", "reading", "control"]].to_numpy().tolist() == [
-        ["a", "transfers", "converged", ""],
+        ["a", "transfers", "end of training", ""],
         ["a", "transfers", "equal compute", ""],
         ["b", "adaptations", "over source only", ""],
-        ["n", "controls", "converged", "null"],
-        ["p", "controls", "converged", "planted_negative"],
+        ["n", "controls", "end of training", "null"],
+        ["p", "controls", "end of training", "planted_negative"],
     ]
     assert rows["gain"].tolist() == [0.05, 0.04, 0.05, -0.01, 0.05]
+    assert rows["evidence"].tolist() == ["conclusive"] * 3 + ["inconclusive", "conclusive"]
 
 
 def test_plots_have_the_rows_of_all_questions_and_confusion_of_judged_arms_alone():

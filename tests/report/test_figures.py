@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_report import study
 
 from pipeline.report import confusion, figures
 from pipeline.report.plot_rows import mean_roc
@@ -39,10 +40,11 @@ def gains(**changes):
     row = {
         "question": "a-to-b",
         "role": "transfers",
-        "reading": "converged",
+        "reading": "end of training",
         "gain": 0.1,
         "ci_low": 0.0,
         "ci_high": 0.2,
+        "evidence": "conclusive",
     }
     return pd.DataFrame([row | changes, row | {"reading": "equal compute"}])
 
@@ -61,7 +63,7 @@ def test_a_users_matplotlibrc_changes_nothing():
 
 def test_every_transfer_and_reading_is_named():
     shown = texts(figures.forest_plot(gains(), "accuracy"))
-    assert "a-to-b" in shown and "(converged)" in shown and "(equal compute)" in shown
+    assert "a-to-b" in shown and "(end of training)" in shown and "(equal compute)" in shown
 
 
 def test_controls_are_drawn_otherwise():
@@ -69,6 +71,14 @@ def test_controls_are_drawn_otherwise():
     assert "(control)" in texts(figures.forest_plot(control, "accuracy"))
     plain, apart = (figures.forest_plot(rows, "accuracy") for rows in (gains().iloc[:1], control))
     assert "#eeeeee" in apart and "#eeeeee" not in plain
+
+
+def test_points_are_filled_where_conclusive():
+    drawn = {
+        evidence: figures.forest_plot(gains(evidence=evidence), "accuracy").count("fill: #ffffff; stroke: #")
+        for evidence in ("conclusive", "inconclusive")
+    }
+    assert drawn == {"conclusive": 0, "inconclusive": 1}  # the first of two
 
 
 def test_a_control_with_a_long_interval_does_not_squeeze_the_findings():
@@ -83,6 +93,22 @@ def test_a_control_with_a_long_interval_does_not_squeeze_the_findings():
 def test_a_forest_plot_has_its_own_background_and_text_as_text():
     shown = figures.forest_plot(gains(), "roc_auc")
     assert 'style="fill: #ffffff"' in shown and ">gain in ROC AUC</text>" in shown
+
+
+def test_figures_of_the_page_have_its_colours_and_no_background():
+    """So that they are light or dark as it is."""
+    drawn = [figures.roc_figure(curves("a")), figures.saving_figure(SAVING, "accuracy", "scratch"), *matrices(3)]
+    drawn.append(figures.recall_figure({"a name": (np.linspace(0, 1, 5), np.linspace(0, 1, 5))}, 2))
+    drawn.append(figures.labels_figure(study(), "accuracy"))
+    for each in drawn:
+        styles = " ".join(re.findall(r'style="([^"]*)"', each))
+        assert not re.findall(r"#[0-9a-f]{3,6}\b", styles) and "var(--ink)" in styles
+
+
+def test_a_long_name_in_a_legend_is_broken_and_stands_below_the_axes():
+    name = "9 pairs that show the same with different labels, and more of them"
+    drawn = figures.recall_figure({name: (np.linspace(0, 1, 5), np.linspace(0, 1, 5))}, 2)
+    assert squeezed(name) in squeezed(texts(drawn)) and name not in drawn
 
 
 def curves(*classes):
@@ -100,7 +126,7 @@ def curves(*classes):
 @pytest.mark.parametrize(("classes", "said"), [(("a",), "rate, a"), (tuple("abc"), "rate, mean of 3 classes")])
 def test_an_arm_has_one_roc_curve_however_many_classes_there_are(classes, said):
     drawn = figures.roc_figure(curves(*classes))
-    assert said in texts(drawn) and drawn.count("stroke: #e69f00") == 2  # the curve, and its place in the legend
+    assert said in texts(drawn) and drawn.count("stroke: var(--orange)") == 2  # the curve, and its place in the legend
 
 
 def test_the_mean_curve_is_the_mean_at_every_false_positive_rate():

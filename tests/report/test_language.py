@@ -51,7 +51,7 @@ def terms():
     """The words that the program names by."""
     words = {name.replace("_", " ") for name in (*ARMS, *RULES)}
     words |= {METRIC_NAMES.get(name, name.replace("_", " ")) for name in (*DECIDING, *REPORTED)}
-    words |= {plot_rows.CONVERGED, plot_rows.EQUAL_COMPUTE, plot_rows.UNADAPTED, "control"}
+    words |= {plot_rows.AT_ITS_END, plot_rows.EQUAL_COMPUTE, plot_rows.UNADAPTED, "control"}
     words |= {"positive", "negative", "conclusive", "equivalent", "inconclusive"}
     return words | {"inductive", "unsupervised", "transductive"} | set(ALONE.values())
 

@@ -4,7 +4,7 @@ import shlex
 
 import builders
 import pytest
-from test_cards import EQUAL, LOSS, OPEN, WEAK, advice
+from test_cards import EQUAL, FROZEN, LOSS, OPEN, WEAK, advice
 
 from pipeline.cli import command_parser
 from pipeline.report.next_steps import next_steps
@@ -70,6 +70,14 @@ def test_an_open_question_takes_its_next_planned_look_or_gets_what_it_needs():
     groups = builders.verdict(**WEAK, repeats_needed=101, groups_needed=40)  # more repeats than params allow
     assert "until there are 40 groups" in steps(builders.transfer(groups))[0][0]
     assert len(steps(OPEN)) == 1  # nothing known that would decide it
+    (only,) = steps(builders.transfer(builders.verdict(**WEAK, repeats_needed=101)))
+    assert only[0].startswith("No run of practical size decides it")
+
+
+def test_a_frozen_transfer_that_lost_may_be_fine_tuned():
+    text, command = steps(builders.transfer(LOSS, **FROZEN, details=None))[0]
+    assert "Only frozen features were tried" in text and "questions.a" in text
+    assert command == "python -m pipeline repro"
 
 
 def test_nothing_is_decided_that_is_not_practically_detectable():

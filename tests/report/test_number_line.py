@@ -46,9 +46,14 @@ def test_labels_and_titles_are_shown_as_they_are():
     assert hostile in [text.text for text in svg.iter("text")] and hostile in svg.get("aria-label")
 
 
-def test_a_long_label_has_a_line_of_its_own():
-    short, long = (drawn(Gain(label, GAIN, "open")) for label in ("a", "a" * 60))
-    assert int(long.get("height")) > int(short.get("height"))
+def test_a_long_label_stands_above_its_figures_and_a_longer_one_on_several_lines():
+    def rows(label):
+        texts = drawn(Gain(label, GAIN, "open")).find("g").findall("text")
+        *names, figures = [(text.text, int(text.get("y"))) for text in texts]
+        assert figures[0].startswith("+0.100") and "".join(text for text, _ in names) == label
+        return len(names), figures[1] > names[-1][1]
+
+    assert [rows(label) for label in ("a" * 20, "a" * 30, "a" * 100)] == [(1, False), (1, True), (3, False)]
 
 
 @pytest.mark.parametrize("reach", [0.004, 0.0149, 0.1, 0.385, 1.0, 3.0])

@@ -58,9 +58,12 @@ def test_an_interval_that_is_undefined_is_left_out():
 
 
 @pytest.mark.parametrize(("correct", "shown"), [(True, "correct"), (False, "wrong"), (None, "undecided")])
-def test_a_forecast_stands_with_its_outcome(correct, shown):
-    assert forecast_words(builders.forecast(correct=correct)) == f"positive ({shown})"
-    assert forecast_words(None) == forecast_words(builders.forecast(label=None, correct=None)) == "-"
+def test_a_forecast_stands_with_its_outcome_where_the_verdict_is_conclusive(correct, shown):
+    checked = builders.transfer(forecast=builders.forecast(correct=correct))
+    assert forecast_words(checked) == f"positive ({shown})"
+    assert forecast_words(checked.model_copy(update={"evidence": "inconclusive"})) == "positive (undecided)"
+    for none in (None, builders.forecast(label=None, correct=None)):
+        assert forecast_words(builders.transfer(forecast=none)) == "-"
 
 
 def test_only_readings_that_are_neither_adjusted_nor_of_controls_are_marked():

@@ -2,11 +2,12 @@
 
 import builders
 import pytest
-from drawn_report import CLOCKS, everything, study
+from drawn_report import CLOCKS, disputed, everything, study
 
 from pipeline.report import drawings, words
 from pipeline.report.content import Figure, Paragraph, Table, Toned
 from pipeline.report.data import ReportData
+from pipeline.report.language import speaking
 from pipeline.report.sections import (
     all_sections,
     attribution,
@@ -66,15 +67,19 @@ def test_a_label_that_is_not_conclusive_is_in_brackets_and_has_no_colour():
 @pytest.mark.parametrize(
     ("scores", "words"),
     [
-        (((3, 4), (1, 2)), "3 of 4 transfers and 1 of 2 controls."),
-        (((3, 4), (0, 0)), "3 of 4 transfers."),
-        (((0, 0), (0, 0)), None),
+        (
+            ((3, 4, 2, 2), (1, 2, 1, 2)),
+            "correct for 2 of 2 transfers and 1 of 2 controls. Signs alone",
+        ),
+        (((3, 4, 0, 0), (0, 0, 0, 0)), "No verdict that could check them is conclusive. Signs alone"),
+        (((0, 0, 0, 0), (0, 0, 0, 0)), None),
     ],
 )
-def test_the_score_of_forecasts_leaves_out_what_cannot_be_checked(scores, words):
+def test_the_score_of_forecasts_is_that_of_conclusive_verdicts_then_that_of_signs(scores, words):
     section = overview.sections(ReportData(builders.run_of({"a": builders.transfer()}, forecasts=scores)))[0]
     found = [block.text for block in section.blocks if isinstance(block, Paragraph) and block.term == "Forecasts"]
-    assert [text.partition("correct for ")[2] for text in found] == ([words] if words else [])
+    assert len(found) == (1 if words else 0)
+    assert all(words in text and "agree for 3 of 4 transfers" in text for text in found)
 
 
 def test_the_overview_says_what_is_estimated_and_what_each_word_of_evidence_means():
@@ -113,6 +118,22 @@ def test_controls_say_what_was_compared_and_expected():
     rows = controls.table({"a": planted, "n": builders.again(held=None)}).rows
     assert rows[0] == ["a", "tiny to defect", "positive", "positive, conclusive", "yes"]
     assert rows[1][1:3] == ["defect-again with defect-tiny", "nothing conclusive"] and rows[1][-1] == "undefined"
+
+
+@pytest.mark.parametrize(
+    ("fields", "held", "found"),
+    [
+        ({"evidence": "equivalent"}, True, "no difference beyond the margin: as expected"),
+        ({"evidence": "inconclusive"}, True, "nothing conclusive: as expected"),
+        ({"evidence": "conclusive"}, False, "positive, conclusive"),
+        ({"gain": None}, None, "no label"),
+    ],
+)
+def test_a_null_control_is_told_as_what_it_shows_and_not_by_its_sign(fields, held, found):
+    null = builders.again(builders.verdict(**{"gain": 0.008} | fields), held=held)
+    assert controls.table({"n": null}).rows[0][3] == found
+    planted = builders.transfer(builders.verdict(evidence="equivalent"), control="planted_positive", held=True)
+    assert question.claim(planted, "accuracy").startswith("No difference beyond the margin (equivalent): gain +0.050")
 
 
 def test_a_gain_is_attributed_to_its_parts():
@@ -168,10 +189,12 @@ def test_pretraining_stands_apart_with_the_share_of_this_question():
     assert not [what for what in spending(paid(gflops=30.0, share=30.0)) if "share" in what]
 
 
-@pytest.mark.parametrize(("gflops", "shown"), [(None, "unknown"), (3000.0, "3,000 + unknown")])
+@pytest.mark.parametrize(("gflops", "shown"), [(None, "unknown (not published)"), (3000.0, "3,000 + unknown")])
 def test_pretraining_of_unknown_cost_is_unknown_and_not_free(gflops, shown):
-    found = spending(paid(gflops=gflops, share=gflops, reason="not published"))
-    assert found["pretraining (not counted as spent)"]["GFLOPs"] == shown
+    """The clock of `source` is that of reading published weights, not of their training."""
+    found = spending(paid(gflops=gflops, share=gflops, reason="not published"), CLOCKS | {"source": builders.CLOCK})
+    row = found["pretraining (not counted as spent)"]
+    assert row["GFLOPs"] == shown and (row["seconds"] == "") is (gflops is None)
 
 
 @pytest.mark.parametrize(
@@ -245,12 +268,13 @@ def test_a_fit_that_ran_to_its_end_says_that_no_longer_one_was_tried(ran, claim)
         (
             0.3,
             True,
-            "The transfer matched the final quality of scratch after 300 GFLOPs; scratch needed 1,000 (ratio 0.30).",
+            "The transfer first matched the final quality of scratch after 300 GFLOPs; scratch itself first had "
+            "it after 1,000 (ratio 0.30).",
         ),
         (
             0.3,
             False,
-            "The transfer did not match the final quality of scratch within 300 GFLOPs; scratch needed 1,000 (ratio",
+            "The transfer did not match the final quality of scratch within 300 GFLOPs; scratch itself first had",
         ),
         (None, None, "Cost to equal quality is undefined: why."),
     ],
@@ -355,10 +379,13 @@ def test_figures_are_drawn_of_the_rows_that_there_are():
         "",
     ]
     full = builders.report_data(
-        {"a": result}, plots={"a": {"saving": builders.saving_rows()}}, contact_sheets={"a": b"webp"}
+        {"a": result}, plots={"a": {"saving": builders.saving_rows()}}, disputed={"a": disputed()}
     )
     figures = drawings.drawings("a", result, full)
-    assert len(figures) == 5 and figures[-1].webp == b"webp" and "tuned and scratch" in figures[-1].alt
+    assert len(figures) == 5 and figures[-1].webp and "tuned and scratch" in figures[-1].alt
+    with speaking("es"):
+        spanish = drawings.drawings("a", result, full)[-1]
+    assert spanish.webp != figures[-1].webp  # the words on the sheet too
 
 
 OWN = {"title": "Images of the folder data/raw/shapes", "licence": "not stated", "citation": "none"}
@@ -395,14 +422,28 @@ def test_weights_that_need_no_licence_have_none():
 # ---- all sections ----------------------------------------------------------------------------------------------------
 
 
-QUESTIONS = ["a", "lost", "open", "more", "never", "same", "beaten", "b", "n", "p", "scaling"]  # parts of others last
+QUESTIONS = [
+    "a",
+    "lost",
+    "open",
+    "more",
+    "never",
+    "same",
+    "beaten",
+    "far",
+    "b",
+    "n",
+    "null",
+    "p",
+    "scaling",
+]  # parts of others last
 
 
 def test_sections_come_in_their_order_and_every_table_is_whole():
     sections = everything()
     open_ = ["Does the transfer pay?", "All gains on one axis", "Controls", "Costs", "Labels saved: s"]
     folded = ["All questions in figures", "Transfers", "Without labels of the target", "Where gains come from"]
-    folded.append("Labels that look wrong")
+    folded += ["Images shared by sources and targets", "Labels that look wrong"]
     assert [section.title for section in sections] == [*open_, *folded, *QUESTIONS, "Data and sources"]
     assert [section.folded for section in sections] == [False] * len(open_) + [True] * (
         len(folded) + len(QUESTIONS) + 1

@@ -50,8 +50,9 @@ def test_a_section_with_nothing_to_print_is_left_out_and_commands_are_whole():
     print_section(Section("Forest", [Figure("f", svg="<svg/>")]), console)
     assert console.file.getvalue() == ""
     step = Step("do:", "python -m pipeline predict " + "x" * 40)
-    print_card(Card("a", "", "open", "Not decided.", "1 more repeat.", "", (), (), [step]), console)
-    assert console.file.getvalue().splitlines()[:2] == ["a: Not decided. 1 more repeat.", "-> do:"]
+    print_card(Card("a", "", "open", "Not decided.", "1 more repeat.", "", (), ["1 failed."], [step]), console)
+    lines = ["a: Not decided.", "   1 failed.", "   1 more repeat.", "-> do:"]  # a failure before what more would do
+    assert console.file.getvalue().splitlines()[:4] == lines
     assert f"   {step.command}" in console.file.getvalue().splitlines()
 
 

@@ -1,6 +1,5 @@
 """report: what params name and nothing else, in finite numbers, on pages that hostile labels cannot break."""
 
-import base64
 import itertools
 import json
 import re
@@ -165,13 +164,10 @@ def test_the_forest_plot_stands_by_itself_and_in_both_pages(paths):
 
 
 def test_contact_sheets_are_in_the_page_with_the_licence_of_their_images(paths):
-    page, sheets = pages(paths)[1], []
-    for name in (*TRANSFERS, NULL):
-        file = paths.question(name).contact_sheet
-        sheets += [file.read_bytes()] if file.exists() else []
-    assert sheets and not paths.question(NULL).contact_sheet.exists()
-    for sheet in sheets:
-        assert f'src="data:image/webp;base64,{base64.b64encode(sheet).decode()}"' in page
+    """One a transfer, and those of labels that look wrong."""
+    page = pages(paths)[1]
+    sheets = re.findall(r'<img alt="Images on which [^"]*" src="data:image/webp;base64,[\w+/=]+">', page)
+    assert 0 < len(sheets) <= len(TRANSFERS) and not any("again" in sheet for sheet in sheets)
     others = page.count('labels that look wrong" src=')
     assert page.count("Scaled down from: Toys &lt;b&gt;; CC0-1.0.<") == len(sheets) + others
 
@@ -218,7 +214,7 @@ def test_the_table_of_transfers_has_their_other_readings(paths, results):
         assert row["smallest detectable gain"] == f"{result.smallest_detectable_gain:.3f}"
         assert row["alone"] == f"{result.detectable_alone:.3f}"
         assert result.forecast.correct is (result.forecast.label == result.label)
-        assert row["forecast"] == forecast_words(result.forecast)
+        assert row["forecast"] == forecast_words(result)
     assert len(rows) == 2
     for row in table_of(markdown[markdown.index("## Costs") :], "transfer"):
         result = results[row["transfer"]]

@@ -3,19 +3,31 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.report.answers import answer, badge, family_size, figures, outcome, plan, tone, why_open
+from pipeline.report.answers import answer, badge, family_size, figures, frozen, outcome, tone, why_open
 from pipeline.report.content import Block, Card, Paragraph, Section
 from pipeline.report.data import ReportData
+from pipeline.report.deciding import decider, plan
 from pipeline.report.language import say
 from pipeline.report.next_steps import next_steps
-from pipeline.report.number_line import Gain, number_line, widest
+from pipeline.report.number_line import Gain, number_line, sure, tone_of, widest
 from pipeline.report.sections.attribution import shares_of
 from pipeline.report.sections.controls import controls_line
 from pipeline.report.spending import minutes_a_repeat, pretraining_words
 from pipeline.report.summary import conclusive, questions
-from pipeline.report.words import capitalised, counted, evidence_of, failed_words, metric_name, number, saving, spaced
-from pipeline.results.result import Interval, Reading, Result
-from pipeline.results.run import Run
+from pipeline.report.words import (
+    capitalised,
+    counted,
+    evidence_of,
+    evidence_words,
+    failed_words,
+    interval,
+    metric_name,
+    number,
+    saving,
+    spaced,
+)
+from pipeline.results.result import Interval, Reading, Result, reading_fields
+from pipeline.results.run import Run, RunFacts
 
 
 def sections(data: ReportData) -> list[Section]:
@@ -23,28 +35,21 @@ def sections(data: ReportData) -> list[Section]:
     run = data.run
     asked = questions(run)
     line = evidence_line(asked)
-    reach = widest([gain.interval for name in asked for gain in gains_of(run.results[name])])
+    reach = widest([gain.interval for name in asked for gain in gains_of(run.results[name], run.facts)])
     blocks: list[Block] = [Paragraph(line, "lead")] if line else []
     blocks += [card(name, data, reach) for name in asked]
     return [Section(say("Does the transfer pay?"), blocks, controls_line(run), level=1)]
 
 
 def evidence_line(asked: Mapping[str, Result]) -> str:
-    """Which verdicts are conclusive, and the gains that the run could detect; nothing without questions."""
+    """Which verdicts are conclusive; nothing without questions."""
     if not asked:
         return ""
     sure = conclusive(asked)
-    claim = say("No answer is conclusive.")
-    if sure:
-        claim = say("Conclusive: {names} ({count} of {all} answers).", names=", ".join(sure), count=len(sure),
-                    all=len(asked))  # fmt: skip
-    sizes = sorted({f"{size:.2f}" for result in asked.values() if (size := result.smallest_detectable_gain)})
-    if not sizes:
-        return claim
-    power = say("At 80 % power this run could detect a gain of {size}.", size=sizes[0])
-    if len(sizes) > 1:
-        power = say("At 80 % power this run could detect gains of {low} to {high}.", low=sizes[0], high=sizes[-1])
-    return f"{claim} {power}"
+    if not sure:
+        return say("No answer is conclusive.")
+    return say("Conclusive: {names} ({count} of {all} answers).", names=", ".join(sure), count=len(sure),
+               all=len(asked))  # fmt: skip
 
 
 # ---- a card ----------------------------------------------------------------------------------------------------------
@@ -57,25 +62,25 @@ def card(name: str, data: ReportData, reach: float) -> Card:
     title = f"{name}: {figures(result, facts)}"
     return Card(
         name=name,
-        badge=badge(result),
-        tone=tone(result),
+        badge=badge(result, facts),
+        tone=tone(result, facts),
         answer=answer(result, facts),
-        plan=plan(result, minutes_a_repeat(result, data.run.results, clocks)),
-        gains=number_line(gains_of(result), reach, facts.margin, facts.metric, title),
+        plan=plan(result, facts, minutes_a_repeat(result, data.run.results, clocks)),
+        gains=number_line(gains_of(result, facts), reach, facts.margin, facts.metric, title),
         texts=texts(name, data.run),
-        cautions=cautions(result),
+        cautions=cautions(result, facts),
         steps=next_steps(name, data.run),
     )
 
 
-def gains_of(result: Result) -> list[Gain]:
+def gains_of(result: Result, facts: RunFacts) -> list[Gain]:
     """All gains of a question: of the judged arm, over the best baseline, and of each way of tuning alone."""
     if result.gain is None:
         return []
     over = result.baseline or spaced(result.against)
-    found = [Gain(say("over {what}", what=over), result, tone(result), _sure(result), main=True)]
+    found = [Gain(say("over {what}", what=over), result, tone(result, facts), sure(result), main=True)]
     if result.advice is not None and result.advice.gain is not None:
-        found.append(Gain(say("over the best baseline"), result.advice, _tone(result.advice), _sure(result.advice)))
+        found.append(Gain(say("over the best baseline"), result.advice, tone_of(result.advice), sure(result.advice)))
     if result.details is not None:
         verdicts = result.details.verdicts
         others = [arm for arm in verdicts if arm in PARTS and arm != result.arm and verdicts[arm].gain is not None]
@@ -91,14 +96,6 @@ PARTS = {
 }
 
 
-def _sure(reading: Reading) -> bool:
-    return reading.evidence == "conclusive"
-
-
-def _tone(reading: Reading) -> Any:
-    return reading.label if _sure(reading) else "equal" if reading.evidence == "equivalent" else "open"
-
-
 def _interval(verdict: Any) -> Interval:
     return Interval(gain=verdict.gain, ci_low=verdict.ci_low, ci_high=verdict.ci_high)
 
@@ -106,7 +103,9 @@ def _interval(verdict: Any) -> Interval:
 def texts(name: str, run: Run) -> list[str]:
     """What else to know: why it is open, both qualities, the choice between arms, other baselines, the price."""
     result = run.results[name]
-    found = [*why_open(result, run.facts, family_size(run.results)), _quality(result, run)]
+    found = [*_fixed_rule(result), *why_open(result, run.facts, family_size(run.results)), _quality(result, run)]
+    if frozen(result) and outcome(result, run.facts) in ("use", "only_here"):  # other answers say so
+        found.append(say("Its layers stayed frozen (unfreeze: 0): fine-tuning was not tried."))
     if result.choices:
         found.append(say("Validation chose by trainings: {counts}.", counts=counted(_named(result.choices))))
     if result.advice is not None:
@@ -120,17 +119,32 @@ def texts(name: str, run: Run) -> list[str]:
         )
     parts = {each: part for each, part in run.results.items() if part.part_of == name}
     found += [shares_of(name, parts)] if parts else []
-    found += _price(result)
+    found += _price(result, run.facts)
     return found
 
 
-def _price(result: Result) -> list[str]:
+def _fixed_rule(result: Result) -> list[str]:
+    """The gain of one method in every fold, beside the choice without labels, which may be the worse of the two."""
+    verdict = None if result.details is None else result.details.verdicts.get("coral")
+    if verdict is None or verdict.gain is None:
+        return []
+    reading = Reading(**reading_fields(verdict))
+    return [
+        say(
+            "The fixed rule, always CORAL in place of a choice without labels, gives {gain}: {evidence}.",
+            gain=interval(reading),
+            evidence=evidence_words(result, reading),
+        )
+    ]
+
+
+def _price(result: Result, facts: RunFacts) -> list[str]:
     """Compute, where the answer does not have it, then what pretraining took."""
     saved = result.compute.saved
     if saved is None:
         return []
     own = [say("{saving} than training from scratch.", saving=capitalised(saving(saved)))]
-    return [*(own if outcome(result) not in ("use", "equal") else []), *pretraining_words(result.compute)]
+    return [*(own if outcome(result, facts) not in ("use", "equal") else []), *pretraining_words(result.compute)]
 
 
 def _named(counts: Mapping[str, int]) -> dict[str, int]:
@@ -152,11 +166,13 @@ def _quality(result: Result, run: Run) -> str:
                reached=reached)  # fmt: skip
 
 
-def cautions(result: Result) -> list[str]:
-    """What speaks against relying on an answer, each in a line."""
+def cautions(result: Result, facts: RunFacts) -> list[str]:
+    """What speaks against relying on an answer, each in a line; they stand before what more repeats would do."""
     found = []
     if failed := failed_words(result):
         found.append(say("Trainings that failed: {failed}.", failed=failed))
+        if outcome(result, facts) == "open" and decider(result) == "repeats":
+            found[-1] += f" {say('More repeats do not mend that: find out first why they fail.')}"
     if result.earlier_repeats:
         repeats = ", ".join(map(str, result.earlier_repeats))
         found.append(say("Judged before at {repeats} repeats, which was not planned.", repeats=repeats))

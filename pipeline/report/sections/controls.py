@@ -27,12 +27,25 @@ def table(controls: Mapping[str, Result]) -> Table:
             name,
             _compared(result),
             retold(RULES[result.control or ""].expected),
-            f"{spaced(result.label) if result.label else say('no label')}, {evidence_of(result)}",
+            _found(result),
             _held(result.held),
         ]
         for name, result in controls.items()
     ]
     return Table([Column(title) for title in titles], rows, (titles[0], *titles[2:]))
+
+
+def _found(result: Result) -> str:
+    """The label and its evidence; of a null control the label says nothing unless it is conclusive."""
+    if result.label is None:
+        return say("no label")
+    if result.evidence == "equivalent":
+        found = say("no difference beyond the margin")
+    elif result.control == "null" and result.evidence != "conclusive":
+        found = retold(RULES[result.control].expected)
+    else:
+        return f"{spaced(result.label)}, {evidence_of(result)}"
+    return say("{found}: as expected", found=found) if result.held else found
 
 
 def _held(held: bool | None) -> str:

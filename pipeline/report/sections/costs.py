@@ -16,8 +16,9 @@ def sections(data: ReportData) -> list[Section]:
     results = group(data.run, "transfers")
     note = say(
         "Shares of what training from scratch took, over all folds and settings tried; below zero the transfer took "
-        "more. Equal quality: what the transfer needed to match scratch's final quality, as a ratio to what scratch "
-        "needed; with >, it never did, and the ratio is a lower bound."
+        "more. Equal quality: the compute at which the transfer first had scratch's final quality, as a ratio to that "
+        "at which scratch itself first had it, often before its end; with >, it never did, and the ratio is a lower "
+        "bound. Unknown: published weights come without the cost of their training."
     )
     return [Section(say("Costs"), [table(results, data.cost), Paragraph(note)])] if results else []
 

@@ -7,11 +7,10 @@ from pipeline.report.content import Figure, Section
 from pipeline.report.data import ReportData
 from pipeline.report.figures import forest_plot
 from pipeline.report.language import say
-from pipeline.report.number_line import Gain, number_line, widest
+from pipeline.report.number_line import Gain, number_line, sure, tone_of, widest
 from pipeline.report.plot_rows import EQUAL_COMPUTE, gain_rows
 from pipeline.report.summary import conclusive, questions
 from pipeline.report.words import level, metric_name
-from pipeline.results.result import Result
 from pipeline.results.run import Run
 
 FILE = "gain.svg"  # beside the report
@@ -32,35 +31,34 @@ def file(run: Run) -> str:
 
 def svg(rows: pd.DataFrame, run: Run) -> str:
     """A row a gain; longer intervals of controls end in an arrow, so that they do not squeeze the findings."""
-    gains = [
-        _gain(name, reading, run.results[name]) for name, reading in zip(rows["question"], rows["reading"], strict=True)
-    ]
+    gains = [_gain(name, reading, run) for name, reading in zip(rows["question"], rows["reading"], strict=True)]
     findings = [gain for gain in gains if gain.tone != "control"] or gains
     reach = widest([gain.interval for gain in findings])
     reach = max(reach, *(abs(gain.interval.gain or 0.0) for gain in gains), 0.0)
     return number_line(gains, reach, run.facts.margin, run.facts.metric, say("All gains on one axis"))
 
 
-def _gain(name: str, reading: str, result: Result) -> Gain:
+def _gain(name: str, reading: str, run: Run) -> Gain:
+    result, equal = run.results[name], run.results[name].equal_compute
     if result.control:
         return Gain(say("{name} (control)", name=name), result, "control")
-    if reading == EQUAL_COMPUTE and result.equal_compute is not None:
-        return Gain(say("at equal compute"), result.equal_compute, "open")
-    return Gain(name, result, tone(result), result.evidence == "conclusive", main=True)
+    if reading == EQUAL_COMPUTE and equal is not None:
+        return Gain(say("at equal compute"), equal, tone_of(equal), sure(equal))
+    return Gain(name, result, tone(result, run.facts), sure(result), main=True)
 
 
 def caption(run: Run) -> str:
     """What is seen, then how to read it."""
     asked = questions(run)
     seen = say(
-        "Conclusive gains or losses: {sure} of {all} questions, drawn as filled points.",
+        "Conclusive gains or losses: {sure} of {all} questions. Filled points are conclusive, open ones are not.",
         sure=len(conclusive(asked)),
         all=len(asked),
     )
     how = say(
-        "Each gain in {metric} has its {level} interval, against scratch as it converged, against what scratch had "
-        "reached for the same compute, and of adaptations against the unadapted source. Controls, in grey, are no "
-        "findings; an arrow is an interval that goes on.",
+        "Each gain in {metric} has its {level} interval, against scratch at the end of its training, against what "
+        "scratch had reached for the same compute, and of adaptations against the unadapted source. Controls, in grey, "
+        "are no findings; an arrow is an interval that goes on.",
         metric=metric_name(run.facts.metric),
         level=level(run.facts.level),
     )

@@ -1,5 +1,7 @@
 """All questions and controls in one table of figures, and what its words mean."""
 
+from collections.abc import Mapping
+
 from pipeline.report.content import Block, Column, Section, Table, notes, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.language import say
@@ -66,12 +68,26 @@ def _notes(facts: RunFacts) -> list[Block]:
 
 
 def _forecasts(facts: RunFacts) -> str:
-    transfers, controls = facts.forecasts["transfers"], facts.forecasts["controls"]
-    checked = []
-    if transfers.of:
-        checked.append(say("{correct} of {of} transfers", correct=transfers.correct, of=transfers.of))
-    if controls.of:
-        checked.append(say("{correct} of {of} controls", correct=controls.correct, of=controls.of))
-    if not checked:
+    scores = facts.forecasts
+    every = _scores({what: (score.correct, score.of) for what, score in scores.items()})
+    decided = _scores({what: (score.correct_conclusive, score.conclusive) for what, score in scores.items()})
+    if not every:
         return ""
-    return say("made before the transfer was trained; correct for {checked}.", checked=joined(checked))
+    made = say("made before the transfer was trained.")
+    signs = say("Signs alone, also those that decide nothing, agree for {every}.", every=every)
+    if not decided:
+        return f"{made} {say('No verdict that could check them is conclusive.')} {signs}"
+    right = say("Of conclusive verdicts they were correct for {decided}.", decided=decided)
+    return f"{made} {right} {signs}"
+
+
+def _scores(counts: Mapping[str, tuple[int, int]]) -> str:
+    """Correct forecasts of those that can be checked, of transfers and of controls; those without any are left out."""
+    shown = []
+    for what, (correct, of) in counts.items():
+        values = {"correct": correct, "of": of}
+        if of and what == "transfers":
+            shown.append(say("{correct} of {of} transfers", **values))
+        elif of:
+            shown.append(say("{correct} of {of} controls", **values))
+    return joined(shown)

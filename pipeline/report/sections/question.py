@@ -79,8 +79,10 @@ def claim(result: Result, metric: str) -> str:
     """Label, evidence and gain."""
     if result.label is None:
         return say("No verdict: the gain is undefined.")
-    values = {"label": spaced(result.label), "evidence": evidence_of(result), "gain": interval(result)}
-    return capitalised(say("{label}, {evidence}: gain {gain} in {metric}.", **values, metric=metric_name(metric)))
+    values = {"evidence": evidence_of(result), "gain": interval(result), "metric": metric_name(metric)}
+    if result.evidence == "equivalent":
+        return capitalised(say("No difference beyond the margin ({evidence}): gain {gain} in {metric}.", **values))
+    return capitalised(say("{label}, {evidence}: gain {gain} in {metric}.", **values, label=spaced(result.label)))
 
 
 def design(result: Result, planned: bool) -> str:
@@ -168,8 +170,8 @@ def budget(details: Details, epochs: int) -> list[str]:
     return [
         say(
             "In {ran} of {all} folds scratch ran to the end of its budget of {epochs} epochs; a longer one was not "
-            "tried. It counts as converged where the last quarter of its epochs was at most 1% better on validation "
-            "than the best epoch before them.",
+            "tried. It counts as no longer improving where the last quarter of its epochs was at most 1% better on "
+            "validation than the best epoch before them.",
             ran=ran,
             all=len(folds),
             epochs=epochs,
@@ -205,14 +207,14 @@ def equal_quality_sentence(cost: EqualQuality, other: str) -> str:
     values = {"other": other, "own": f"{cost.gflops:,.0f}", "needed": f"{cost.scratch_gflops:,.0f}"}
     if cost.reached:
         return say(
-            "The transfer matched the final quality of {other} after {own} GFLOPs; {other} needed {needed} (ratio "
-            "{ratio}).",
+            "The transfer first matched the final quality of {other} after {own} GFLOPs; {other} itself first had it "
+            "after {needed} (ratio {ratio}).",
             **values,
             ratio=f"{cost.ratio:.2f}",
         )
     return say(
-        "The transfer did not match the final quality of {other} within {own} GFLOPs; {other} needed {needed} (ratio "
-        "above {ratio}).",
+        "The transfer did not match the final quality of {other} within {own} GFLOPs; {other} itself first had it "
+        "after {needed} (ratio above {ratio}).",
         **values,
         ratio=f"{cost.ratio:.2f}",
     )
@@ -224,7 +226,7 @@ def forecast_sentence(forecast: Mapping[str, Any], result: Result, sha256: str) 
         return say("No forecast: none of the scores is defined for these features.")
     return say(
         "Forecast: {forecast}. {reason}. It was made before the head was trained (sha256 {sha256}).",
-        forecast=forecast_words(result.forecast),
+        forecast=forecast_words(result),
         reason=capitalised(retold(forecast["reason"])),
         sha256=sha256[:8],
     )

@@ -22,7 +22,8 @@ def sections(data: ReportData) -> list[Section]:
             "adjustment for their number."
         ),
         say("Forecast"): say(
-            "from cached features, before the transfer was trained; it does not look at the baseline."
+            "from cached features, before the transfer was trained; it does not look at the baseline. Undecided: the "
+            "verdict is not conclusive, so that its sign shows nothing."
         ),
     }
     return [Section(say("Transfers"), [table(results), *notes(explained)], folded=True)] if results else []
@@ -39,7 +40,7 @@ def table(results: Mapping[str, Result]) -> Table:
             "-" if result.equal_compute is None else interval(result.equal_compute),
             number(result.smallest_detectable_gain),
             number(result.detectable_alone),
-            forecast_words(result.forecast),
+            forecast_words(result),
         ]
         for name, result in results.items()
     ]

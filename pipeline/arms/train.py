@@ -32,11 +32,12 @@ from pipeline.store.outs import SUMMED, ArmPaths, TrainedPaths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.augmentation import view_count
-from pipeline.training.batches import Loader, activation_loader, epoch_shape, feature_loader, pixel_loader
+from pipeline.training.batches import Loader, epoch_shape, feature_loader
 from pipeline.training.compile_cache import compiled_twin
 from pipeline.training.fit import Fit, fit, probabilities
 from pipeline.training.folds import Fold, fold_parts
 from pipeline.training.live_log import live_log
+from pipeline.training.on_device import cut_loader, images_loader
 
 MOST_TOLD = 6  # folds whose epochs stand in the log
 
@@ -123,8 +124,8 @@ def copy_arms(source: TrainedPaths, copy: TrainedPaths) -> list[str]:
 
 def _loader(spec: FoldSpec, examples: pd.DataFrame) -> Loader:
     if spec.kind == "pixels":
-        return pixel_loader(spec.inputs, examples["row"].to_numpy(), spec.augmentation)
-    return {"activations": activation_loader, "features": feature_loader}[spec.kind](spec.inputs)
+        return images_loader(spec.inputs, examples["row"].to_numpy(), spec.augmentation)
+    return {"activations": cut_loader, "features": feature_loader}[spec.kind](spec.inputs)
 
 
 def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: pd.DataFrame) -> _Trial:

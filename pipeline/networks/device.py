@@ -12,14 +12,15 @@ from pipeline.store.errors import InputError
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def use_device(device: str) -> None:
+def use_device(device: str, precision: str = "float32") -> None:
     """Select backend and device before Keras is imported, and check that a required GPU is available.
 
     Args:
         device: auto, cpu or gpu.
+        precision: of training; 16 bits require a GPU.
 
     Raises:
-        InputError: gpu is required and there is none, or the backend cannot be used.
+        InputError: a GPU is required and there is none, or the backend cannot be used.
     """
     choose_backend()
     if device == "cpu":
@@ -32,6 +33,11 @@ def use_device(device: str) -> None:
         raise InputError(
             "run.device is 'gpu', but Keras finds none. Install a driver and "
             "`pip install -c constraints.txt -e '.[gpu]'`, or set run.device to 'auto' or 'cpu'."
+        )
+    if precision != "float32" and found == "cpu":
+        raise InputError(
+            f"run.precision is {precision!r}, which is for a GPU, and Keras finds none: on a CPU it is slower and less "
+            "exact. Set run.precision to float32."
         )
 
 

@@ -62,7 +62,7 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
 def _make(cell: Cell, params: Params, paths: Paths) -> str:
     """Run the stage; write its clock if it uses a device; returns its line of log with its seconds."""
     if cell.uses_device:
-        use_device(params.run.device)  # before the stage's module imports Keras
+        use_device(params.run.device, params.run.precision)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
     at_once = parallel_trainings(params.run.workers) if cell.uses_device else nullcontext()
     with locked(paths.lock(cell.stage, cell.name)), at_once, threadpool_limits(1):  # BLAS: a cell is for one core

@@ -32,9 +32,10 @@ from pipeline.store.outs import FeaturePaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.training.augmentation import view_count
-from pipeline.training.batches import PREDICT_BATCH, Loader, pixel_loader, predict_in_threads
+from pipeline.training.batches import PREDICT_BATCH, Loader, predict_in_threads
 from pipeline.training.fingerprint import fingerprints
 from pipeline.training.folds import images_of
+from pipeline.training.on_device import images_loader
 from pipeline.training.pooled import pooling
 
 CODE = ("networks", "stages/extract.py", "store", "training")  # parts of the package that features depend on
@@ -123,7 +124,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     set_precision(backbone)
     check_target_unseen(paths, transfer)
     rows = read_parquet(paths.target(transfer.target).examples)["row"].to_numpy()
-    load = pixel_loader(images, rows, params.run.augmentation)
+    load = images_loader(images, rows, params.run.augmentation)
     unfreeze = unfreeze_of(params, name)
     cut = cut_layer(backbone, unfreeze)
     # nothing is cached where everything is tuned (the cut is the input) or nothing (the cut is the output)

@@ -1,5 +1,6 @@
 """The training loop of all arms: NumPy batches, a Keras model, early stopping on the validation part."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from pipeline.store.errors import InputError
 from pipeline.store.probabilities import normalised
 from pipeline.store.seeds import seed_for
 from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict
+from pipeline.training.compiled_steps import epoch_trainer
 from pipeline.training.early_stopping import EarlyStopping, stopped_improving
 from pipeline.training.folds import Part
 from pipeline.training.optimizer import BlockwiseAdamW
@@ -87,12 +89,13 @@ def fit(
     optimizer = restarted_optimizer(model, plan, depth)
     shape = epoch_shape(len(train.positions), plan.batch_size, plan.min_steps)
     rates = learning_rates(plan, shape.steps).reshape(plan.epochs, shape.steps)
+    train_epoch = epoch_trainer(model) or functools.partial(_train_epoch, model)
     stopping, history, kept_weights = EarlyStopping(plan.epochs, plan.patience, plan.keep), [], model.get_weights()
     for epoch in range(plan.epochs + 1):
         loss = None
         if epoch:
             optimizer.multipliers.assign(plan.method.multipliers(depth, epoch, plan.epochs))
-            loss = _train_epoch(model, batches_of(train, load, plan, epoch), rates[epoch - 1], on_images)
+            loss = train_epoch(batches_of(train, load, plan, epoch), rates[epoch - 1], on_images)
         row: dict[str, Any] = {"epoch": epoch, "images_seen": epoch * shape.steps * shape.size, "loss": loss}
         row |= _validate(model, load, validation)
         check_finite(row, plan.learning_rate)
@@ -149,7 +152,7 @@ def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np
     return normalised(np.concatenate(list(predict(model.predict_on_batch, load, positions))))
 
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, labels, weights
+Batch = tuple[Any, np.ndarray, np.ndarray]  # inputs (on a device, see on_device.py, or NumPy), labels, weights
 
 
 def batches_of(train: Part, load: Loader, plan: Plan, epoch: int) -> Iterator[Batch]:

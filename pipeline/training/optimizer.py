@@ -1,6 +1,6 @@
 """AdamW with per-variable learning-rate multipliers and an L2 penalty towards anchors (L2-SP)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -53,7 +53,7 @@ class BlockwiseAdamW(keras.optimizers.AdamW):
             self.pulls.assign(pulls)
             for kept, anchor, present in zip(anchored, self.anchors, self._trainable_variables, strict=True):
                 if kept:
-                    anchor.assign(present)
+                    anchor.assign(ops.copy(present))  # JAX would share the buffer, and refuse to donate it twice
         elif np.any(pulls):
             raise ValueError("This optimizer was made without pulls.")
 
@@ -70,3 +70,39 @@ class BlockwiseAdamW(keras.optimizers.AdamW):
 
     def _apply_weight_decay(self, variables: Any) -> None:
         """Do nothing: Keras would decay all variables at one rate, `update_step` uses theirs."""
+
+    def torch_updates(self) -> Callable[[list[Any], float], None]:
+        """`update_step` of all variables by PyTorch's list operations: a handful of kernels in place of thousands.
+
+        Returns:
+            A function (gradients, rate at multiplier 1) that changes weights and state in place. Multipliers are those
+            of now.
+        """
+        import torch
+
+        def tensors(variables: Sequence[keras.Variable]) -> list[Any]:
+            return [variable.value.detach() for variable in variables]
+
+        weights, moments, velocities = map(tensors, (self._trainable_variables, self._momentums, self._velocities))
+        anchors, pulls = tensors(self.anchors), ops.convert_to_numpy(self.pulls).tolist() if self.pulled else []
+        scales = ops.convert_to_numpy(self.multipliers).tolist()
+        decays = [(self.weight_decay or 0.0) * self._use_weight_decay(v) for v in self._trainable_variables]
+        count = int(ops.convert_to_numpy(self.iterations))
+
+        @torch.no_grad()
+        def update(gradients: list[Any], rate: float) -> None:
+            nonlocal count
+            count += 1
+            self.iterations.assign(self.iterations + 1)
+            if self.pulled:
+                drifts = torch._foreach_mul(torch._foreach_sub(weights, anchors), pulls)
+                gradients = torch._foreach_add(gradients, drifts)
+            torch._foreach_mul_(weights, [1 - decay * rate * u for decay, u in zip(decays, scales, strict=True)])
+            torch._foreach_lerp_(moments, gradients, 1 - self.beta_1)
+            torch._foreach_mul_(velocities, self.beta_2)
+            torch._foreach_addcmul_(velocities, gradients, gradients, 1 - self.beta_2)
+            roots = torch._foreach_add(torch._foreach_sqrt(velocities), self.epsilon)
+            alpha = rate * (1 - self.beta_2**count) ** 0.5 / (1 - self.beta_1**count)
+            torch._foreach_addcdiv_(weights, moments, roots, [-alpha * u for u in scales])
+
+        return update

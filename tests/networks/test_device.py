@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pipeline.networks import device
 from pipeline.networks.device import choose_backend
 from pipeline.store.errors import InputError
 
@@ -68,3 +69,17 @@ def test_onednn_is_on_unless_it_is_switched_off(monkeypatch, value, used):
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
     choose_backend()
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == used
+
+
+@pytest.mark.parametrize(
+    ("found", "precision", "refused"),
+    [("cpu", "mixed_bfloat16", True), ("cpu", "float32", False), ("gpu:0", "mixed_bfloat16", False)],
+)
+def test_16_bits_are_for_a_gpu(monkeypatch, found, precision, refused):
+    monkeypatch.setattr(device, "import_keras", lambda: None)
+    monkeypatch.setattr(device, "device_name", lambda: found)
+    if refused:
+        with pytest.raises(InputError, match=f"run.precision is '{precision}', which is for a GPU.*Set .* to float32"):
+            device.use_device("auto", precision)
+    else:
+        device.use_device("auto", precision)

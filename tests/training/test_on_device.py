@@ -1,0 +1,108 @@
+"""Loaders of an accelerator's memory give the batches of NumPy's; compiled steps learn what Keras' steps learn."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.store.files import write_npy
+from pipeline.training import on_device
+from pipeline.training.augmentation import AUGMENTATIONS
+from pipeline.training.batches import activation_loader, pixel_loader
+from pipeline.training.on_device import DeviceCut, DeviceImages, cut_loader, images_loader
+
+RNG = np.random.default_rng(0)
+POSITIONS = np.array([3, 0, 2, 2, 1, 4, 0, 3])
+# In a process of its own, since Keras takes its backend once: both ways train copies of one network on one epoch.
+TRAINS_ALIKE = """
+import keras
+import numpy as np
+
+from pipeline.networks.inference import device_predictor
+from pipeline.training.compiled_steps import steps_of, train_epoch
+from pipeline.training.fit import Plan, _train_epoch, compile_model, restarted_optimizer
+from pipeline.training.tuning import TuningMethod
+
+def network():
+    inputs = keras.Input((6, 6, 3))
+    x = keras.layers.Conv2D(4, 3, use_bias=False, kernel_regularizer=keras.regularizers.L2(1e-2))(inputs)
+    x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
+    return keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))
+
+rng = np.random.default_rng(0)
+batches = [
+    (rng.normal(size=(8, 6, 6, 3)).astype("float32"), rng.integers(2, size=8), rng.uniform(0.5, 2, 8).astype("float32"))
+    for _ in range(4)
+]
+rates, first = np.array([1e-2, 2e-2, 1e-2, 5e-3]), network()
+plan, found = Plan(1e-2, 1, 1, 8, "constant", 0.0, 1e-2, 1, method=TuningMethod("l2_sp", l2_sp=0.1)), []
+for way in ("keras", "compiled"):
+    model = network()
+    model.set_weights(first.get_weights())
+    compile_model(model, plan)
+    depth = np.arange(len(model.trainable_variables))
+    restarted_optimizer(model, plan, depth).multipliers.assign(np.linspace(0, 1, len(depth)))
+    for _ in range(2):  # a second epoch goes on from the first
+        if way == "keras":
+            loss = _train_epoch(model, iter(batches), rates, lambda count: None)
+        else:
+            loss = train_epoch(steps_of(model), batches, rates, lambda count: None)
+    found.append((loss, model.get_weights(), [np.array(keras.ops.convert_to_numpy(v)) for v in
+                  model.optimizer.variables]))
+(loss, weights, state), (own_loss, own_weights, own_state) = found
+np.testing.assert_allclose(own_loss, loss, rtol=1e-5)
+for expected, value in zip(weights + state, own_weights + own_state, strict=True):
+    np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
+assert np.abs(own_weights[1] - first.get_weights()[1]).max() > 1e-3, "nothing was learnt"
+predicted = keras.ops.convert_to_numpy(device_predictor(model)(batches[0][0]))
+np.testing.assert_allclose(predicted, model.predict_on_batch(batches[0][0]), rtol=1e-4, atol=1e-6)
+print("alike")
+"""
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_on_a_device_are_those_of_numpy(tmp_path, augmentation, channels):
+    images, rows = RNG.integers(0, 256, (9, 4, 4, channels), dtype=np.uint8), np.array([8, 1, 5, 2, 7])
+    write_npy(tmp_path / "images.npy", images)
+    which = np.resize(np.arange(len(AUGMENTATIONS[augmentation])), len(POSITIONS))
+    expected = pixel_loader(tmp_path / "images.npy", rows, augmentation)(POSITIONS, which)
+    found = DeviceImages(images, rows, augmentation)(POSITIONS, which)
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    assert np.array_equal(np.asarray(found), expected)
+
+
+def test_activations_on_a_device_are_those_of_numpy(tmp_path):
+    write_npy(tmp_path / "cut.npy", RNG.normal(size=(5, 8, 2, 2, 3)).astype("float16"))
+    expected = activation_loader(tmp_path / "cut.npy")(POSITIONS, np.arange(8))
+    assert np.array_equal(np.asarray(DeviceCut(np.load(tmp_path / "cut.npy"))(POSITIONS, np.arange(8))), expected)
+
+
+def test_arrays_go_to_an_accelerator_that_has_room_and_never_to_a_cpu(tmp_path, monkeypatch):
+    images, cut = tmp_path / "images.npy", tmp_path / "cut.npy"
+    write_npy(images, np.zeros((4, 2, 2, 1), "uint8"))
+    write_npy(cut, np.zeros((4, 1, 2, 2, 3), "float16"))
+
+    def kinds():
+        loaders = images_loader(images, np.array([3, 1]), "mirror"), cut_loader(cut)
+        return [isinstance(load, DeviceImages | DeviceCut) for load in loaders]
+
+    assert kinds() == [False, False]
+    monkeypatch.setattr(on_device, "device_name", lambda: "gpu:0")
+    assert kinds() == [True, True]
+    monkeypatch.setattr(on_device, "MOST_BYTES", 4 * 2 + 1)  # two images of 4 bytes are used
+    assert kinds() == [True, False]
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_compiled_steps_learn_what_keras_steps_learn(repository, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(repository)}
+    done = subprocess.run([sys.executable, "-c", TRAINS_ALIKE], env=environment, capture_output=True, text=True)
+    assert done.stdout == "alike\n", done.stderr[-3000:]

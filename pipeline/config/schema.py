@@ -1,5 +1,6 @@
 """Schema of the sections of params.yaml: types and allowed values; `params.py` combines the sections."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -56,6 +57,12 @@ def _blocks(value: object) -> object:
     return value
 
 
+def _cluster(value: str) -> str:
+    if not re.fullmatch(r"ray|auto|(ray://)?[^:/\s]+:\d{1,5}", value):
+        raise PydanticCustomError("cluster", "input should be ray, auto, HOST:PORT, ray://HOST:PORT, or null")
+    return value
+
+
 def _reference(*sections: str) -> str:
     """Regular expression of `section/entry`."""
     return rf"^({'|'.join(sections)})/[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -100,6 +107,7 @@ class Run(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     kernels: Literal["fused", "keras"]
     workers: Literal["auto"] | Count = "auto"
+    cluster: Annotated[str, AfterValidator(_cluster)] | None = None
     store_gb: NotNegative = 10.0
 
 

@@ -4,8 +4,8 @@
     python -m benchmarks.hundred_thousand --images 10000       # two minutes; writes nothing unless --write
 
 The images are drawn here (`draw`): smooth textures of 64 pixels as JPEG files in two class folders, one in a hundred a
-re-encoded copy of its neighbour. Every stage is a process of its own, as DVC runs it: `python -m pipeline STAGE NAME` on
-the params of this repository with one data set, one target of 32 pixels and one transfer of EfficientNet-Lite0 (the
+re-encoded copy of its neighbour. Every stage is a process of its own, as DVC runs it: `python -m pipeline STAGE NAME`
+on the params of this repository with one data set, one target of 32 pixels and one transfer of EfficientNet-Lite0 (the
 extra `demo`). At that size the network costs a fiftieth of what it costs at 224 pixels, so that the stages' own work
 shows; benchmarks/extraction.py has its speed at true sizes. Writes hundred_thousand.md.
 """

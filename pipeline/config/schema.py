@@ -1,6 +1,5 @@
 """Schema of the sections of params.yaml: types and allowed values; `params.py` combines the sections."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -19,6 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=32, le=1024)]  # of square images, pixels
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Cluster = Annotated[str, Field(pattern=r"^(ray|auto|(ray://)?[^:/\s]+:[0-9]{1,5})$")]  # of Ray
 
 RESERVED = ("run", "studies")  # keys of reports/metrics.json that are not questions
 
@@ -54,12 +54,6 @@ def _blocks(value: object) -> object:
     """One error message, where pydantic gives one for the number and one for the text."""
     if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and value < 0):
         raise PydanticCustomError("blocks", "input should be a number of blocks from 0, the name of a layer, or all")
-    return value
-
-
-def _cluster(value: str) -> str:
-    if not re.fullmatch(r"ray|auto|(ray://)?[^:/\s]+:\d{1,5}", value):
-        raise PydanticCustomError("cluster", "input should be ray, auto, HOST:PORT, ray://HOST:PORT, or null")
     return value
 
 
@@ -107,7 +101,7 @@ class Run(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     kernels: Literal["fused", "keras"]
     workers: Literal["auto"] | Count = "auto"
-    cluster: Annotated[str, AfterValidator(_cluster)] | None = None
+    cluster: Cluster | None = None
     store_gb: NotNegative = 10.0
 
 

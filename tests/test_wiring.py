@@ -125,9 +125,9 @@ def test_stages_that_need_no_keras_do_not_import_it(stage):
             assert not [m for m in modules if m.split(".")[0] in ("keras", "tensorflow")], file
 
 
-def test_no_stage_depends_on_the_number_of_workers():
-    """Results do not either, so that an edit of it makes nothing stale."""
-    assert [cell for cell in CELLS if {"run", "run.workers"} & set(cell.params)] == []
+def test_no_stage_depends_on_the_number_of_workers_or_on_a_cluster():
+    """Results do not either, so that an edit of them makes nothing stale."""
+    assert [cell for cell in CELLS if {"run", "run.workers", "run.cluster"} & set(cell.params)] == []
 
 
 def test_no_stage_depends_on_what_the_store_keeps():

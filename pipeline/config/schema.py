@@ -19,6 +19,7 @@ Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=32, le=1024)]  # of square images, pixels
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Cluster = Annotated[str, Field(pattern=r"^(ray|auto|(ray://)?[^:/\s]+:[0-9]{1,5})$")]  # of Ray
 
 RESERVED = ("run", "studies")  # keys of reports/metrics.json that are not questions
 
@@ -101,6 +102,7 @@ class Run(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     kernels: Literal["fused", "keras"]
     workers: Literal["auto"] | Count = "auto"
+    cluster: Cluster | None = None
     store_gb: NotNegative = 10.0
 
 

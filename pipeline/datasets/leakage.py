@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.schema import Dataset
+from pipeline.datasets.hash_search import close_pairs
 from pipeline.datasets.images import described
-from pipeline.datasets.manifest import IN_PLACE, close_pairs, near_duplicates
+from pipeline.datasets.manifest import IN_PLACE, near_duplicates
 
 # bits between perceptual hashes: the default of `near_duplicate_distance`, also where params search for fewer or none
 DISTANCE = Dataset.model_fields["near_duplicate_distance"].default
@@ -86,8 +87,8 @@ def _near(tested: Images, learnt: Images, inside: bool) -> pd.DataFrame:
     mine, theirs = pd.Series(cluster[:count]), pd.Series(cluster[count:])
     near = _equal(OFF if inside else NEAR, mine, theirs, tested, learnt)
     hashes = np.array([int(phash, 16) for phash in phashes], np.uint64)
-    pairs = np.concatenate([np.empty((0, 2), int), *map(np.sort, close_pairs(hashes, CLOSE))])
-    alike = dict(reversed([(mine, other - count) for mine, other in pairs.tolist() if mine < count <= other]))
+    pairs = np.concatenate([np.empty((0, 2), int), *close_pairs(hashes[:count], hashes[count:], CLOSE)])
+    alike = dict(sorted(pairs.tolist(), reverse=True))  # with the first of those that are close
     names = tested.table["name"].to_numpy(), learnt.table["name"].to_numpy()
     rows = [(ALIKE, names[0][mine], names[1][other]) for mine, other in sorted(alike.items())]
     unsure = pd.DataFrame(rows, columns=COLUMNS)

@@ -4,7 +4,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 
 from pipeline.datasets.alignment import correlation, crop_correlation, detailed, power, smooth_correlation, texture
 from pipeline.datasets.grouping import assign_pools, component_firsts, units
+from pipeline.datasets.hash_search import close_pairs
 from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
 from pipeline.store.errors import InputError
 
@@ -28,8 +28,7 @@ FAINT_TEXTURE = 0.5  # correlation of such faint textures, which rounding and co
 NO_TEXTURE = 0.1  # grey levels: with less, a picture is one grey
 SAME_HUE = 0.6  # difference of colours, as a share of the colours themselves
 HUE_NOISE = 2.0  # levels of 255: differences of colours that are none
-BLOCK = 2**22  # hashes compared at once, and
-PAIRS = 1024  # pairs confirmed at once; both bound the memory
+PAIRS = 1024  # pairs confirmed at once; bounds the memory
 
 
 @dataclass(frozen=True)
@@ -156,64 +155,28 @@ def near_duplicates(
         return np.arange(count)
     hashes, inner = (np.array([int(one, 16) for one in some], np.uint64) for some in (phashes, inner_phashes or []))
     cropped = distance > IN_PLACE
-    close = crossed_pairs(hashes, np.append(hashes, inner), distance) if cropped else close_pairs(hashes, distance)
-    pairs = []
-    for pair in close:
-        pieces = [pair[start : start + PAIRS] for start in range(0, len(pair), PAIRS)]
-        pairs += [_confirmed(piece, hashes, thumbnails, hues, cropped) for piece in pieces]
+    close = _pairs(hashes, np.append(hashes, inner) if cropped else hashes, distance)
+    pairs = [_confirmed(pair, hashes, thumbnails, hues, cropped) for pair in close if len(pair)]
     first, second = np.concatenate(pairs).T if pairs else np.empty((2, 0), int)
     return component_firsts(first, second, count, np.arange(count))
 
 
-def crossed_pairs(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[np.ndarray]:
-    """All pairs of an image and another, one of whose hashes is within a Hamming distance; a pair may be repeated.
-
-    Compares all: bands, as in `close_pairs`, are too short to help at large distances.
+def _pairs(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[np.ndarray]:
+    """Pairs of two images that `close_pairs` finds, int (pairs, 2), PAIRS at once; a pair may be repeated.
 
     Args:
-        hashes: uint64 (n,).
-        others: uint64 (k n,), of the same images again in each n.
-        distance: bits.
-
-    Yields:
-        int (pairs, 2).
+        hashes: (n,). others: (k n,), of the same images again in each n.
     """
-    count = len(hashes)
-    rows = max(1, BLOCK // max(1, len(others)))
-    for start in range(0, count, rows):
-        close = np.bitwise_count(hashes[start : start + rows, None] ^ others) <= distance
-        pair = np.argwhere(close)
-        pair[:, 0] += start
+    count, waiting = len(hashes), np.empty((0, 2), int)
+    for pair in close_pairs(hashes, others, distance):
         twin = pair[:, 1] < count  # the same comparison occurs twice
         pair[:, 1] %= count
-        yield pair[(pair[:, 0] != pair[:, 1]) & ~(twin & (pair[:, 0] > pair[:, 1]))]
-
-
-def close_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
-    """All pairs of 64-bit hashes within a Hamming distance, by exact search; a pair may be repeated.
-
-    Split into distance + 1 bands, two such hashes agree in at least one band (pigeonhole), so only hashes with an equal
-    band are compared: about n^2 (distance + 1) / 2^(64 / (distance + 1)) comparisons, 10^7 for 10^5 images.
-
-    Args:
-        hashes: uint64 (n,).
-        distance: bits, 0..63.
-
-    Yields:
-        int (pairs, 2) in pieces of at most n pairs.
-    """
-    edges = np.linspace(0, 64, distance + 2).astype(int)
-    for low, high in pairwise(edges):
-        key = (hashes >> np.uint64(low)) & np.uint64(2 ** int(high - low) - 1)
-        order = np.argsort(key, kind="stable")
-        key, place = key[order], np.arange(len(order))
-        for shift in range(1, len(order)):  # compare each with its shift-th successor in the same bucket
-            place = place[place + shift < len(order)]
-            place = place[key[place] == key[place + shift]]
-            if not len(place):
-                break
-            pair = np.stack([order[place], order[place + shift]], axis=1)
-            yield pair[np.bitwise_count(hashes[pair[:, 0]] ^ hashes[pair[:, 1]]) <= distance]
+        fresh = pair[(pair[:, 0] != pair[:, 1]) & ~(twin & (pair[:, 0] > pair[:, 1]))]
+        waiting = np.concatenate([waiting, fresh])
+        while len(waiting) > PAIRS:
+            yield waiting[:PAIRS]
+            waiting = waiting[PAIRS:]
+    yield waiting
 
 
 def _confirmed(

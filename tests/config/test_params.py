@@ -81,6 +81,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
     "number as text": (put("tune.learning_rate", ["1e-3"]), ("tune.learning_rate.0", "valid number", "'1e-3'")),
     "bool as int": (put("run.folds", True), ("run.folds", "valid integer", "True")),
     "fraction as int": (put("scratch.epochs", 2.5), ("scratch.epochs", "2.5")),
+    "no cluster": (put("run.cluster", "spark"), ("run.cluster: ", "ray|auto|", "spark")),
     "no blocks": (put("tune.unfreeze", -1), ("tune.unfreeze: ", "blocks from 0", "-1")),
     "empty list": (put("head.l2", []), ("head.l2", "at least 1")),
     "not one of the choices": (put("run.protocol", "group"), ("run.protocol", "'grouped' or 'random'", "'group'")),

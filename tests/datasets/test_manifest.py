@@ -1,13 +1,10 @@
 """Duplicates, near-duplicates, and the quarantine list."""
 
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipeline.datasets import manifest
 from pipeline.datasets.images import perceptual_hash
@@ -70,27 +67,6 @@ def test_a_label_column_cannot_take_a_name_of_the_manifest() -> None:
 
 
 # ---- near-duplicates ------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=12), st.integers(0, 16), st.integers(0, 2**32), st.data())
-def test_close_pairs_against_comparing_all(hashes: list[int], distance: int, seed: int, data: st.DataObject) -> None:
-    rng = np.random.default_rng(seed)
-    for base in hashes[:4]:  # neighbours at about this distance, which are improbable by chance
-        flips = rng.choice(64, data.draw(st.integers(0, distance + 1)), replace=False)
-        hashes = [*hashes, base ^ sum(1 << int(bit) for bit in flips)]
-    expected = {
-        (i, j) for i, j in combinations(range(len(hashes)), 2) if (hashes[i] ^ hashes[j]).bit_count() <= distance
-    }
-    pieces = manifest.close_pairs(np.array(hashes, np.uint64), distance)
-    assert {(min(pair), max(pair)) for piece in pieces for pair in piece.tolist()} == expected
-
-
-def test_100_000_hashes_are_compared_in_seconds() -> None:
-    hashes = np.random.default_rng(3).integers(0, 2**64, 100_000, dtype=np.uint64)
-    hashes[99_999] = hashes[5] ^ np.uint64(0b1011)
-    found = np.concatenate(list(manifest.close_pairs(hashes, 4)))
-    assert {tuple(sorted(pair)) for pair in found.tolist()} == {(5, 99_999)}
 
 
 def test_near_duplicates_share_a_cluster_and_look_alikes_do_not() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.config.schema import Dataset
 from pipeline.datasets.images import Decoded, decode
-from pipeline.datasets.manifest import crossed_pairs, near_duplicates
+from pipeline.datasets.manifest import near_duplicates
 
 DISTANCE = Dataset(reader="folder", raw="raw", labels=["label"]).near_duplicate_distance
 
@@ -131,18 +131,6 @@ def test_look_alikes_with_a_common_frame_are_not_merged() -> None:
     frame[::24], frame[:, ::24] = 60, 60
     images = [Image.fromarray((frame + rng.normal(120, 25, (96, 96))).clip(0, 255).astype(np.uint8)) for _ in range(40)]
     assert (clusters(decoded(images)) == np.arange(40)).all()
-
-
-def test_crossed_pairs_against_comparing_all() -> None:
-    rng = np.random.default_rng(3)
-    hashes = rng.integers(0, 2**64, 60, dtype=np.uint64)
-    hashes[30:40] = hashes[:10] ^ np.uint64(0b1111)
-    inner = rng.permutation(hashes) ^ np.uint64(0b11 << 40)
-    near = np.bitwise_count(hashes[:, None] ^ np.append(hashes, inner)) <= 6
-    near = near[:, :60] | near[:, 60:]
-    expected = {(min(i, j), max(i, j)) for i, j in np.argwhere(near).tolist() if i != j}
-    found = np.concatenate(list(crossed_pairs(hashes, np.append(hashes, inner), 6)))
-    assert {(min(pair), max(pair)) for pair in found.tolist()} == expected
 
 
 def test_near_duplicates_are_looked_for_by_default() -> None:

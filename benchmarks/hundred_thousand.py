@@ -1,0 +1,195 @@
+"""A data set of 100,000 images through the stages of a transfer: seconds, memory and bytes of each stage.
+
+    python -m benchmarks.hundred_thousand                      # 10,000, 30,000 and 100,000 images: an hour on two cores
+    python -m benchmarks.hundred_thousand --images 10000       # two minutes; writes nothing unless --write
+
+The images are drawn here (`draw`): smooth textures of 64 pixels as JPEG files in two class folders, one in a hundred a
+re-encoded copy of its neighbour. Every stage is a process of its own, as DVC runs it: `python -m pipeline STAGE NAME`
+on the params of this repository with one data set, one target of 32 pixels and one transfer of EfficientNet-Lite0 (the
+extra `demo`). At that size the network costs a fiftieth of what it costs at 224 pixels, so that the stages' own work
+shows; benchmarks/extraction.py has its speed at true sizes. Writes hundred_thousand.md.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.store.yaml import read_yaml
+
+ROOT = Path(__file__).parents[1]
+SIDE, GRIDS = 64, {"coarse": 5, "fine": 9}  # pixels; side of the noise that a class's textures are drawn from
+COPIES = 100  # one image in so many is a re-encoded copy of the one before
+NUMBERS = (10_000, 30_000, 100_000)
+STAGES = (
+    ("ingest", "textures"),
+    ("validate", "textures"),
+    ("split", "textures"),
+    ("leakage", None),
+    ("source", "imagenet"),
+    ("extract", "to-textures"),
+    ("forecast", "to-textures"),
+    ("head", "to-textures"),
+)
+SHOWN = ("ingest", "validate", "split", "extract", "forecast", "head")
+POLL = 0.2  # seconds between two looks at a process's memory
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a stage took: seconds by the wall clock and of all cores; peak memory and written files in bytes.
+
+    `private` is the part of the peak that the system cannot drop: memory maps of files are not in it.
+    """
+
+    seconds: float
+    cores: float
+    peak: int
+    private: int
+    written: int
+
+
+def draw(folder: Path, number: int) -> None:
+    """Write an image: noise on a coarse or fine grid, enlarged smoothly; a copy is its neighbour at lower quality."""
+    copied = number % COPIES == COPIES - 1
+    origin = number - 1 if copied else number
+    names = list(GRIDS)
+    name = names[origin % len(names)]
+    rng = np.random.default_rng(origin)
+    noise = rng.integers(0, 256, (GRIDS[name], GRIDS[name], 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    image.save(folder / name / f"{number:07d}.jpg", quality=70 if copied else 90)
+
+
+def draw_all(folder: Path, numbers: Sequence[int]) -> None:
+    """Write the images of these numbers."""
+    for number in numbers:
+        draw(folder, number)
+
+
+def make_workspace(root: Path, images: int) -> None:
+    """Draw the images and write dvc.yaml and params.yaml."""
+    raw = root / "data" / "raw" / "textures"
+    for name in GRIDS:
+        (raw / name).mkdir(parents=True)
+    pieces = [range(start, min(start + 1000, images)) for start in range(0, images, 1000)]
+    with ProcessPoolExecutor(joblib.cpu_count()) as pool:
+        list(pool.map(draw_all, [raw] * len(pieces), pieces))
+    shutil.copyfile(ROOT / "dvc.yaml", root / "dvc.yaml")
+    params = read_yaml(ROOT / "params.yaml")
+    params["run"] |= {"image_size": SIDE, "repeats": 1, "augmentation": "none", "device": "cpu"}
+    params |= {
+        "datasets": {"textures": {"reader": "folder", "raw": "data/raw/textures", "labels": ["label"]}},
+        "targets": {"textures": {"dataset": "textures", "label": "label", "image_size": 32}},
+        "sources": {"imagenet": {"architecture": "efficientnet_lite0", "weights": "imagenet"}},
+        "baselines": {"textures": {"target": "textures", "architecture": "efficientnet_lite0"}},
+        "transfers": {"to-textures": {"setting": "inductive", "source": "imagenet", "target": "textures"}},
+        "questions": {"pays": {"target": "textures", "arm": "transfers/to-textures", "against": "baselines/textures"}},
+        **{section: {} for section in ("pretrained", "adaptations", "rescaled", "studies")},
+    }
+    with (root / "params.yaml").open("w") as file:
+        YAML().dump(params, file)
+
+
+def measured(root: Path, stage: str, name: str | None) -> Cost:
+    """Run one stage in a process of its own."""
+    before, start, private = size_of(root), time.perf_counter(), [0]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-m", "pipeline", stage, *([name] if name else [])]
+    process = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.DEVNULL)
+    watch = threading.Thread(target=_watch, args=(process.pid, private), daemon=True)
+    watch.start()
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    watch.join()
+    if status:
+        raise SystemExit(f"{stage} failed in {root}")
+    cores, peak = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024  # KiB on Linux
+    return Cost(seconds, cores, peak, private[0], size_of(root) - before)
+
+
+def _watch(pid: int, most: list[int]) -> None:
+    while True:
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        except OSError:
+            return
+        most[0] = max([most[0], *(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))])
+        if not any(line.startswith("RssAnon") for line in lines):  # it has ended
+            return
+        time.sleep(POLL)
+
+
+def size_of(root: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(
+        file.stat().st_size for part in ("data", "models", "reports", ".store") for file in (root / part).rglob("*")
+    )
+
+
+def run_through(images: int, folder: Path) -> dict[str, Cost]:
+    """All stages on so many images."""
+    root = folder / str(images)
+    start = time.perf_counter()
+    make_workspace(root, images)
+    print(f"{images:,} images drawn in {time.perf_counter() - start:.0f} s, {size_of(root) / images:,.0f} bytes each")
+    costs = {}
+    for stage, name in STAGES:
+        costs[stage] = cost = measured(root, stage, name)
+        print(
+            f"{images:>9,} {stage:9} {cost.seconds:8.1f} s {cost.cores:8.1f} core s {cost.peak / 1e9:6.2f} GB peak "
+            f"{cost.private / 1e9:6.2f} private {cost.written / 1e6:10,.1f} MB written",
+            flush=True,
+        )
+    return costs
+
+
+def table(rows: dict[int, dict[str, Cost]]) -> str:
+    """The Markdown of hundred_thousand.md, without its conclusions."""
+    lines = [
+        f"Made by `python -m benchmarks.hundred_thousand` on {joblib.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}. Peak is the resident memory of the stage's process with its memory maps, "
+        "private the part that the system cannot drop. Written includes the copy in `.store`.",
+        "",
+        "| stage | images | seconds | core seconds | images/s | core ms an image | peak, GB | private, GB | "
+        "written, bytes an image |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for stage in SHOWN:
+        for images, costs in rows.items():
+            cost = costs[stage]
+            lines.append(
+                f"| {stage} | {images:,} | {cost.seconds:,.1f} | {cost.cores:,.1f} | {images / cost.seconds:,.0f} | "
+                f"{cost.cores / images * 1000:.2f} | {cost.peak / 1e9:.2f} | {cost.private / 1e9:.2f} | "
+                f"{cost.written / images:,.0f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, nargs="+", default=NUMBERS)
+    parser.add_argument("--folder", type=Path, help="where the workspaces stay; without it they are deleted")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="images-") as temporary:
+        folder = given.folder or Path(temporary)
+        rows = {images: run_through(images, folder) for images in given.images}
+    print(table(rows), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 """Resizing inside an ONNX file: images of any size go in, and the graph brings them to the network's.
 
 ONNX Runtime's `Resize` of uint8 with `antialias` follows the code of Pillow, by which `ingest` made the images.
-But it always takes columns before rows, and Pillow what is less work: where a picture is high and one of them overshoots
-black or white, pixels differ by some levels.
+But it always takes columns before rows, and Pillow what is less work: where a picture is high and one of both goes
+beyond black or white, pixels differ by some levels.
 """
 
 import tempfile

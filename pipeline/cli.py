@@ -138,6 +138,7 @@ def add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", metavar="QUESTION_OR_TRANSFER", help="or an arm, such as baselines/NAME")
     command.add_argument("--format", choices=tuple(FORMATS), required=True, help="of the file")
     command.add_argument("--refit", action="store_true", help="train one network on all images, not the mean of all")
+    command.add_argument("--resize", action="store_true", help="ONNX: take images of any size, resize them inside")
     command.add_argument("--out", type=Path, metavar="FOLDER", help="by default exports/NAME/FORMAT")
 
 
@@ -235,7 +236,7 @@ def _predict(parsed: argparse.Namespace) -> None:
 def _export(parsed: argparse.Namespace) -> None:
     from pipeline.commands.export import export
 
-    export(parsed.name, parsed.format, parsed.refit, parsed.out)
+    export(parsed.name, parsed.format, parsed.refit, parsed.out, parsed.resize)
 
 
 def _gate(parsed: argparse.Namespace) -> int:

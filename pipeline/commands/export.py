@@ -15,12 +15,15 @@ from pipeline.store.paths import Paths
 FOLDER = "exports"
 
 
-def export(asked: str, form: str, refit: bool, out: Path | None = None, root: Path = Path()) -> None:
+def export(
+    asked: str, form: str, refit: bool, out: Path | None = None, resize: bool = False, root: Path = Path()
+) -> None:
     """Write an arm's networks as one, with its model card, into a folder that is written whole or not at all.
 
     Args:
         asked: a question, a transfer, or an arm as section/NAME. form: a key of FORMATS. refit: one network, trained on
-            all images of the target, in the place of the mean of all. out: by default exports/<asked>/<form>.
+            all images of the target, in the place of the mean of all. out: by default exports/<asked>/<form>. resize:
+            whether the file takes images of any size.
 
     Raises:
         InputError: an unknown name, a run that is not finished, missing packages, a folder of the user's in the way, or
@@ -28,13 +31,13 @@ def export(asked: str, form: str, refit: bool, out: Path | None = None, root: Pa
     """
     paths = Paths(root)
     folder = out or root / FOLDER / asked / form
-    check_usable(form)
+    check_usable(form, resize)
     check_folder(folder)
     params = load_params(paths.params)
     chosen = recommended(params, paths, asked)
     _say(chosen.reason, *chosen.cautions)
     with system_faults(paths.root, f"`run.image_size` (now {params.run.image_size})"):
-        told = make(params, paths, chosen, asked, form, refit, folder)
+        told = make(params, paths, chosen, asked, form, refit, resize, folder)
     _say(f"{told} -> {folder / FORMATS[form].file}")
 
 

@@ -24,6 +24,7 @@ from pipeline.store.files import read_parquet
 from pipeline.store.paths import Paths
 
 if TYPE_CHECKING:
+    from pipeline.shortlist.candidates import Candidate
     from pipeline.shortlist.ranking import Ranked, Shortlist
 
 STAGES = ("extract", "forecast", "head", "tune", "scratch")  # what a question about a source runs
@@ -90,25 +91,40 @@ def minutes_of(params: Params, paths: Paths, target: str, ranked: "list[Ranked]"
     return {name: sum(cells[f"{stage}@{name}"] for stage in STAGES) / workers / 60 for name in names}
 
 
+def heading(target: str, found: "Shortlist") -> str:
+    """What the columns are, and which scores the rank is made of."""
+    part = "" if found.scored == found.images else f" (of {found.images:,}, as many of every class in proportion)"
+    lacking = [name for name in SCORES if name not in found.counted]
+    without = f", without {', '.join(lacking)}, which not every source has" if lacking else ""
+    ranks = f"mean place by the scores{without}" if found.counted else "none, since no score is known of every source"
+    return (
+        f"Sources for target '{target}', best first: z of each score on the training images of every fold, "
+        f"{found.scored:,}{part}. rank: {ranks}. above: scores above those of random weights. min: minutes of a "
+        "question about it. MB: of its weights."
+    )
+
+
+def in_words(candidate: "Candidate") -> str:
+    """Name and architecture of a source, with a star where it is not in params.yaml."""
+    name, architecture = candidate.name, candidate.entry.architecture
+    star = "" if candidate.in_params else " *"
+    return f"{name}{star}" if name == architecture else f"{name}{star}\n  {architecture}"
+
+
 def show(console: Console, target: str, found: "Shortlist", took: Mapping[str, float]) -> None:
     """Print the table, what to write for a source that is not in params.yaml, and what was left out."""
-    part = "" if found.scored == found.images else f" (a random part of {found.images:,})"
-    console.print(
-        f"Sources for target '{target}', best first: z of each score on the training images of every fold, "
-        f"{found.scored:,}{part}; forecast: scores above those of random weights"
-    )
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for title in ("source", "architecture"):
-        table.add_column(title, overflow="fold")
-    for title in ("rank", "forecast", *SCORES, "min", "MB"):
-        table.add_column(title, justify="right")
+    console.print(heading(target, found), highlight=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("source", overflow="fold")
+    for title in ("rank", "above", *SCORES, "min", "MB"):
+        table.add_column(title, justify="right", no_wrap=True)
     for each in found.ranked:
-        name, made = each.candidate.name, each.made
+        made = each.made
         scores = (number(made["scores"][score]["source"], ".1f") for score in SCORES)
-        votes = f"{made['positive_votes']} of {made['votes']}"
-        entry = "" if each.candidate.in_params else " *"
-        cost = (number(took.get(name), ".1f"), f"{each.megabytes:.1f}")
-        table.add_row(f"{name}{entry}", each.candidate.entry.architecture, f"{each.rank:.1f}", votes, *scores, *cost)
+        minutes = took.get(each.candidate.name)
+        cost = (number(minutes, ".0f" if minutes and minutes > 99 else ".1f"), f"{each.megabytes:.0f}")
+        votes = f"{made['positive_votes']}/{made['votes']}"
+        table.add_row(in_words(each.candidate), number(each.rank, ".1f"), votes, *scores, *cost)
     console.print(table)
     if not all(each.candidate.in_params for each in found.ranked):
         console.print(

@@ -40,15 +40,32 @@ def predict(path: Path, images: np.ndarray) -> np.ndarray:
 
 
 def canonical(model: Any) -> Any:
-    """Order and name the nodes and weights of a graph by its structure alone, in place.
+    """Order and name the nodes and weights of a graph by its structure alone, in place, with the bodies of If and Loop.
 
     tf2onnx goes through sets, and numbers what it makes: order and names change from process to process. Here they
     follow the inputs of each node, back from the output. What both ends are called stays; batches are of size "n".
     """
     graph = model.graph
+    _order(graph)
+    _name(graph, {end.name: end.name for end in (*graph.input, *graph.output)} | {"": ""})
+    for end in (*graph.input, *graph.output):
+        end.type.tensor_type.shape.dim[0].dim_param = "n"
+    graph.name, graph.doc_string = "network", ""
+    return model
+
+
+def bodies(node: Any) -> list[Any]:
+    """The graphs inside a node, which use tensors of the graph around it by their names."""
+    return [each.g for each in node.attribute if each.HasField("g")]
+
+
+def _order(graph: Any) -> None:
+    """Keep the nodes and weights that the outputs need: inputs before what uses them, the first input first."""
+    for node in graph.node:
+        for body in bodies(node):
+            _order(body)
     producers = {name: node for node in graph.node for name in node.output}
     weights = {weight.name: weight for weight in graph.initializer}
-    names = {end.name: end.name for end in (*graph.input, *graph.output)} | {"": ""}
     nodes: list[Any] = []
     used: list[Any] = []
     done = set[str]()
@@ -59,28 +76,44 @@ def canonical(model: Any) -> Any:
             continue
         if name in producers and not inputs_listed:
             pending.append((name, True))
-            pending.extend((each, False) for each in reversed(producers[name].input))
+            pending.extend((each, False) for each in reversed(_taken(producers[name])))
             continue
         if name in producers:
             nodes.append(producers[name])
-            made = producers[name].output
+            done.update(producers[name].output)
         else:
             used += [weights[name]] if name in weights else []
-            made = [name]
-        for each in made:
-            done.add(each)
-            names.setdefault(each, f"tensor{len(names)}")
-    for number, node in enumerate(nodes):
-        node.name = f"{node.op_type}{number}"
-        node.input[:], node.output[:] = ([names[each] for each in side] for side in (node.input, node.output))
-    for weight in used:
-        weight.name = names[weight.name]
+            done.add(name)
     for field, kept in ((graph.node, nodes), (graph.initializer, used)):
         copies = [type(each).FromString(each.SerializeToString()) for each in kept]
         del field[:]
         field.extend(copies)
     del graph.value_info[:]
-    for end in (*graph.input, *graph.output):
-        end.type.tensor_type.shape.dim[0].dim_param = "n"
-    graph.name, graph.doc_string = "network", ""
-    return model
+
+
+def _taken(node: Any) -> list[str]:
+    """The tensors that a node uses: its inputs, and what its bodies take from the graph around them."""
+    found = list(node.input)
+    for body in bodies(node):
+        made = {name for each in body.node for name in each.output}
+        made |= {each.name for each in (*body.input, *body.initializer)}
+        used = [name for each in body.node for name in _taken(each)] + [output.name for output in body.output]
+        found += [name for name in used if name not in made]
+    return found
+
+
+def _name(graph: Any, names: dict[str, str]) -> None:
+    """Number what an ordered graph makes; `names` has the new names of all that was met so far."""
+    for end in graph.input:
+        end.name = names.setdefault(end.name, f"tensor{len(names)}")
+    for weight in graph.initializer:
+        weight.name = names.setdefault(weight.name, f"tensor{len(names)}")
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}{number}"
+        node.input[:] = [names[each] for each in node.input]
+        node.output[:] = [names.setdefault(each, f"tensor{len(names)}") for each in node.output]
+    for body in (body for node in graph.node for body in bodies(node)):
+        _name(body, names)
+        body.name, body.doc_string = "body", ""
+    for end in graph.output:
+        end.name = names[end.name]

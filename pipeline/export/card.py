@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline.export.formats import FORMATS, TOLERANCE
 from pipeline.export.licences import Licence
+from pipeline.export.resizing import MOST_OFF, Resizing
 from pipeline.report.render import markdown_escape
 from pipeline.report.words import interval, level, metric_name, number
 from pipeline.results.result import Result
@@ -29,7 +30,7 @@ class Facts:
         target, dataset: names. title: of the dataset. images: of the target. classes: in the order of the output.
         sides: pixels a side to which images are resized, one after another; the last is the network's.
         protocol, folds, repeats: of the evaluation. checked: images, on which probabilities differ by `difference`.
-        versions: package -> version.
+        versions: package -> version. resizing: inside the file; None: images have the network's size.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Facts:
     checked: int
     difference: float
     versions: dict[str, str]
+    resizing: Resizing | None = None
 
 
 def card(facts: Facts) -> str:
@@ -81,6 +83,7 @@ def card(facts: Facts) -> str:
         gain=interval(result) if result else "",
         versions=", ".join(f"{package} {version}" for package, version in facts.versions.items()),
         tolerance=TOLERANCE,
+        most_off=MOST_OFF,
     )
 
 

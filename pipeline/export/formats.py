@@ -15,6 +15,7 @@ from pipeline.store.errors import InputError
 TOLERANCE = 1e-4  # of probabilities, between Keras and the file's own runtime
 CHECKED = 64  # images
 BATCH = 16  # of them at once; dynamic shapes keep all activations of a batch in memory
+RESIZABLE = "onnx"  # the format whose files may resize images
 MOST_BYTES = 2**31  # of an ONNX or LiteRT file: the limit of protocol buffers and of FlatBuffers
 
 
@@ -74,12 +75,20 @@ FORMATS = {
 }
 
 
-def check_usable(name: str) -> None:
+def check_usable(name: str, resize: bool) -> None:
     """Check, before anything is computed, that a format can be written here.
 
+    Args:
+        resize: whether resizing is to be inside.
+
     Raises:
-        InputError: a package is not installed, or Keras has another backend than TensorFlow.
+        InputError: a package is not installed, Keras has another backend than TensorFlow, or a format cannot resize.
     """
+    if resize and name != RESIZABLE:
+        raise InputError(
+            f"--resize is for --format {RESIZABLE}. LiteRT has no bicubic filter that smooths where it shrinks, and "
+            "where Keras runs there is Pillow: resize images before, by the lines of the model card."
+        )
     missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
     if missing:
         raise InputError(

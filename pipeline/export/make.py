@@ -11,6 +11,7 @@ from pipeline.config.params import Params
 from pipeline.export.card import Facts, card
 from pipeline.export.formats import CHECKED, FORMATS, write_checked
 from pipeline.export.licences import licences
+from pipeline.export.resizing import add_resizing
 from pipeline.networks.device import use_device
 from pipeline.prediction.answer import Task, read_task, temperature_of
 from pipeline.prediction.members import Member, out_of_fold
@@ -22,7 +23,9 @@ from pipeline.verdict.arms import aligned, quality, tested_images
 CARD, CLASSES = "README.md", "classes.json"
 
 
-def make(params: Params, paths: Paths, chosen: Recommended, asked: str, form: str, refit: bool, folder: Path) -> str:
+def make(
+    params: Params, paths: Paths, chosen: Recommended, asked: str, form: str, refit: bool, resize: bool, folder: Path
+) -> str:
     """Write the network of an arm and its card to `folder`, which is replaced as a whole.
 
     Returns:
@@ -46,11 +49,15 @@ def make(params: Params, paths: Paths, chosen: Recommended, asked: str, form: st
         how = f"the mean of {len(chosen.members)} networks, one a fold of every repeat"
         model = averaged(chosen.members, task.size, temperature)
     with replacing_folder(folder) as written:
-        difference = write_checked(form, model, checked_images(task), written / FORMATS[form].file)
-        write_json(written / CLASSES, task.classes)
+        file, images = written / FORMATS[form].file, checked_images(task)
+        difference = write_checked(form, model, images, file)
         facts = describe(params, paths, chosen, task, asked, form, how, temperature, difference)
+        if resize:
+            facts = replace(facts, resizing=add_resizing(file, model, images, facts.sides))
+        write_json(written / CLASSES, task.classes)
         write_text(written / CARD, card(facts))
-    return f"{how}, temperature {temperature:.2f}; {form} and Keras differ by {difference:.1g} at most"
+    inside = f", resized inside or by Pillow by {facts.resizing.probability:.1g}" if facts.resizing else ""
+    return f"{how}, temperature {temperature:.2f}; {form} and Keras differ by {difference:.1g} at most{inside}"
 
 
 def more_labels(params: Params, target: str) -> tuple[str, ...]:

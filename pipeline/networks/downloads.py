@@ -32,6 +32,48 @@ URLS = {
     "VGG": f"{SERVER}/{{name}}/{{name}}_{NO_TOP}",
     "Xception": f"{SERVER}/xception/xception_{NO_TOP}",
 }
+# What Keras says of these files: MD5 or SHA-256 (of MobileNet and MobileNetV2 it says nothing)
+HASHES = {
+    "ConvNeXtTiny": "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
+    "ConvNeXtSmall": "6fc8009faa2f00c1c1dfce59feea9b0745eb260a7dd11bee65c8e20843da6eab",
+    "ConvNeXtBase": "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45",
+    "ConvNeXtLarge": "96f02b6f0753d4f543261bc9d09bed650f24dd6bc02ddde3066135b63d23a1cd",
+    "ConvNeXtXLarge": "de3f8a54174130e0cecdc71583354753d557fcf1f4487331558e2a16ba0cfe05",
+    "DenseNet121": "30ee3e1110167f948a6b9946edeeb738",
+    "DenseNet169": "b8c4d4c20dd625c148057b9ff1c1176b",
+    "DenseNet201": "c13680b51ded0fb44dff2d8f86ac8bb1",
+    "EfficientNetB0": "50bc09e76180e00e4465e1a485ddc09d",
+    "EfficientNetB1": "74c4e6b3e1f6a1eea24c589628592432",
+    "EfficientNetB2": "111f8e2ac8aa800a7a99e3239f7bfb39",
+    "EfficientNetB3": "af6d107764bb5b1abb91932881670226",
+    "EfficientNetB4": "ebc24e6d6c33eaebbd558eafbeedf1ba",
+    "EfficientNetB5": "38879255a25d3c92d5e44e04ae6cec6f",
+    "EfficientNetB6": "9ecce42647a20130c1f39a5d4cb75743",
+    "EfficientNetB7": "cbcfe4450ddf6f3ad90b1b398090fe4a",
+    "EfficientNetV2B0": "893217f2bb855e2983157299931e43ff",
+    "EfficientNetV2B1": "0e80663031ca32d657f9caa404b6ec37",
+    "EfficientNetV2B2": "1dfe2e7a5d45b6632553a8961ea609eb",
+    "EfficientNetV2B3": "f6abf7b5849ac99a89b50dd3fd532856",
+    "EfficientNetV2S": "af0682fb74e8c54910f2d4393339c070",
+    "EfficientNetV2M": "1b8dc055df72dde80d614482840fe342",
+    "EfficientNetV2L": "b0b66b5c863aef5b46e8608fe1711615",
+    "InceptionResNetV2": "d19885ff4a710c122648d3b5c3b684e4",
+    "InceptionV3": "bcbd6486424b2319ff4ef7d526e38f63",
+    "MobileNetV3Small": "d3e8ec802a04aa4fc771ee12a9a9b836",
+    "MobileNetV3Large": "07fb09a5933dd0c8eaafa16978110389",
+    "NASNetMobile": "1ed92395b5b598bdda52abe5c0dbfd63",
+    "NASNetLarge": "d81d89dc07e6e56530c4e77faddd61b5",
+    "ResNet50": "4d473c1dd8becc155b73f8504c6f6626",
+    "ResNet50V2": "fac2f116257151a9d068a22e544a4917",
+    "ResNet101": "88cf7a10940856eca736dc7b7e228a21",
+    "ResNet101V2": "c0ed64b8031c3730f411d2eb4eea35b5",
+    "ResNet152": "ee4c566cf9a93f14d82f913c2dc6dd0c",
+    "ResNet152V2": "ed17cf2e0169df9d443503ef94b23b33",
+    "VGG16": "6d6bbae143d832006294945121d1f1fc",
+    "VGG19": "253f8cb515780f3b799900260a226db6",
+    "Xception": "b0042744bf5b25fce3cb969f33bebb97",
+}
+RENAMED = {f"NASNet-{member}-no-top.h5": f"nasnet_{member}_no_top.h5" for member in ("mobile", "large")}  # in the cache
 TRAINED_SIZES = {"MobileNet": (128, 160, 192, 224), "MobileNetV2": (96, 128, 160, 192, 224)}  # pixels; else the last
 
 
@@ -47,11 +89,15 @@ def weights_url(architecture: str, image_size: int) -> str:
 def cached(url: str) -> Path:
     """Where a file of weights is or would be in Keras' cache."""
     models = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "models").absolute()
-    return models / url.rpartition("/")[2]
+    name = url.rpartition("/")[2]
+    return models / RENAMED.get(name, name)
 
 
-def weights_file(url: str) -> Path:
+def weights_file(url: str, file_hash: str | None = None) -> Path:
     """The path of a weights file in Keras' cache (`models/` of KERAS_HOME), downloaded if missing.
+
+    Args:
+        file_hash: that a download must have, MD5 or SHA-256 in hexadecimal digits; None where it is not known.
 
     Raises:
         InputError: the file cannot be downloaded. Without a network this takes about 3 s; Keras alone would wait for
@@ -66,7 +112,7 @@ def weights_file(url: str) -> Path:
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models) as folder:  # a killed download leaves no partial file
         try:
-            downloaded = keras.utils.get_file(path.name, url, cache_dir=folder, cache_subdir="")
+            downloaded = keras.utils.get_file(path.name, url, cache_dir=folder, cache_subdir="", file_hash=file_hash)
         except Exception as error:  # Keras turns HTTP errors into plain exceptions
             raise _unavailable(url, path, str(error)) from error
         Path(downloaded).replace(path)

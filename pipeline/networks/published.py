@@ -7,7 +7,7 @@ import keras
 
 from pipeline.networks.applications import build_application, describe, preprocessing_of
 from pipeline.networks.architectures import build_backbone, check_architecture
-from pipeline.networks.downloads import weights_file, weights_url
+from pipeline.networks.downloads import HASHES, weights_file, weights_url
 from pipeline.networks.flops import forward_and_backward
 from pipeline.networks.hdf5_weights import read_weights
 from pipeline.networks.keras_files import read_keras_file, rebuilt
@@ -106,7 +106,7 @@ def _registered(entry: ArchitectureEntry, published: ImageNetWeights, image_size
 
 def _application(architecture: str, image_size: int) -> tuple[keras.Model, Card]:
     url = weights_url(architecture, image_size)
-    path = weights_file(url)
+    path = weights_file(url, HASHES.get(architecture))
     content = path.read_bytes()
     backbone = build_application(architecture, image_size, read_weights(content, str(path)), str(path))
     licence, citation = provenance_of(architecture)

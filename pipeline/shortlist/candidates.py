@@ -29,7 +29,7 @@ class Candidate(NamedTuple):
     """A source that may fit.
 
     Attributes:
-        name: its entry of params.yaml; of one that is not there the architecture.
+        name: its entry of params.yaml; of one that is not there the architecture, and `-imagenet` if that is taken.
         entry: of `sources`: architecture and weights; of a pretrained source those that it began with.
         in_params: whether it is there.
         load: image size -> the network; raises InputError where it does not fit or is not on this machine.
@@ -55,7 +55,8 @@ def candidates(params: Params, paths: Paths, target: str, image_size: int) -> It
     for name in (*installed, *in_cache):
         if name not in asked:
             entry = Source(architecture=name, weights="imagenet")
-            yield Candidate(name, entry, False, partial(_published, entry))
+            taken = name in params.sources or name in params.pretrained
+            yield Candidate(f"{name}-imagenet" if taken else name, entry, False, partial(_published, entry))
 
 
 def _published(entry: Source, image_size: int) -> Loaded:

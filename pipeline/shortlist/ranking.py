@@ -1,6 +1,6 @@
 """Rank sources for a target by the scores of stage `forecast`, before anything is trained; nothing is written."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
 from pipeline.training.folds import fold_parts, images_of
 
-MOST_IMAGES = 2000  # to train on: of more a random part is scored
+MOST_IMAGES = 2000  # to train on: of more a part is scored, with as large a share of every class
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Ranked:
         candidate: the source.
         made: as `forecast` returns it: label, votes, and of every score the mean z of the source and of random weights.
         megabytes: of its backbone's weights.
-        rank: mean over the scores that all sources have, of the source's place by the score; 1 is best.
+        rank: mean over the scores that all sources have, of the source's place by the score; 1 is best, nan: no score.
     """
 
     candidate: Candidate
@@ -45,9 +45,14 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Shortlist:
-    """The sources that fit, best first; (name, reason) of the others; training images scored, and all of them."""
+    """The sources that fit, best first; (name, reason) of the others; training images scored, and all of them.
+
+    Attributes:
+        counted: scores that every ranked source has, and that its rank is made of.
+    """
 
     ranked: list[Ranked]
+    counted: list[str]
     left_out: list[tuple[str, str]]
     scored: int
     images: int
@@ -68,7 +73,7 @@ def shortlist(params: Params, paths: Paths, target: str, workers: int) -> Shortl
     images, every = images_of(paths, target), read_parquet(paths.target(target).examples)
     seed = seed_for(params.run.seed, "shortlist", target)
     trained_on = training_rows(every, params.run.folds)
-    chosen = np.sort(np.random.default_rng(seed).permutation(trained_on)[:MOST_IMAGES])
+    chosen = stratified(every["label"].iloc[trained_on], trained_on, MOST_IMAGES, seed)
     scorer = _Scorer(params, every.iloc[chosen].reset_index(drop=True), read_npy(images).shape[1], seed, images)
     ranked, left_out = [], []
     found = list(candidates(params, paths, target, scorer.size))
@@ -78,7 +83,7 @@ def shortlist(params: Params, paths: Paths, target: str, workers: int) -> Shortl
                 ranked.append(scorer.score(candidate))
             except InputError as error:
                 left_out.append((candidate.name, str(error)))
-    return Shortlist(ordered(ranked), left_out, len(chosen), len(trained_on))
+    return Shortlist(ordered(ranked), counted(ranked), left_out, len(chosen), len(trained_on))
 
 
 def training_rows(examples: pd.DataFrame, folds: int) -> np.ndarray:
@@ -86,13 +91,28 @@ def training_rows(examples: pd.DataFrame, folds: int) -> np.ndarray:
     return np.unique(np.concatenate([fold_parts(examples, fold, "none").train.positions for fold in range(folds)]))
 
 
-def ordered(found: Iterable[Ranked]) -> list[Ranked]:
+def stratified(labels: pd.Series, positions: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most `most` of positions (n,), ascending: by chance, as large a share of every class, and one image at least.
+
+    Args:
+        labels: str (n,), of these positions.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(positions))
+    within = labels.iloc[shuffled].reset_index(drop=True)
+    share = within.groupby(within).cumcount() / within.groupby(within).transform("size")  # of its class drawn before it
+    return np.sort(positions[shuffled[np.argsort(share, kind="stable")[:most]]])
+
+
+def counted(found: Sequence[Ranked]) -> list[str]:
+    """The scores that every source has."""
+    return [name for name in SCORES if all(each.made["scores"][name][SOURCE] is not None for each in found)]
+
+
+def ordered(listed: Sequence[Ranked]) -> list[Ranked]:
     """Best first, by the mean of the places over scores; a score that some source does not have is left out."""
-    listed = list(found)
-    if not listed:
-        return []
-    table = pd.DataFrame([{name: each.made["scores"][name][SOURCE] for name in SCORES} for each in listed], dtype=float)
-    ranks = table.dropna(axis=1).rank(ascending=False).mean(axis=1)
+    names = counted(listed)
+    table = pd.DataFrame([{name: each.made["scores"][name][SOURCE] for name in names} for each in listed], dtype=float)
+    ranks = table.rank(ascending=False).mean(axis=1)
     placed = [Ranked(each.candidate, each.made, each.megabytes, rank) for each, rank in zip(listed, ranks, strict=True)]
     return sorted(placed, key=lambda each: each.rank)
 
@@ -106,6 +126,7 @@ class _Scorer:
     images: Path  # images.npy
 
     def score(self, candidate: Candidate) -> Ranked:
+        """Raises InputError where the source does not fit, or its features tell nothing."""
         backbone, head = candidate.load(self.size)
         entry, megabytes = candidate.entry, backbone.count_params() * 4 / 1e6
         features = features_of(backbone, self.images, self.examples)
@@ -113,4 +134,6 @@ class _Scorer:
         reference, folds = features_of(untrained, self.images, self.examples), range(self.params.run.folds)
         permutations = self.params.forecast.permutations
         made = forecast_of(features, head, reference, self.examples, folds, permutations, self.seed)
+        if all(score[SOURCE] is None for score in made["scores"].values()):
+            raise InputError("no score is defined: its features of these images do not vary")
         return Ranked(candidate, made, megabytes)

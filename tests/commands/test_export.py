@@ -84,6 +84,18 @@ def test_a_file_answers_as_predict_does_by_the_example_in_its_card(world, pictur
     np.testing.assert_allclose(answer_of_the_card(out, picture), expected, atol=1e-5)
 
 
+def test_a_file_that_resizes_answers_as_predict_does_by_the_example_in_its_card(world, picture, tmp_path, capsys):
+    """Of an image on its side, 41 x 50 pixels; the network takes 32 x 32."""
+    installed("onnx")
+    out = tmp_path / "out"
+    assert run(world.root, MIXED, "--format", "onnx", "--resize", "--out", out) == 0
+    assert ", resized inside or by Pillow by " in capsys.readouterr().err
+    text = (out / "README.md").read_text(encoding="utf-8")
+    assert "picture.resize" not in text and "pixels differ by\n1 of 255 grey levels at most" in text
+    expected = predicted(world.root, MIXED, picture, tmp_path / "table.parquet")
+    np.testing.assert_allclose(answer_of_the_card(out, picture), expected, atol=5e-3)
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_two_exports_are_the_same_bytes(world, tmp_path, form):
     installed(form)
@@ -194,6 +206,11 @@ def test_without_the_extra_one_message_says_how_to_install_it(world, tmp_path, m
     said = refused(capsys, world.root, "to-defect", "--format", "onnx", "--out", tmp_path / "out")
     assert "not_there_a, not_there_b" in said and "pip install -c constraints.txt -e '.[export]'" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_only_onnx_resizes(world, tmp_path, capsys):
+    said = refused(capsys, world.root, "to-defect", "--format", "litert", "--resize", "--out", tmp_path / "out")
+    assert "--resize is for --format onnx" in said and not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_the_users_is_not_replaced(world, tmp_path, capsys):

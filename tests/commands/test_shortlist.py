@@ -2,19 +2,23 @@
 
 import contextlib
 import hashlib
+import io
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from pipeline.cli import main
-from pipeline.commands.shortlist import minutes_of, print_shortlist
+from pipeline.commands.shortlist import heading, minutes_of, print_shortlist, show
 from pipeline.commands.tuned import tuned_architectures
 from pipeline.config.loading import load_params
 from pipeline.config.schema import Source
 from pipeline.forecast.scores import SCORES
+from pipeline.registry.architectures import ARCHITECTURES
 from pipeline.shortlist import ranking
-from pipeline.shortlist.candidates import Candidate
+from pipeline.shortlist.candidates import Candidate, candidates
 from pipeline.stages import forecast as stage
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_parquet
@@ -49,7 +53,62 @@ def test_a_score_that_some_source_lacks_does_not_count():
     """LEEP is defined for sources with a head of their own only."""
     found = [ranked("headless", leep=None, knn=1.0), ranked("head", leep=9.0, knn=0.0)]
     assert [each.candidate.name for each in ranking.ordered(found)] == ["headless", "head"]
-    assert ranking.ordered([]) == []
+    assert ranking.counted(found) == [score for score in SCORES if score != "leep"] and ranking.ordered([]) == []
+
+
+def test_the_heading_says_which_scores_do_not_count():
+    some = [ranked("headless", leep=None), ranked("head")]
+    none = [
+        ranked(name, **dict.fromkeys(scores)) for name, scores in (("a", list(SCORES)[:3]), ("b", list(SCORES)[3:]))
+    ]
+    for found, said in (
+        (some, "without leep, which not every source has"),
+        (none, "rank: none, since no score is known"),
+    ):
+        assert said in heading("x", ranking.Shortlist(ranking.ordered(found), ranking.counted(found), [], 10, 10))
+
+
+def test_a_part_is_drawn_with_every_class():
+    labels = pd.Series(["often"] * 900 + ["rare"] * 99 + ["once"])
+    positions = np.arange(1000) * 3
+    drawn = ranking.stratified(labels, positions, 100, seed=4)
+    assert labels.iloc[drawn // 3].value_counts().to_dict() == {"often": 89, "rare": 10, "once": 1}
+    assert not np.array_equal(drawn, ranking.stratified(labels, positions, 100, seed=5))
+    assert np.array_equal(ranking.stratified(labels, positions, 5000, seed=4), positions)
+
+
+def test_the_table_fits_80_columns():
+    """With every score and its sign, a hundred minutes, and a long name."""
+    made = {"scores": {score: {"source": -31.7} for score in SCORES}, "positive_votes": 3, "votes": 6}
+    entry = Source(architecture="EfficientNetV2B0", weights="imagenet")
+    long = ranking.Ranked(Candidate("imagenet-21k-of-another", entry, False, lambda size: None), made, 1234.5, 10.5)
+    console = Console(width=80, record=True, file=io.StringIO())
+    show(console, "defect", ranking.Shortlist([long], list(SCORES), [], 2000, 9000), {"imagenet-21k-of-another": 123.4})
+    text = console.export_text()
+    assert "…" not in text and len(max(text.splitlines(), key=len)) <= 80
+    row = next(line for line in text.splitlines() if "imagenet-21k" in line)
+    assert row.split()[-9:] == ["3/6", *["-31.7"] * 6, "123", "1234"]
+
+
+def test_a_source_whose_features_do_not_vary_is_left_out(world, alone, monkeypatch):
+    monkeypatch.setattr(
+        ranking, "features_of", lambda backbone, images, examples: np.zeros((len(examples), 4), "float32")
+    )
+    params, paths = load_params(Paths(world.root).params), Paths(world.root)
+    with contextlib.chdir(world.root):
+        found = ranking.shortlist(params, paths, "defect", 1)
+    assert (
+        not found.ranked and ("tiny", "no score is defined: its features of these images do not vary") in found.left_out
+    )
+
+
+def test_published_weights_beside_a_source_of_their_architectures_name_have_another(monkeypatch):
+    monkeypatch.setattr("pipeline.shortlist.candidates.APPLICATIONS", {})
+    monkeypatch.setattr("pipeline.shortlist.candidates.ARCHITECTURES", ARCHITECTURES)
+    own = Source(architecture="EfficientNetB0", weights="file", path="x.h5", sha256="0" * 64)
+    params = SimpleNamespace(sources={"efficientnet_lite0": own}, pretrained={})
+    names = [each.name for each in candidates(params, None, "defect", 64)]
+    assert names[:2] == ["efficientnet_lite0", "efficientnet_lite0-imagenet"] and len(set(names)) == len(names)
 
 
 def test_the_table_names_sources_that_fit_and_why_others_do_not(world, alone, capsys):

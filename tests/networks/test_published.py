@@ -1,17 +1,16 @@
 import functools
 import hashlib
 import http.server
-import os
-import re
+import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from keras.src.utils import file_utils
 
 from pipeline.networks import downloads
 from pipeline.networks.provenance import FAMILIES, provenance_of
@@ -159,25 +158,65 @@ def test_a_download_that_fails_is_refused_with_its_reason_and_leaves_nothing(ser
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("architecture", "size"),
-    [
-        *(("MobileNetV2", size) for size in (96, 100)),
-        *(("MobileNet", size) for size in (96, 128)),
-        *((name, 75) for name in ("MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ResNet50V2", "VGG16")),
-    ],
-)
-def test_urls_are_those_that_keras_fetches(architecture, size, monkeypatch):
-    def refuse(*_, **__):
-        raise urllib.error.URLError("no network")
+class Nothing(int):
+    """Stands for every layer, tensor, shape and network, so that none is built."""
 
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    url = downloads.weights_url(architecture, size)
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    if Path(home, "models", url.rpartition("/")[2]).exists():
-        pytest.skip("Keras has the file in its cache, and fetches nothing")
-    with pytest.raises(Exception, match=f"URL fetch failure on {re.escape(url)}:"):
-        getattr(keras.applications, architecture)(include_top=False, weights="imagenet", input_shape=(size, size, 3))
+    def __call__(self, *_, **__):
+        return self
+
+    def __getattr__(self, _):
+        return self
+
+    def __getitem__(self, _):
+        return self
+
+
+class FetchedError(Exception):
+    """In the place of a download: the name in the cache, the URL and the hash that Keras asks for."""
+
+
+@pytest.fixture
+def keras_fetches(monkeypatch):
+    """(architecture, image size) -> what Keras asks for, by its own code, with nothing built or downloaded."""
+
+    def refuse(name, url, *_, file_hash=None, **__):
+        raise FetchedError(name, url, file_hash)
+
+    monkeypatch.setattr(file_utils, "get_file", refuse)
+    for module in [found for name, found in sys.modules.items() if name.startswith("keras.src.applications.")]:
+        for name, value in list(vars(module).items()):
+            layer = isinstance(value, type) and issubclass(value, keras.Layer)
+            if layer or name in ("layers", "operation_utils"):
+                monkeypatch.setattr(module, name, Nothing(8))
+
+    def fetched(architecture, size):
+        with pytest.raises(FetchedError) as found:
+            getattr(keras.applications, architecture)(
+                include_top=False, weights="imagenet", input_shape=(size, size, 3)
+            )
+        return found.value.args
+
+    return fetched
+
+
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+@pytest.mark.parametrize("architecture", APPLICATIONS)
+def test_names_urls_and_hashes_are_those_of_keras(architecture, keras_fetches):
+    for size in (96, 100, 128, 224):
+        url = downloads.weights_url(architecture, size)
+        assert keras_fetches(architecture, size) == (
+            downloads.cached(url).name,
+            url,
+            downloads.HASHES.get(architecture),
+        )
+
+
+def test_a_download_with_another_hash_is_refused_and_leaves_nothing(server, cache):
+    right = hashlib.md5((cache.parent / "served" / "whole.h5").read_bytes()).hexdigest()
+    with pytest.raises(InputError, match=r"whole\.h5 are not .* could not be downloaded: .*corrupted"):
+        downloads.weights_file(f"{server}/whole.h5", "0" * 32)
+    assert list(cache.iterdir()) == []
+    assert downloads.weights_file(f"{server}/whole.h5", right).exists()
 
 
 def test_a_file_is_rebuilt_at_another_size_with_its_weights(tiny, tmp_path):

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.schema import Dataset
+from pipeline.datasets.hashes import close_pairs
 from pipeline.datasets.images import described
-from pipeline.datasets.manifest import IN_PLACE, close_pairs, near_duplicates
+from pipeline.datasets.manifest import IN_PLACE, near_duplicates
 
 # bits between perceptual hashes: the default of `near_duplicate_distance`, also where params search for fewer or none
 DISTANCE = Dataset.model_fields["near_duplicate_distance"].default

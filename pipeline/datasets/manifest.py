@@ -2,9 +2,9 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.datasets.alignment import correlation, crop_correlation, detailed, power, smooth_correlation, texture
 from pipeline.datasets.grouping import assign_pools, component_firsts, units
+from pipeline.datasets.hashes import close_pairs, crossed_pairs
 from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
 from pipeline.store.errors import InputError
 
@@ -28,8 +29,10 @@ FAINT_TEXTURE = 0.5  # correlation of such faint textures, which rounding and co
 NO_TEXTURE = 0.1  # grey levels: with less, a picture is one grey
 SAME_HUE = 0.6  # difference of colours, as a share of the colours themselves
 HUE_NOISE = 2.0  # levels of 255: differences of colours that are none
-BLOCK = 2**22  # hashes compared at once, and
-PAIRS = 1024  # pairs confirmed at once; both bound the memory
+MOST_ALIGNED = 2_000_000  # pairs, which take an hour
+ROUNDING = 0.01  # more than sums in another order differ
+PAIRS = 1024  # confirmed at once; bounds the memory
+AHEAD = 64 * PAIRS  # of which those that are joined already are left out
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,9 @@ def near_duplicates(
     """Cluster near-duplicates by single linkage: close perceptual hashes, confirmed on the thumbnails.
 
     Up to IN_PLACE bits this finds re-encoded, resized and brightened copies; with more bits also slightly cropped ones:
-    an image is then compared with others' inner parts as well, and its thumbnail is aligned with theirs.
+    an image is then compared with others' inner parts as well, and its thumbnail is aligned with theirs. Where images
+    look so much alike that there are more than MOST_ALIGNED such pairs, hashes tell nothing of crops, and the distance
+    is IN_PLACE.
 
     Args:
         phashes: 16 hex digits each.
@@ -155,65 +160,45 @@ def near_duplicates(
     if distance is None:
         return np.arange(count)
     hashes, inner = (np.array([int(one, 16) for one in some], np.uint64) for some in (phashes, inner_phashes or []))
-    cropped = distance > IN_PLACE
-    close = crossed_pairs(hashes, np.append(hashes, inner), distance) if cropped else close_pairs(hashes, distance)
-    pairs = []
-    for pair in close:
-        pieces = [pair[start : start + PAIRS] for start in range(0, len(pair), PAIRS)]
-        pairs += [_confirmed(piece, hashes, thumbnails, hues, cropped) for piece in pieces]
-    first, second = np.concatenate(pairs).T if pairs else np.empty((2, 0), int)
-    return component_firsts(first, second, count, np.arange(count))
+    both, cropped = np.append(hashes, inner), distance > IN_PLACE
+    if cropped and _more_than(MOST_ALIGNED, crossed_pairs(hashes, both, distance)):
+        close, cropped = promising(close_pairs(hashes, IN_PLACE), thumbnails), False
+    else:
+        close = crossed_pairs(hashes, both, distance) if cropped else close_pairs(hashes, distance)
+    return _joined(close, lambda pair: _confirmed(pair, hashes, thumbnails, hues, cropped), count)
 
 
-def crossed_pairs(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[np.ndarray]:
-    """All pairs of an image and another, one of whose hashes is within a Hamming distance; a pair may be repeated.
-
-    Compares all: bands, as in `close_pairs`, are too short to help at large distances.
-
-    Args:
-        hashes: uint64 (n,).
-        others: uint64 (k n,), of the same images again in each n.
-        distance: bits.
-
-    Yields:
-        int (pairs, 2).
-    """
-    count = len(hashes)
-    rows = max(1, BLOCK // max(1, len(others)))
-    for start in range(0, count, rows):
-        close = np.bitwise_count(hashes[start : start + rows, None] ^ others) <= distance
-        pair = np.argwhere(close)
-        pair[:, 0] += start
-        twin = pair[:, 1] < count  # the same comparison occurs twice
-        pair[:, 1] %= count
-        yield pair[(pair[:, 0] != pair[:, 1]) & ~(twin & (pair[:, 0] > pair[:, 1]))]
+def promising(close: Iterable[np.ndarray], thumbnails: np.ndarray) -> Iterator[np.ndarray]:
+    """Without most pairs that `_confirmed` would not keep in place, at a small part of its cost: 4 KB an image."""
+    textures = texture(thumbnails)
+    powers, means = power(textures), thumbnails.mean((1, 2), dtype=np.float32)
+    unit = textures.reshape(len(textures), -1) / np.maximum(textures[0].size ** 0.5 * powers, 1e-9)[:, None]
+    for pairs in close:
+        for start in range(0, len(pairs), PAIRS):
+            first, second = pairs[start : start + PAIRS].T
+            alike = np.einsum("ij,ij->i", unit[first], unit[second]) > SAME_TEXTURE - ROUNDING
+            flat = np.minimum(powers[first], powers[second]) < FLAT + ROUNDING
+            alike |= flat & (np.abs(means[first] - means[second]) < FLAT + ROUNDING)
+            yield pairs[start : start + PAIRS][alike]
 
 
-def close_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
-    """All pairs of 64-bit hashes within a Hamming distance, by exact search; a pair may be repeated.
+def _more_than(most: int, close: Iterable[np.ndarray]) -> bool:
+    """Whether there are more pairs than so many."""
+    return any(total > most for total in accumulate(map(len, close)))
 
-    Split into distance + 1 bands, two such hashes agree in at least one band (pigeonhole), so only hashes with an equal
-    band are compared: about n^2 (distance + 1) / 2^(64 / (distance + 1)) comparisons, 10^7 for 10^5 images.
 
-    Args:
-        hashes: uint64 (n,).
-        distance: bits, 0..63.
-
-    Yields:
-        int (pairs, 2) in pieces of at most n pairs.
-    """
-    edges = np.linspace(0, 64, distance + 2).astype(int)
-    for low, high in pairwise(edges):
-        key = (hashes >> np.uint64(low)) & np.uint64(2 ** int(high - low) - 1)
-        order = np.argsort(key, kind="stable")
-        key, place = key[order], np.arange(len(order))
-        for shift in range(1, len(order)):  # compare each with its shift-th successor in the same bucket
-            place = place[place + shift < len(order)]
-            place = place[key[place] == key[place + shift]]
-            if not len(place):
-                break
-            pair = np.stack([order[place], order[place + shift]], axis=1)
-            yield pair[np.bitwise_count(hashes[pair[:, 0]] ^ hashes[pair[:, 1]]) <= distance]
+def _joined(close: Iterable[np.ndarray], confirmed: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:
+    """The first row of each row's cluster, int (count,); pairs that others have joined already need no look."""
+    cluster = np.arange(count)
+    for pairs in close:
+        for start in range(0, len(pairs), AHEAD):
+            waiting = pairs[start : start + AHEAD]
+            while len(waiting := waiting[cluster[waiting[:, 0]] != cluster[waiting[:, 1]]]):
+                found, waiting = confirmed(waiting[:PAIRS]), waiting[PAIRS:]
+                if len(found):
+                    first, second = np.concatenate([np.stack([np.arange(count), cluster], 1), found]).T
+                    cluster = component_firsts(first, second, count, np.arange(count))
+    return cluster
 
 
 def _confirmed(

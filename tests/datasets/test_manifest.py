@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.datasets import manifest
+from pipeline.datasets.hashes import close_pairs
 from pipeline.datasets.images import perceptual_hash
 from pipeline.datasets.manifest import Facts
 from pipeline.datasets.readers.raw import RawDataset, RawImage
@@ -82,14 +83,14 @@ def test_close_pairs_against_comparing_all(hashes: list[int], distance: int, see
     expected = {
         (i, j) for i, j in combinations(range(len(hashes)), 2) if (hashes[i] ^ hashes[j]).bit_count() <= distance
     }
-    pieces = manifest.close_pairs(np.array(hashes, np.uint64), distance)
+    pieces = close_pairs(np.array(hashes, np.uint64), distance)
     assert {(min(pair), max(pair)) for piece in pieces for pair in piece.tolist()} == expected
 
 
 def test_100_000_hashes_are_compared_in_seconds() -> None:
     hashes = np.random.default_rng(3).integers(0, 2**64, 100_000, dtype=np.uint64)
     hashes[99_999] = hashes[5] ^ np.uint64(0b1011)
-    found = np.concatenate(list(manifest.close_pairs(hashes, 4)))
+    found = np.concatenate(list(close_pairs(hashes, 4)))
     assert {tuple(sorted(pair)) for pair in found.tolist()} == {(5, 99_999)}
 
 

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.config.schema import Dataset
+from pipeline.datasets.hashes import by_comparing_all, by_index, crossed_pairs
 from pipeline.datasets.images import Decoded, decode
-from pipeline.datasets.manifest import crossed_pairs, near_duplicates
+from pipeline.datasets.manifest import _confirmed, near_duplicates, promising
 
 DISTANCE = Dataset(reader="folder", raw="raw", labels=["label"]).near_duplicate_distance
 
@@ -143,6 +146,59 @@ def test_crossed_pairs_against_comparing_all() -> None:
     expected = {(min(i, j), max(i, j)) for i, j in np.argwhere(near).tolist() if i != j}
     found = np.concatenate(list(crossed_pairs(hashes, np.append(hashes, inner), 6)))
     assert {(min(pair), max(pair)) for pair in found.tolist()} == expected
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    base=st.integers(1, 60),
+    near=st.integers(0, 60),
+    distance=st.integers(0, 16),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_index_finds_each_pair_that_comparing_all_finds(base: int, near: int, distance: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hashes = rng.integers(0, 2**64, base, dtype=np.uint64)
+    copies = hashes[rng.integers(0, base, near)]
+    for _ in range(distance + 1):  # bits to change, some of them twice
+        copies = copies ^ (np.uint64(1) << rng.integers(0, 64, near, dtype=np.uint64))
+    hashes, others = np.append(hashes, copies), np.append(copies, hashes)
+    searches = by_index, by_comparing_all
+    found, expected = (np.concatenate([*search(hashes, others, distance)]) for search in searches)
+    assert sorted(map(tuple, found.tolist())) == list(map(tuple, expected.tolist()))
+
+
+def test_a_crowded_index_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.datasets.hashes.BLOCK", 7)
+    hashes = np.repeat(np.arange(3, dtype=np.uint64), 5)
+    pieces = list(by_index(hashes, hashes, 0))
+    assert max(map(len, pieces)) <= 7 + 5
+    assert sorted(map(tuple, np.concatenate(pieces).tolist())) == [
+        (i, j) for i in range(15) for j in range(15) if i // 5 == j // 5
+    ]
+
+
+def test_among_too_many_look_alikes_only_copies_in_place_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.datasets.manifest.MOST_ALIGNED", 3)
+    images = [ORIGINALS[0], ORIGINALS[1], scaled(ORIGINALS[0], 0.5), cropped(ORIGINALS[1], 0.05, 0.05, 0.05, 0.05)]
+    found = decoded([*images, *[Image.new("L", (96, 96), grey) for grey in (40, 41, 90)]])
+    assert clusters(found).tolist() == [0, 1, 0, 3, 4, 4, 6]
+    assert clusters(found, 4).tolist() == [0, 1, 0, 3, 4, 4, 6]
+
+
+@pytest.mark.parametrize("case", UNIFORM)
+def test_pairs_without_promise_are_those_that_would_not_be_confirmed(case: str) -> None:
+    thumbnails = np.stack(
+        [one.thumbnail for one in decoded([*UNIFORM[case], *UNIFORM[case]], format="JPEG", quality=80)]
+    )
+    hashes = np.zeros(len(thumbnails), np.uint64)
+    pairs = np.stack(np.triu_indices(len(thumbnails), 1), 1)
+    kept, expected = (
+        {tuple(pair) for pair in _confirmed(some, hashes, thumbnails, None, cropped=False).tolist()}
+        for some in (np.concatenate([*promising([pairs], thumbnails)]), pairs)
+    )
+    assert kept == expected != set()
 
 
 def test_near_duplicates_are_looked_for_by_default() -> None:

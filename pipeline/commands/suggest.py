@@ -21,6 +21,7 @@ SMALLEST_SIDE = 32  # that params allow, pixels
 MANY = 5000  # images: from here on three repeats show as much as five do on fewer
 FEW_REPEATS = 3
 TRIED = 20_000  # images: of more one repeat is tried, since dividing them takes minutes
+FEWEST = 4  # independent images of a class: one to train on and one to validate on, in each of two folds
 FRACTIONS = (0.25, 0.35, 0.5)  # for validation, where rare classes need more than params have
 POOLS = {"source": 0.3, "target": 0.7}
 CONTROLLED = (600, 60)  # images, and images of the smallest class, from which on a planted negative can be told
@@ -119,6 +120,8 @@ def _first_that_splits(found: Survey, entry: Dataset, name: str, params: Params)
         InputError: none does.
     """
     table, faults = found.manifest(entry.near_duplicate_distance, {}, 0), []
+    if _units(found, table).min() < FEWEST:  # each try takes seconds where classes are many
+        raise InputError(_too_rare(found, table, ""))
     own = params.run
     tries = itertools.product(sorted({own.folds, 2}, reverse=True), (own.validation_fraction, *FRACTIONS))
     for folds, fraction in tries:
@@ -149,17 +152,22 @@ def counts_of(examples: pd.DataFrame) -> Roles:
     return pd.DataFrame(counts).reindex(columns=["train", "validation", "test"])
 
 
+def _units(found: Survey, table: pd.DataFrame) -> pd.Series:
+    """The number of independent images, or groups of them, of every class."""
+    return table.groupby(found.label)["unit"].nunique()
+
+
 def _too_rare(found: Survey, table: pd.DataFrame, fault: str) -> str:
     """Why no split succeeds: classes in fewer than four groups, or the last fault."""
-    units = table.groupby(found.label)["unit"].nunique().sort_values().to_dict()
-    rare = {name: count for name, count in units.items() if count < 4}
+    units = _units(found, table).sort_values().to_dict()
+    rare = {name: count for name, count in units.items() if count < FEWEST}
     if not rare:
         return f"These images cannot be divided into 2 folds: {fault}"
     listed = ", ".join(f"{name} ({count})" for name, count in list(rare.items())[:5])
     things = "images" if found.groups is None else "groups"
     return (
-        f"{len(rare)} of {len(units)} classes have fewer than 4 {things}, so that not every part of 2 folds has each "
-        f"class: {listed}. Add images, merge the class with another, or move it away."
+        f"{len(rare)} of {len(units)} classes have fewer than {FEWEST} {things}, so that not every part of 2 folds has "
+        f"each class: {listed}. Add images, merge the class with another, or move it away."
     )
 
 

@@ -70,7 +70,7 @@ def _sentence(detail: Any, params: type[Params]) -> str:
     if received is None and kind in ("dict_type", "model_type", "model_attributes_type"):
         return f"{key}: has nothing below it{empty or ', which YAML reads as null; fill it in, or remove it'}"
     if location[-1] == "[key]":
-        return f"{key}: a name has letters, digits, _ and -, begins with a letter or digit, and is at most 100 long"
+        return f"{key}: a name has letters, digits, _ and -, the first and last no _ or -, and is at most 100 long"
     text = detail["msg"][0].lower() + detail["msg"][1:]
     return f"{key}: {text}; received {shown(received)}"
 

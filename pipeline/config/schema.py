@@ -8,8 +8,10 @@ from pydantic_core import PydanticCustomError
 from pipeline.store.places import load
 from pipeline.store.words import nearest
 
-# part of a path, with room for what is added to it in the 255 bytes of a file name
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+# part of a path, with room for what is added to it in the 255 bytes of a file name, and of a name in a model registry,
+# which ends in a letter or a digit
+NAME = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
+Name = Annotated[str, Field(pattern=rf"^{NAME}$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -60,7 +62,7 @@ def _blocks(value: object) -> object:
 
 def _reference(*sections: str) -> str:
     """Regular expression of `section/entry`."""
-    return rf"^({'|'.join(sections)})/[A-Za-z0-9][A-Za-z0-9_-]*$"
+    return rf"^({'|'.join(sections)})/{NAME}$"
 
 
 def _parts(shares: dict[str, float]) -> dict[str, float]:

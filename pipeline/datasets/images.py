@@ -94,7 +94,7 @@ def decode(
     with _loadable(source, max_pixels, min_side) as image:
         mode, kind, deep = image.mode, str(image.format), deep_values(image)
         upright = ImageOps.exif_transpose(_eight_bit(image, deep, rendering or Rendering()))
-        mode = f"{mode};16" if deep is not None and deep.ndim == 3 else mode
+        mode = f"{mode};16" if deep is not None and mode in ("RGB", "RGBA", "CMYK") else mode
     return _describe(upright, size, mode, kind)
 
 

@@ -2,8 +2,9 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,10 @@ FAINT_TEXTURE = 0.5  # correlation of such faint textures, which rounding and co
 NO_TEXTURE = 0.1  # grey levels: with less, a picture is one grey
 SAME_HUE = 0.6  # difference of colours, as a share of the colours themselves
 HUE_NOISE = 2.0  # levels of 255: differences of colours that are none
-PAIRS = 1024  # pairs confirmed at once; bounds the memory
+MOST_ALIGNED = 2_000_000  # pairs, which take an hour
+ROUNDING = 0.01  # more than sums in another order differ
+PAIRS = 1024  # confirmed at once; bounds the memory
+AHEAD = 64 * PAIRS  # of which those that are joined already are left out
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,9 @@ def near_duplicates(
     """Cluster near-duplicates by single linkage: close perceptual hashes, confirmed on the thumbnails.
 
     Up to IN_PLACE bits this finds re-encoded, resized and brightened copies; with more bits also slightly cropped ones:
-    an image is then compared with others' inner parts as well, and its thumbnail is aligned with theirs.
+    an image is then compared with others' inner parts as well, and its thumbnail is aligned with theirs. Where images
+    look so much alike that there are more than MOST_ALIGNED such pairs, hashes tell nothing of crops, and the distance
+    is IN_PLACE.
 
     Args:
         phashes: 16 hex digits each.
@@ -154,15 +160,16 @@ def near_duplicates(
     if distance is None:
         return np.arange(count)
     hashes, inner = (np.array([int(one, 16) for one in some], np.uint64) for some in (phashes, inner_phashes or []))
-    cropped = distance > IN_PLACE
-    close = _pairs(hashes, np.append(hashes, inner) if cropped else hashes, distance)
-    pairs = [_confirmed(pair, hashes, thumbnails, hues, cropped) for pair in close if len(pair)]
-    first, second = np.concatenate(pairs).T if pairs else np.empty((2, 0), int)
-    return component_firsts(first, second, count, np.arange(count))
+    both, cropped = np.append(hashes, inner), distance > IN_PLACE
+    if cropped and _more_than(MOST_ALIGNED, _pairs(hashes, both, distance)):
+        close, cropped = promising(_pairs(hashes, hashes, IN_PLACE), thumbnails), False
+    else:
+        close = _pairs(hashes, both if cropped else hashes, distance)
+    return _joined(close, lambda pair: _confirmed(pair, hashes, thumbnails, hues, cropped), count)
 
 
 def _pairs(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[np.ndarray]:
-    """Pairs of two images that `close_pairs` finds, int (pairs, 2), PAIRS at once; a pair may be repeated.
+    """Pairs of two images that `close_pairs` finds, int (pairs, 2), AHEAD at once; a pair may be repeated.
 
     Args:
         hashes: (n,). others: (k n,), of the same images again in each n.
@@ -173,10 +180,41 @@ def _pairs(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[np
         pair[:, 1] %= count
         fresh = pair[(pair[:, 0] != pair[:, 1]) & ~(twin & (pair[:, 0] > pair[:, 1]))]
         waiting = np.concatenate([waiting, fresh])
-        while len(waiting) > PAIRS:
-            yield waiting[:PAIRS]
-            waiting = waiting[PAIRS:]
+        while len(waiting) > AHEAD:
+            yield waiting[:AHEAD]
+            waiting = waiting[AHEAD:]
     yield waiting
+
+
+def promising(close: Iterable[np.ndarray], thumbnails: np.ndarray) -> Iterator[np.ndarray]:
+    """Without most pairs that `_confirmed` would not keep in place, at a small part of its cost: 4 KB an image."""
+    textures = texture(thumbnails)
+    powers, means = power(textures), thumbnails.mean((1, 2), dtype=np.float32)
+    unit = textures.reshape(len(textures), -1) / np.maximum(textures[0].size ** 0.5 * powers, 1e-9)[:, None]
+    for pairs in close:
+        for start in range(0, len(pairs), PAIRS):
+            first, second = pairs[start : start + PAIRS].T
+            alike = np.einsum("ij,ij->i", unit[first], unit[second]) > SAME_TEXTURE - ROUNDING
+            flat = np.minimum(powers[first], powers[second]) < FLAT + ROUNDING
+            alike |= flat & (np.abs(means[first] - means[second]) < FLAT + ROUNDING)
+            yield pairs[start : start + PAIRS][alike]
+
+
+def _more_than(most: int, close: Iterable[np.ndarray]) -> bool:
+    """Whether there are more pairs than so many."""
+    return any(total > most for total in accumulate(map(len, close)))
+
+
+def _joined(close: Iterable[np.ndarray], confirmed: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:
+    """The first row of each row's cluster, int (count,); pairs that others have joined already need no look."""
+    cluster = np.arange(count)
+    for waiting in close:
+        while len(waiting := waiting[cluster[waiting[:, 0]] != cluster[waiting[:, 1]]]):
+            found, waiting = confirmed(waiting[:PAIRS]), waiting[PAIRS:]
+            if len(found):
+                first, second = np.concatenate([np.stack([np.arange(count), cluster], 1), found]).T
+                cluster = component_firsts(first, second, count, np.arange(count))
+    return cluster
 
 
 def _confirmed(

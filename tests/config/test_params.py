@@ -90,6 +90,10 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         put("targets.a/b", {"dataset": "panels", "label": "type"}),
         ("targets.a/b", "letters, digits, _"),
     ),
+    "name that no registry of models takes": (
+        lambda raw: raw["transfers"].update({"trial_": raw["transfers"]["imagenet-to-defect"]}),
+        ("transfers.trial_", "the first and last no _ or -"),
+    ),
     "dangling dataset": (
         put("targets.second", {"dataset": "panls", "label": "type"}),
         ("targets.second.dataset", "mean 'panels'?"),

@@ -44,6 +44,8 @@ SPLITS = [
     ("train2017", "val2017"),
     ("seg_train", "seg_test"),
     ("train",),
+    ("fold_0", "fold_1"),
+    ("split1", "split2"),
 ]
 
 
@@ -99,6 +101,19 @@ def test_a_split_without_labels_is_left_out_and_counted(tmp_path: Path) -> None:
     assert (labels(found), len(found.images), found.card["skipped"]) == ({"cat", "dog"}, 4, 3)
 
 
+def test_images_without_labels_beside_a_split_are_no_class(tmp_path: Path) -> None:
+    made(tmp_path, *each("train/cat", "train/dog", "unlabeled"))
+    found = read(tmp_path)
+    assert (labels(found), found.card["skipped"]) == ({"cat", "dog"}, 2)
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "README", "Makefile", "MD5SUMS"])
+def test_what_is_written_beside_images_without_a_suffix_is_no_image(tmp_path: Path, name: str) -> None:
+    made(tmp_path, *each("archive/cat", "archive/dog"), f"archive/{name}", name)
+    found = read(tmp_path)
+    assert (labels(found), found.card["skipped"]) == ({"cat", "dog"}, 2)
+
+
 def test_one_class_may_be_called_train(tmp_path: Path) -> None:
     made(tmp_path, *each("train", "car", "bus"))
     assert labels(read(tmp_path)) == {"train", "car", "bus"}
@@ -121,6 +136,12 @@ SYSTEM = [
     "System Volume Information/x.png",
     ".thumbnails/1.png",
     "thumbnails/1.png",
+    "Thumbnail/1.png",
+    "_thumbs/1.png",
+    "@__thumb/1.png",
+    "1.xmp",
+    "IMG_1.AAE",
+    "photos Previews.lrdata/1.png",
     "__MACOSX/._1.png",
     "lost+found/1.png",
     ".Trash-1000/files/1.png",
@@ -147,6 +168,8 @@ def test_a_folder_of_the_system_is_counted_by_its_files_and_may_hold_links(tmp_p
 
 
 AMBIGUOUS = {
+    "one split beside a class": (each("train/cat", "train/dog", "extra"), "named like splits .train. beside others"),
+    "flat folds": (each("fold1", "fold2", "fold3"), "are names of splits, and no class folders"),
     "flat splits": (each("train", "test"), "are names of splits, and no class folders"),
     "splits beside classes": (each("train/cat", "test/cat", "extra/cat"), "named like splits .* beside others"),
     "groups or classes": (each("p1/0", "p1/1", "p2/0", "p2/1"), "either may be the classes"),
@@ -210,11 +233,15 @@ def test_deep_folders_and_many_classes_are_read_in_linear_time(tmp_path: Path) -
         subprocess.run(["rm", "-r", str(here / "d")], check=True)
 
 
-@pytest.mark.parametrize("name", ["train", "Validation", "val_images", "test-2", "dev", "train2017", "my_train"])
+@pytest.mark.parametrize(
+    "name", ["train", "Validation", "val_images", "test-2", "dev", "train2017", "my_train", "fold_0"]
+)
 def test_names_of_splits(name: str) -> None:
     assert is_split(name)
 
 
-@pytest.mark.parametrize("name", ["trainer", "contest", "tested", "development", "value", "cat", "protest"])
+@pytest.mark.parametrize(
+    "name", ["trainer", "contest", "tested", "development", "value", "cat", "protest", "fold", "split"]
+)
 def test_names_of_classes(name: str) -> None:
     assert not is_split(name)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.config.schema import Dataset
 from pipeline.datasets.images import Decoded, decode
-from pipeline.datasets.manifest import near_duplicates
+from pipeline.datasets.manifest import _confirmed, near_duplicates, promising
 
 DISTANCE = Dataset(reader="folder", raw="raw", labels=["label"]).near_duplicate_distance
 
@@ -131,6 +131,30 @@ def test_look_alikes_with_a_common_frame_are_not_merged() -> None:
     frame[::24], frame[:, ::24] = 60, 60
     images = [Image.fromarray((frame + rng.normal(120, 25, (96, 96))).clip(0, 255).astype(np.uint8)) for _ in range(40)]
     assert (clusters(decoded(images)) == np.arange(40)).all()
+
+
+def test_among_too_many_look_alikes_only_copies_in_place_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.datasets.manifest.MOST_ALIGNED", 3)
+    images = [ORIGINALS[0], ORIGINALS[1], scaled(ORIGINALS[0], 0.5), cropped(ORIGINALS[1], 0.05, 0.05, 0.05, 0.05)]
+    found = decoded([*images, *[Image.new("L", (96, 96), grey) for grey in (40, 41, 90)]])
+    assert clusters(found).tolist() == [0, 1, 0, 3, 4, 4, 6]
+    assert clusters(found, 4).tolist() == [0, 1, 0, 3, 4, 4, 6]
+
+
+@pytest.mark.parametrize("case", UNIFORM)
+def test_pairs_without_promise_are_those_that_would_not_be_confirmed(case: str) -> None:
+    thumbnails = np.stack(
+        [one.thumbnail for one in decoded([*UNIFORM[case], *UNIFORM[case]], format="JPEG", quality=80)]
+    )
+    hashes = np.zeros(len(thumbnails), np.uint64)
+    pairs = np.stack(np.triu_indices(len(thumbnails), 1), 1)
+    kept, expected = (
+        {tuple(pair) for pair in _confirmed(some, hashes, thumbnails, None, cropped=False).tolist()}
+        for some in (np.concatenate([*promising([pairs], thumbnails)]), pairs)
+    )
+    assert kept == expected != set()
 
 
 def test_near_duplicates_are_looked_for_by_default() -> None:

@@ -22,14 +22,31 @@ def stored(image: Image.Image | np.ndarray, kind: str = "TIFF", **options: objec
 
 
 def deep_png(pixels: np.ndarray) -> bytes:
-    """A PNG of 16 bits a channel, which Pillow cannot write in colour."""
+    """A PNG of 16 bits a channel, which Pillow cannot write in colour or with alpha."""
     height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
+
+
+def deep_tiff(pixels: np.ndarray, photometric: int) -> bytes:
+    """A TIFF of 16 bits a channel, which Pillow cannot write in colour."""
+    height, width, channels = pixels.shape
+    data, short, long = pixels.astype("<u2").tobytes(), "H", "I"
+    bits = struct.pack("<4H", *[16] * 4)
+    tags = [(256, long, width), (257, long, height), (258, short, 16), (259, short, 1), (262, short, photometric)]
+    tags += [(273, long, 16), (277, short, channels), (278, long, height), (279, long, len(data))]
+    entries = b"".join(
+        struct.pack("<HHII", tag, 3, channels, 8)  # at the place of `bits`
+        if (tag, channels) == (258, 4)
+        else struct.pack(f"<HHI{kind}", tag, {short: 3, long: 4}[kind], 1, value).ljust(12, b"\0")
+        for tag, kind, value in tags
+    )
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", 16 + len(data)) + bits + data + directory
 
 
 def rendered(files: list[bytes], background: str = "auto") -> tuple[list[np.ndarray], Rendering]:
@@ -50,6 +67,23 @@ PAIRS = {
     "32-bit integers": [stored((s * 10**6).astype(np.int32)) for s in (DARK, BRIGHT)],
     "12 bits in 16-bit colour png": [
         deep_png(np.stack([s * 4095, s * 2000, s * 100], -1).astype(np.uint16)) for s in (DARK, BRIGHT)
+    ],
+    "12 bits in 16-bit grey and alpha": [
+        deep_png(np.stack([s * 4095, s * 0 + 65535], -1).astype(np.uint16)) for s in (DARK, BRIGHT)
+    ],
+    "12 bits in 16-bit ppm": [
+        b"P6 48 48 65535\n" + np.stack([s * 4095, s * 2000, s * 100], -1).astype(">u2").tobytes()
+        for s in (DARK, BRIGHT)
+    ],
+    "12 bits in 16-bit ppm written as text": [
+        b"P3 48 48 65535\n" + b" ".join(b"%d" % value for value in np.repeat((s * 4095).astype(int), 3))
+        for s in (DARK, BRIGHT)
+    ],
+    "12 bits in 16-bit cmyk": [
+        deep_tiff(np.stack([s * 0, s * 0, s * 0, 65535 - s * 4095], -1).astype(np.uint16), 5) for s in (DARK, BRIGHT)
+    ],
+    "12 bits in 16-bit tiff whose zero is white": [
+        deep_tiff((65535 - s[..., None] * 4095).astype(np.uint16), 0) for s in (DARK, BRIGHT)
     ],
     "12 bits in 16-bit colour and alpha": [
         deep_png(np.stack([s * 4095, s * 2000, s * 100, s * 0 + 65535], -1).astype(np.uint16)) for s in (DARK, BRIGHT)

@@ -11,6 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 NUMBERS = re.compile(r"\[[\s\d.,eE+-]*\]")  # as NumPy writes a list of numbers
+# what a program or a spreadsheet writes where it has no value; NA, None and null may be names of classes
+NOTHING = re.compile(r"<NA>|NaT|#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!)")
+# values as Python writes them that are no literals
+VALUE = re.compile(
+    r"(np|numpy|torch|tf|pd|datetime|collections)\.\w+(\.\w+)*\(.*\)|<\w[\w.]* object at 0x[0-9a-f]+>|"
+    r"(array|tensor|set|frozenset|dict|list|tuple|Series|Index|Categorical|Timestamp|Timedelta|Decimal|OrderedDict|"
+    r"defaultdict|Counter)\(.*\)",
+    re.DOTALL,
+)
 EXACT = 2**53  # whole numbers below it are exact as floats
 RULE = "a cell must be text, a finite number, true or false, or a date; write one value a cell"
 
@@ -48,8 +57,13 @@ def _plain(text: str) -> str:
     """The text itself.
 
     Raises:
-        ValueError: it is a list, a mapping, a tuple, a set or bytes, as Python writes them.
+        ValueError: it is a list, a mapping, a tuple, a set, bytes or an object, as Python writes them, or what stands
+            for no value.
     """
+    if NOTHING.fullmatch(text):
+        raise ValueError(f"no value ({text})")
+    if VALUE.fullmatch(text):
+        raise ValueError(f"an object {_short(text)}")
     if text[:1] in ("[", "{", "(", "b", "B") and text[-1:] in ("]", "}", ")", "'", '"'):
         if NUMBERS.fullmatch(text):
             raise ValueError(f"a list {_short(text)}")

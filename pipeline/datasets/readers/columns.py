@@ -140,12 +140,16 @@ def _decoded(path: Path) -> str:
     data = path.read_bytes()
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16, as Excel saves "Unicode text"
     try:
-        return data.decode("utf-16" if wide else "utf-8").lstrip("\ufeff")  # the byte order mark
+        text = data.decode("utf-16" if wide else "utf-8").lstrip("\ufeff")  # the byte order mark
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path.name}, line {line}: cannot be read as {error.encoding}: {error.reason}. {SAVE}"
         ) from None
+    if "\0" in text:  # every other byte of UTF-16
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(f"{path.name}, line {line}: has zero bytes: UTF-16 without its mark, or damaged. {SAVE}")
+    return text
 
 
 def _delimiter(text: str, wanted: list[str]) -> str:

@@ -21,6 +21,7 @@ SIGNATURES = (
     (b"<html", "a web page, probably of a failed download; download the file again"),
     (b"<?xml", "an XML file"),
     (b"<svg", "an SVG drawing; convert it to PNG"),
+    *((mark, "a JSON text; save its table as CSV") for mark in (b'{"', b"{\n", b"[{", b"[\n")),
     (b"[internetshortcut]", "a shortcut of Windows; put the file itself there"),
     (b"L\x00\x00\x00\x01\x14\x02\x00", "a shortcut of Windows; put the file itself there"),
     (b"book\x00\x00\x00\x00mark", "an alias of macOS; put the file itself there"),

@@ -10,9 +10,10 @@ from pipeline.datasets.readers.raw import some
 from pipeline.datasets.readers.tree import Parts, Tree
 from pipeline.store.errors import InputError
 
-# words for parts of a dataset, alone or in names like `train2017`, `seg_test` and `val-images`
-WORDS = "train|training|trn|val|valid|validation|dev|test|testing|tst|eval|evaluation|holdout"
-SPLIT = re.compile(rf"(?:.*[_\-. ])?(?:{WORDS})(?:[_\-. ].*|\d*)", re.DOTALL)
+# words for parts of a dataset, alone or in names like `train2017`, `seg_test` and `val-images`; or with a number
+WORDS = "train|training|trn|val|valid|validation|dev|test|testing|tst|eval|evaluation|holdout|unlabell?ed|unsup"
+NUMBERED = "fold|split|subset"
+SPLIT = re.compile(rf"(?:.*[_\-. ])?(?:{WORDS})(?:[_\-. ].*|\d*)|(?:{NUMBERED})[_\-. ]?\d+", re.DOTALL)
 IMAGES = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos"}
 ANNOTATIONS = {"masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "ground_truth"}
 ANNOTATIONS |= {"groundtruth", "gt", "segmentation", "segmentations", "xml", "json", "imagesets"}
@@ -21,6 +22,11 @@ OTHER = re.compile(
     r"\.(txt|md|rst|csv|tsv|jsonl?|xml|ya?ml|toml|ini|cfg|log|html?|pdf|docx?|xlsx?|ods|pptx?|parquet|feather|arrow|db|"
     r"sqlite|py|ipynb|m|r|sh|bat|exe|np[yz]|mat|h5|hdf5|pkl|pickle|pth?|onnx|keras|zip|tar|t?gz|bz2|xz|7z|rar|mp[34]|avi|"
     r"mov|mkv|wav|md5|sha1|sha256)"
+)
+# names of files without a suffix that are no images either
+PLAIN = re.compile(
+    r"(readme|licen[cs]e|copying|notice|authors|contributors|citation|changelog|changes|makefile|version|manifest|"
+    r"(md5|sha1|sha256)(sums?)?|checksums?)"
 )
 BESIDE = "files beside the class folders"
 SAY = (
@@ -81,7 +87,8 @@ def is_split(name: str) -> bool:
 
 def looks_like_image(name: str) -> bool:
     """Whether a file's name does not say that it is anything but an image; its content decides later."""
-    return OTHER.fullmatch(PurePath(name).suffix.lower()) is None
+    path = PurePath(name.lower())
+    return (OTHER if path.suffix else PLAIN).fullmatch(path.suffix or path.name) is None
 
 
 def _unwrapped(tree: Tree, classes: list[str]) -> Parts:
@@ -127,7 +134,8 @@ def _class_layout(tree: Tree, where: str, named: bool) -> Layout:
     """
     tops = tree.tops
     splits = [name for name in tops if is_split(name)]
-    if len(splits) > 1 and not named:
+    dividing = set(_holding_folders(tree)).intersection(splits)  # one may be a class, but not one with several folders
+    if not named and (len(splits) > 1 or any(len(tree.below((name,)).tops) > 1 for name in dividing)):
         others = some(escaped(name) for name in tops if name not in splits)
         raise InputError(
             f"{where} has folders that are named like splits ({some(map(escaped, splits))}) beside others ({others}). "

@@ -15,8 +15,11 @@ PATTERNS = (
     "@eadir", "@tmp", "@syno*", "#recycle", "#snapshot", ".@__thumb", "@recycle", "@recently-snapshot", "@sharebin",
     "~snapshot", ".snapshot", ".wdmc",
     # Linux and viewers
-    "lost+found", ".trash-*", ".thumbnails", ".thumbs", "thumbnails", "thumbs", ".directory", ".picasa.ini",
+    "lost+found", ".trash-*", ".thumbnails", ".thumbs", "thumbnails", "thumbnail", "thumbs", "_thumbs", "_thumb",
+    "@__thumb", ".directory", ".picasa.ini",
     "picasa.ini", "picasaoriginals", ".nfs*", ".fuse_hidden*", ".~lock.*",
+    # side files of cameras and of programs for photos
+    "*.xmp", "*.aae", "*.thm", "*.lrdata", "*.lrcat*",
     # tools
     ".git*", ".dvc*", "*.dvc", "__pycache__", ".ipynb_checkpoints",
 )  # fmt: skip

@@ -16,7 +16,7 @@ from pipeline.store.words import nearest, shown, visible
 SHOWN = 5  # examples in a message
 SPLIT = "split"  # the label column that says where an image was filed, not what it shows: copies may differ in it
 MOST = 12  # names of classes or columns in a message
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _label_fault(column: str, value: str, allowed: list[str], place: str) -> str
 
 
 def check_twins(where: str, names: list[str]) -> None:
-    """Refuse names that differ only in case, surrounding blanks, Unicode form or zeros: probably one class.
+    """Refuse names that differ only in case, surrounding blanks, Unicode form, zeros or what is not seen.
 
     Raises:
         InputFaults: names both of each pair.
@@ -137,8 +137,9 @@ def some(words: Iterable[str]) -> str:
 
 
 def _sameness(name: str) -> object:
-    """Equal for names that one person writes for one class: `Cat`, `cat `; `1`, `1.0`, `01`."""
-    folded = unicodedata.normalize("NFC", name).strip().casefold()
+    """Equal for names that one person writes for one class: `Cat`, `cat `; `1`, `1.0`, `01`, `1e0`."""
+    seen = "".join(character for character in name if unicodedata.category(character) != "Cf")  # no zero-width space
+    folded = unicodedata.normalize("NFC", seen).strip().casefold()
     return Decimal(folded) if NUMBER.fullmatch(folded) else folded
 
 

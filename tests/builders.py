@@ -186,11 +186,8 @@ def forecast(label="positive", correct=True):
 
 
 def run_of(results, controls=None, forecasts=((0, 0), (0, 0)), studies=None, metric="accuracy"):
-    """A run; `controls` as in its facts; `forecasts` as in a Score, of transfers and of controls."""
-    scores = {
-        what: Score(**dict(zip(Score.model_fields, counts, strict=False)))
-        for what, counts in zip(("transfers", "controls"), forecasts, strict=True)
-    }
+    """A run; `controls` as in its facts."""
+    scores = {what: Score(correct=c, of=n) for what, (c, n) in zip(("transfers", "controls"), forecasts, strict=True)}
     facts = RunFacts(
         metric=metric,
         alpha=0.05,

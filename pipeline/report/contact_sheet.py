@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SIDE, COLUMNS, MOST = 64, 6, 12  # pixels a thumbnail, thumbnails a row, thumbnails under one title
+SIDE, COLUMNS, MOST = 64, 3, 12  # pixels a thumbnail, thumbnails a row (a narrow screen), thumbnails under one title
 CELL, LINE, GAP = 108, 12, 6  # pixels: a thumbnail with its margin, a line of text, between rows
 CHARACTERS, LINES = 17, 3  # of a text under a thumbnail: characters a line, and lines
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"  # Pillow's own has ASCII alone

@@ -49,6 +49,7 @@ COLOURS = {
     "target_supervised": LIGHT["green"],
 }
 READINGS = {AT_ITS_END: LIGHT["blue"], EQUAL_COMPUTE: LIGHT["orange"], UNADAPTED: LIGHT["green"]}
+DASHED = {"chosen": "--"}  # it lies on the line of the arm that it chose
 CONTROLS = "controls"
 INCHES = (4.0, 3.2)  # a figure is shown in its own size on a screen of 400 pixels
 LINE = 40  # characters of a line beside an axis of this height
@@ -132,7 +133,7 @@ def roc_figure(rows: pd.DataFrame) -> str:
     rows = mean_roc(rows)
     for arm, table in _by_arm(rows):
         x, y = table["false_positive_rate"], table["true_positive_rate"]
-        axes.plot(x, y, color=COLOURS[arm], label=spaced(arm), linewidth=1.5)
+        axes.plot(x, y, color=COLOURS[arm], label=spaced(arm), linewidth=1.5, linestyle=DASHED.get(arm, "-"))
     axes.set_xlabel(say("false positive rate"))
     name = say("true positive rate")
     if len(rows):
@@ -149,7 +150,8 @@ def calibration_figure(rows: pd.DataFrame) -> str:
     figure, axes = _figure(3.4, INCHES[1])
     axes.plot([0, 1], [0, 1], color=LIGHT["quiet"], linewidth=0.6, linestyle=":")
     for arm, table in _by_arm(rows):
-        axes.plot(table["confidence"], table["accuracy"], color=COLOURS[arm], label=spaced(arm))
+        line = {"color": COLOURS[arm], "label": spaced(arm), "linestyle": DASHED.get(arm, "-")}
+        axes.plot(table["confidence"], table["accuracy"], **line)
         axes.scatter(table["confidence"], table["accuracy"], s=150 * table["weight"], color=COLOURS[arm])
     axes.set_xlim(min(0.5, rows["confidence"].min() - 0.02), 1.01)
     axes.set_xlabel(say("confidence"))

@@ -168,7 +168,8 @@ def spending_table(result: Result, clocks: Mapping[str, Clock]) -> Table:
 def _pretraining_rows(paid: Pretraining, clocks: Mapping[str, Clock]) -> list[list[str]]:
     what = say("pretraining (not counted as spent)")
     if paid.gflops is None:  # a clock of the stage `source` is that of reading the weights
-        return [[what, say("unknown ({reason})", reason=retold(paid.reason or "")), "", "", "", *_times(None)]]
+        what = say("pretraining ({reason})", reason=retold(paid.reason or ""))
+        return [[what, say("unknown"), "", "", "", *_times(None)]]
     gflops, backward, share, images = (
         paid_once(count, paid.reason)
         for count in (paid.gflops, paid.backward_gflops, paid.share_gflops, paid.images_seen)

@@ -163,12 +163,8 @@ def checked(forecast: Mapping[str, Any], label: str | None) -> Forecast:
 
 def score(results: list[Result]) -> Score:
     """Count the correct forecasts, of those that can be checked."""
-    checked = [each for each in results if each.forecast is not None and each.forecast.correct is not None]
-    every, sure = (
-        [each.forecast.correct for each in group if each.forecast is not None]
-        for group in (checked, [each for each in checked if each.evidence == "conclusive"])
-    )
-    return Score(correct=every.count(True), of=len(every), correct_conclusive=sure.count(True), conclusive=len(sure))
+    outcomes = [result.forecast.correct for result in results if result.forecast is not None]
+    return Score(correct=outcomes.count(True), of=len(outcomes) - outcomes.count(None))
 
 
 # ---- compute ---------------------------------------------------------------------------------------------------------

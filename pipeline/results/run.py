@@ -9,12 +9,10 @@ RUN, STUDIES = "run", "studies"  # entries of metrics.json besides the questions
 
 
 class Score(Model):
-    """Number of correct forecasts, of those with an outcome: by the sign of every gain, and of conclusive ones."""
+    """Number of correct forecasts, of those with an outcome."""
 
     correct: int
     of: int
-    correct_conclusive: int = 0
-    conclusive: int = 0
 
 
 class RunFacts(Model):

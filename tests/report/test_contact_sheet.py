@@ -27,8 +27,10 @@ def test_the_same_bytes_twice_and_others_for_other_pictures():
 def test_every_picture_is_in_its_place_and_none_beyond_the_most(channels):
     greys = [10 * index for index in range(MOST + 3)]
     shown = pixels(contact_sheet([("title", [picture(grey, "x", channels=channels) for grey in greys])]))
-    height = (shown.shape[0] - LINE) // 2
-    found = [shown[LINE + row * height + 32, column * CELL + 32] for row in range(2) for column in range(COLUMNS)]
+    rows = MOST // COLUMNS
+    height = (shown.shape[0] - LINE) // rows
+    places = ((LINE + row * height + 32, column * CELL + 32) for row in range(rows) for column in range(COLUMNS))
+    found = [shown[place] for place in places]
     assert shown.shape[1] == COLUMNS * CELL
     np.testing.assert_allclose(found, greys[:MOST], atol=4)  # lossy
 

@@ -64,22 +64,27 @@ def test_a_label_that_is_not_conclusive_is_in_brackets_and_has_no_colour():
     assert question.claim(weak, "accuracy").startswith("Positive, inconclusive (not worse): gain +0.050 ")
 
 
+RIGHT, WRONG = builders.forecast(), builders.forecast("negative", correct=False)
+OPEN = builders.transfer(builders.verdict(evidence="inconclusive"), forecast=RIGHT)
+
+
 @pytest.mark.parametrize(
-    ("scores", "words"),
+    ("results", "words"),
     [
         (
-            ((3, 4, 2, 2), (1, 2, 1, 2)),
-            "correct for 2 of 2 transfers and 1 of 2 controls. Signs alone",
+            {"a": OPEN, "b": builders.transfer(forecast=RIGHT), "c": builders.transfer(forecast=WRONG, control="null")},
+            "Of conclusive verdicts they were correct for 1 of 1 transfers and 0 of 1 controls.",
         ),
-        (((3, 4, 0, 0), (0, 0, 0, 0)), "No verdict that could check them is conclusive. Signs alone"),
-        (((0, 0, 0, 0), (0, 0, 0, 0)), None),
+        ({"a": OPEN, "b": builders.transfer()}, "No verdict that could check them is conclusive."),
     ],
 )
-def test_the_score_of_forecasts_is_that_of_conclusive_verdicts_then_that_of_signs(scores, words):
-    section = overview.sections(ReportData(builders.run_of({"a": builders.transfer()}, forecasts=scores)))[0]
-    found = [block.text for block in section.blocks if isinstance(block, Paragraph) and block.term == "Forecasts"]
-    assert len(found) == (1 if words else 0)
-    assert all(words in text and "agree for 3 of 4 transfers" in text for text in found)
+def test_forecasts_are_scored_on_conclusive_verdicts_and_apart_on_all_signs(results, words):
+    run = builders.run_of(results, forecasts=((2, 2), (0, 0)))
+    (section,) = overview.sections(ReportData(run))
+    (text,) = [block.text for block in section.blocks if isinstance(block, Paragraph) and block.term == "Forecasts"]
+    assert words in text and text.endswith("Signs alone, also those that decide nothing, agree for 2 of 2 transfers.")
+    (section,) = overview.sections(ReportData(builders.run_of(results)))
+    assert not any(block.term == "Forecasts" for block in section.blocks if isinstance(block, Paragraph))
 
 
 def test_the_overview_says_what_is_estimated_and_what_each_word_of_evidence_means():
@@ -189,11 +194,14 @@ def test_pretraining_stands_apart_with_the_share_of_this_question():
     assert not [what for what in spending(paid(gflops=30.0, share=30.0)) if "share" in what]
 
 
-@pytest.mark.parametrize(("gflops", "shown"), [(None, "unknown (not published)"), (3000.0, "3,000 + unknown")])
-def test_pretraining_of_unknown_cost_is_unknown_and_not_free(gflops, shown):
+@pytest.mark.parametrize(
+    ("gflops", "what", "shown"),
+    [(None, "not published", "unknown"), (3000.0, "not counted as spent", "3,000 + unknown")],
+)
+def test_pretraining_of_unknown_cost_is_unknown_and_not_free(gflops, what, shown):
     """The clock of `source` is that of reading published weights, not of their training."""
     found = spending(paid(gflops=gflops, share=gflops, reason="not published"), CLOCKS | {"source": builders.CLOCK})
-    row = found["pretraining (not counted as spent)"]
+    row = found[f"pretraining ({what})"]
     assert row["GFLOPs"] == shown and (row["seconds"] == "") is (gflops is None)
 
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pipeline.report.content import Block, Column, Section, Table, notes, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.language import say
-from pipeline.report.summary import in_order
+from pipeline.report.summary import in_order, score
 from pipeline.report.words import evidence_of, gain_title, interval, joined, label_of, metric_name, number, spaced
-from pipeline.results.run import Run, RunFacts
+from pipeline.results.run import Run, Score
 
 
 def sections(data: ReportData) -> list[Section]:
     """The section."""
-    blocks: list[Block] = [leading_table(data.run), *_notes(data.run.facts)]
+    blocks: list[Block] = [leading_table(data.run), *_notes(data.run)]
     return [Section(say("All questions in figures"), blocks, folded=True)]
 
 
@@ -39,7 +39,8 @@ def leading_table(run: Run) -> Table:
     return Table(columns, rows, (say("question"), say("label"), say("evidence"), gain, saved))
 
 
-def _notes(facts: RunFacts) -> list[Block]:
+def _notes(run: Run) -> list[Block]:
+    facts = run.facts
     shown = {
         say("Gain"): say(
             "the difference in {metric}: of transfers and controls over the same network, trained from scratch on the "
@@ -62,32 +63,32 @@ def _notes(facts: RunFacts) -> list[Block]:
         say("Compute saved"): say(
             "the share of scratch's GFLOPs that the transfer did not spend, pretraining cost excluded."
         ),
-        say("Forecasts"): _forecasts(facts),
+        say("Forecasts"): _forecasts(run),
     }
     return notes(shown)
 
 
-def _forecasts(facts: RunFacts) -> str:
-    scores = facts.forecasts
-    every = _scores({what: (score.correct, score.of) for what, score in scores.items()})
-    decided = _scores({what: (score.correct_conclusive, score.conclusive) for what, score in scores.items()})
+def _forecasts(run: Run) -> str:
+    every = _scores(run.facts.forecasts)
     if not every:
         return ""
     made = say("made before the transfer was trained.")
     signs = say("Signs alone, also those that decide nothing, agree for {every}.", every=every)
+    sure = [result for result in run.results.values() if result.evidence == "conclusive"]
+    transfers, controls = ([each for each in sure if bool(each.control) is kind] for kind in (False, True))
+    decided = _scores({"transfers": score(transfers), "controls": score(controls)})
     if not decided:
         return f"{made} {say('No verdict that could check them is conclusive.')} {signs}"
     right = say("Of conclusive verdicts they were correct for {decided}.", decided=decided)
     return f"{made} {right} {signs}"
 
 
-def _scores(counts: Mapping[str, tuple[int, int]]) -> str:
+def _scores(scores: Mapping[str, Score]) -> str:
     """Correct forecasts of those that can be checked, of transfers and of controls; those without any are left out."""
     shown = []
-    for what, (correct, of) in counts.items():
-        values = {"correct": correct, "of": of}
-        if of and what == "transfers":
-            shown.append(say("{correct} of {of} transfers", **values))
-        elif of:
-            shown.append(say("{correct} of {of} controls", **values))
+    for what, found in scores.items():
+        if found.of and what == "transfers":
+            shown.append(say("{correct} of {of} transfers", correct=found.correct, of=found.of))
+        elif found.of:
+            shown.append(say("{correct} of {of} controls", correct=found.correct, of=found.of))
     return joined(shown)

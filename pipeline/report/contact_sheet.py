@@ -1,4 +1,4 @@
-"""Draw a contact sheet: thumbnails with a few words under each, byte for byte reproducible."""
+"""Draw a contact sheet: a title over thumbnails with a few words under each, byte for byte reproducible."""
 
 import io
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ CELL, LINE, GAP = 108, 12, 6  # pixels: a thumbnail with its margin, a line of t
 CHARACTERS, LINES = 17, 3  # of a text under a thumbnail: characters a line, and lines
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"  # Pillow's own has ASCII alone
 QUALITIES = (80, 60, 40, 20)  # WebP qualities; the first that gives a small enough file is used
-LARGEST = 60_000  # bytes
+LARGEST = 30_000  # bytes
 INK, PAPER = "#1a1a1a", "#ffffff"
 
 
@@ -27,18 +27,14 @@ class Picture:
     lines: tuple[str, ...]
 
 
-def contact_sheet(parts: Sequence[tuple[str, Sequence[Picture]]]) -> bytes:
-    """Draw titles, each over at most MOST pictures, as WebP of at most LARGEST bytes where a quality allows that."""
-    shown = [(title, pictures[:MOST]) for title, pictures in parts]
-    heights = [_height(pictures) for _, pictures in shown]
-    sheet = Image.new("RGB", (COLUMNS * CELL, sum(heights)), PAPER)
-    top = 0
-    for (title, pictures), height in zip(shown, heights, strict=True):
-        _write(sheet, title, 0, top, COLUMNS * CELL)
-        for index, picture in enumerate(pictures):
-            row, column = divmod(index, COLUMNS)
-            _place(sheet, picture, column * CELL, top + LINE + GAP + row * _row(pictures))
-        top += height
+def contact_sheet(title: str, pictures: Sequence[Picture]) -> bytes:
+    """Draw a title over at most MOST pictures, as WebP of at most LARGEST bytes where a quality allows that."""
+    shown = pictures[:MOST]
+    sheet = Image.new("RGB", (COLUMNS * CELL, _height(shown)), PAPER)
+    _write(sheet, title, 0, 0, COLUMNS * CELL)
+    for index, picture in enumerate(shown):
+        row, column = divmod(index, COLUMNS)
+        _place(sheet, picture, column * CELL, LINE + GAP + row * _row(shown))
     return _encoded(sheet)
 
 

@@ -29,7 +29,7 @@ def drawings(name: str, result: Result, data: ReportData) -> list[Figure]:
         rows = plots["calibration"]
         drawn.append(Figure(_caption(calibration_seen(rows, result.arm), how), figures.calibration_figure(rows)))
     if sides := data.disputed.get(name):
-        drawn.append(_contact_sheet(sides, result, data))
+        drawn += _contact_sheets(sides, result, data)
     return drawn
 
 
@@ -65,8 +65,8 @@ def _confusion(result: Result) -> list[Figure]:
     return [Figure(caption if at == 0 else "", svg) for at, svg in enumerate(drawn)]
 
 
-def _contact_sheet(sides: Sequence[Side], result: Result, data: ReportData) -> Figure:
-    """The images on which two arms disagree, with title, licence and citation of the dataset, as licences demand."""
+def _contact_sheets(sides: Sequence[Side], result: Result, data: ReportData) -> list[Figure]:
+    """The images on which two arms disagree; the caption of the first has the dataset's credit, as licences demand."""
     arms = {"arm": spaced(result.arm), "other": spaced(result.against)}
     caption = say(
         "Images that {arm} gets right and {other} wrong, and the reverse, the most certain first: the true label, and "
@@ -77,18 +77,17 @@ def _contact_sheet(sides: Sequence[Side], result: Result, data: ReportData) -> F
         card = data.datasets[data.params.targets[result.target].dataset]["card"]
         caption += f" {scaled_from(card)}"
     alt = say("Images on which {arm} and {other} disagree", **arms)
-    return Figure(caption, webp=contact_sheet([_titled(side) for side in sides]), alt=alt)
+    sheets = [contact_sheet(_title(side), [_picture(each) for each in side.shown]) for side in sides]
+    return [Figure(caption if at == 0 else "", webp=sheet, alt=alt) for at, sheet in enumerate(sheets)]
 
 
-def _titled(side: Side) -> tuple[str, list[Picture]]:
-    """A part of the contact sheet: its title, and its pictures."""
-    title = say(
+def _title(side: Side) -> str:
+    return say(
         "{right} right, {wrong} wrong: {count} images",
         right=spaced(side.right),
         wrong=spaced(side.wrong),
         count=f"{side.images:,}",
     )
-    return title, [_picture(thumbnail) for thumbnail in side.shown]
 
 
 def _picture(thumbnail: Thumbnail) -> Picture:

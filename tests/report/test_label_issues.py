@@ -180,7 +180,7 @@ def test_the_section_counts_labels_and_the_tested_images_that_rest_on_them():
     ]
     (rows,) = (block.rows for block in made.blocks if isinstance(block, Table))
     assert rows == [["t", "label", "120", "3", "2.5%", "q good arm (4)"]]
-    assert len(figures) == 1 and figures[0].webp.startswith(b"RIFF")
+    assert len(figures) == 2 and all(figure.webp.startswith(b"RIFF") for figure in figures)  # a sheet a label
 
 
 def test_weights_and_contradictions_are_told_where_there_are_any():
@@ -193,7 +193,7 @@ def test_weights_and_contradictions_are_told_where_there_are_any():
         "A check: of 1 groups of near-duplicates with more than one label, where a label is likely wrong, the list "
         "reaches 1; a random list of its length reaches 0.0."
     )
-    assert len(figures) == 2 and "share found" in figures[1].svg
+    assert len(figures) == 3 and "share found" in figures[2].svg
 
 
 def test_weights_that_differ_everywhere_say_nothing_of_certainty():

@@ -128,8 +128,8 @@ def test_controls_say_what_was_compared_and_expected():
 @pytest.mark.parametrize(
     ("fields", "held", "found"),
     [
-        ({"evidence": "equivalent"}, True, "no difference beyond the margin: as expected"),
-        ({"evidence": "inconclusive"}, True, "nothing conclusive: as expected"),
+        ({"evidence": "equivalent"}, True, "no difference beyond the margin (as expected)"),
+        ({"evidence": "inconclusive"}, True, "nothing conclusive (as expected)"),
         ({"evidence": "conclusive"}, False, "positive, conclusive"),
         ({"gain": None}, None, "no label"),
     ],
@@ -390,7 +390,8 @@ def test_figures_are_drawn_of_the_rows_that_there_are():
         {"a": result}, plots={"a": {"saving": builders.saving_rows()}}, disputed={"a": disputed()}
     )
     figures = drawings.drawings("a", result, full)
-    assert len(figures) == 5 and figures[-1].webp and "tuned and scratch" in figures[-1].alt
+    assert [bool(each.webp) for each in figures] == [False] * 4 + [True] * 2  # a sheet a side
+    assert "tuned and scratch" in figures[-1].alt and "gets right" in figures[-2].caption
     with speaking("es"):
         spanish = drawings.drawings("a", result, full)[-1]
     assert spanish.webp != figures[-1].webp  # the words on the sheet too

@@ -45,7 +45,7 @@ def _found(result: Result) -> str:
         found = retold(RULES[result.control].expected)
     else:
         return f"{spaced(result.label)}, {evidence_of(result)}"
-    return say("{found}: as expected", found=found) if result.held else found
+    return say("{found} (as expected)", found=found) if result.held else found
 
 
 def _held(held: bool | None) -> str:

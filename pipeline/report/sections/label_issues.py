@@ -121,7 +121,7 @@ def _networks(issues: LabelIssues, target: str) -> str:
 
 
 def figures(issues: LabelIssues, data: ReportData) -> list[Figure]:
-    """The contact sheet, and the recall of contradictory labels."""
+    """The contact sheets, and the recall of contradictory labels."""
     drawn, column = [], f"{issues.dataset}, {issues.label}"
     if issues.pictures:
         caption = say(
@@ -132,7 +132,8 @@ def figures(issues: LabelIssues, data: ReportData) -> list[Figure]:
         if issues.dataset in data.datasets:
             caption += f" {scaled_from(data.datasets[issues.dataset]['card'])}"
         alt = say("{column}: labels that look wrong", column=column)
-        drawn.append(Figure(caption, webp=contact_sheet(_parts(issues)), alt=alt))
+        sheets = [contact_sheet(title, pictures) for title, pictures in _parts(issues)]
+        drawn += [Figure(caption if at == 0 else "", webp=sheet, alt=alt) for at, sheet in enumerate(sheets)]
     if issues.contradictions:
         curves = {
             contradiction(issues, what): recall(groups, len(issues.images))
@@ -148,7 +149,7 @@ def figures(issues: LabelIssues, data: ReportData) -> list[Figure]:
 
 
 def _parts(issues: LabelIssues) -> list[tuple[str, list[Picture]]]:
-    """The titles of the contact sheet over their pictures."""
+    """The titles of the contact sheets, with their pictures."""
     counts = issues.found["label"].value_counts()
     return [
         (

@@ -130,7 +130,14 @@ def selection_faults(params: Params, lists: dict[str, pd.DataFrame]) -> list[str
                     faults.append(f"{section}.{name}.where.{column}: no image has {shown(value)}{hint}")
                 chosen = chosen[chosen[column] == value]
             if len(chosen) and entry.label is not None:
-                faults += _too_few(params, section, name, chosen[[entry.label, "group"]])
+                found = _too_few(params, section, name, chosen[[entry.label, "group"]])
+                limit = params.datasets[entry.dataset].limit
+                cut = (
+                    f" `datasets.{entry.dataset}.limit` leaves {limit:,} images: raise it."
+                    if limit == len(table)
+                    else ""
+                )
+                faults += [fault + cut for fault in found]
     return faults
 
 
@@ -176,12 +183,18 @@ def dvc_faults(params: Params, paths: Paths) -> list[str]:
     """What DVC finds wrong with dvc.yaml and these params, and stages that it does not make."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
+    from dvc.scm import SCMError
 
     try:
         cells = all_cells(read_stages(paths.dvc_yaml), params)
         expected = {f"{cell.stage}@{cell.name}" if cell.name else cell.stage for cell in cells}
-        index = Repo(str(paths.root), uninitialized=True).index
+        index = Repo(str(paths.root), uninitialized=not (paths.root / ".dvc").is_dir()).index
         index.check_graph()
+    except SCMError as error:
+        return [
+            f"environment: {error}, as after a download without Git; run `git init` there, or do without it by "
+            "`dvc config --local core.no_scm true`"
+        ]
     except (DvcException, InputError) as error:
         return [f"dvc.yaml: {error}"]
     made = {stage.name for stage in index.stages if stage.path_in_repo == str(paths.dvc_yaml.name)}

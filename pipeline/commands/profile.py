@@ -4,6 +4,7 @@ An entry section of a profile (datasets, targets, transfers, ...) replaces that 
 has the same questions whatever params.yaml has. Its settings (run, head, tune, ...) merge key by key.
 """
 
+import filecmp
 import os
 import shutil
 import subprocess
@@ -148,12 +149,15 @@ def _link(source: Path, into: Path, path: str) -> None:
         if (into / parent).is_symlink() and parent != Path():
             (into / parent).unlink()
     link = into / path
+    target = os.path.relpath(source, link.parent.resolve())
+    if link.is_symlink() and os.readlink(link) == target:  # noqa: PTH115, as written
+        return
     if link.is_symlink() or link.is_file():
         link.unlink()
     elif link.exists():
         shutil.rmtree(link)  # a copy, as profiles made them before
     link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(os.path.relpath(source, link.parent.resolve()))
+    link.symlink_to(target)
 
 
 def uncommitted(path: Path) -> bool:
@@ -175,10 +179,34 @@ def _refuse_to_lose_edits(profile: str) -> None:
 
 
 def _mirror(source: Path, copy: Path) -> None:
-    """Copy a file or a folder of code without Python's caches; files that are gone at the source go in the copy."""
-    copy.parent.mkdir(parents=True, exist_ok=True)
+    """Make a file or a folder of code like its source, but for Python's caches; files that are gone there go here.
+
+    What is the same already is left alone: a run that has just started may read it.
+    """
     if source.is_file():
-        shutil.copy(source, copy)
+        _copy_if_other(source, copy)
         return
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.tmp"))
+    files = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and not _is_cache(path)}
+    for name in files:
+        _copy_if_other(source / name, copy / name)
+    folders = {parent for name in files for parent in name.parents}
+    for path in [path for path in copy.rglob("*") if not _is_cache(path)]:
+        name = path.relative_to(copy)
+        if name not in folders and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif name not in files and path.is_file():
+            path.unlink()
+
+
+def _is_cache(path: Path) -> bool:
+    return "__pycache__" in path.parts or path.suffix == ".tmp"
+
+
+def _copy_if_other(source: Path, copy: Path) -> None:
+    if copy.is_dir() and not copy.is_symlink():
+        shutil.rmtree(copy)
+    if not copy.is_file() or not filecmp.cmp(source, copy, shallow=False):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        temporary = copy.with_name(f".{copy.name}.tmp")
+        shutil.copy(source, temporary)
+        temporary.replace(copy)

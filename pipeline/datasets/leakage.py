@@ -3,16 +3,17 @@
 A target's images are tested in one fold each, so a source that learnt from any of them measures memory, not transfer.
 """
 
-import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from pipeline.config.schema import Dataset
 from pipeline.datasets.hash_search import close_pairs
-from pipeline.datasets.images import described
+from pipeline.datasets.images import Decoded, described
 from pipeline.datasets.manifest import IN_PLACE, near_duplicates
+from pipeline.datasets.readers.raw import sameness
 
 # bits between perceptual hashes: the default of `near_duplicate_distance`, also where params search for fewer or none
 DISTANCE = Dataset.model_fields["near_duplicate_distance"].default
@@ -38,6 +39,11 @@ class Images:
     table: pd.DataFrame
     pixels: np.ndarray
 
+    @cached_property
+    def described(self) -> list[Decoded]:
+        """The images of the table, as `decode` describes a file; takes a millisecond each."""
+        return [described(self.pixels[row]) for row in self.table["row"]]
+
 
 def shared(tested: Images, learnt: Images) -> pd.DataFrame:
     """What two selections share, one row a tested image, kind and first other image: kind, image, other (names)."""
@@ -49,7 +55,7 @@ def shared(tested: Images, learnt: Images) -> pd.DataFrame:
         kinds = {tested.settings.group_kind, learnt.settings.group_kind}
         kind = GROUP if len(kinds) == 1 and None not in kinds else NAMESAKE
         if kind == GROUP or None in kinds:  # two kinds that differ: names that agree mean nothing
-            mine, theirs = tested.table["group"].map(_plain), learnt.table["group"].map(_plain)
+            mine, theirs = tested.table["group"].map(sameness), learnt.table["group"].map(sameness)
             found.append(_equal(kind, mine, theirs, tested, learnt))
     if not inside or tested.settings.near_duplicate_distance is None:  # else near-duplicates share a unit
         found.append(_near(tested, learnt, inside))
@@ -75,7 +81,7 @@ def _equal(kind: str, mine: pd.Series, theirs: pd.Series, tested: Images, learnt
 def _near(tested: Images, learnt: Images, inside: bool) -> pd.DataFrame:
     """Tested images in a cluster of near-duplicates with a learnt one, and those with a close hash alone."""
     settings = (tested.settings.near_duplicate_distance, learnt.settings.near_duplicate_distance)
-    both = [described(images.pixels[row]) for images in (tested, learnt) for row in images.table["row"]]
+    both = [*tested.described, *learnt.described]
     count, phashes = len(tested.table), [*tested.table["phash"], *learnt.table["phash"]]
     cluster = near_duplicates(
         phashes,
@@ -93,7 +99,3 @@ def _near(tested: Images, learnt: Images, inside: bool) -> pd.DataFrame:
     rows = [(ALIKE, names[0][mine], names[1][other]) for mine, other in sorted(alike.items())]
     unsure = pd.DataFrame(rows, columns=COLUMNS)
     return pd.concat([near, unsure[~unsure["image"].isin(near["image"])]])
-
-
-def _plain(group: str) -> str:
-    return unicodedata.normalize("NFC", group).strip().casefold()

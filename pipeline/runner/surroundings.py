@@ -22,6 +22,7 @@ LEFT_OUT = (
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "VECLIB_", "NUMEXPR_"),
     *("NPY_", "SCIPY_", "SKLEARN_", "PANDAS_", "ARROW_", "JOBLIB_", "MATPLOTLIBRC", "MPLBACKEND", "SOURCE_DATE_EPOCH"),
     *("PYTHONHASHSEED", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE"),
+    *("PYTHONINSPECT", "PYTHONVERBOSE", "PYTHONDEBUG", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONPROFILEIMPORTTIME"),
 )
 # ... but these: choices that docs/operations.md offers, folders, devices, and how much memory is reserved.
 KEPT = (

@@ -75,10 +75,10 @@ def compare(params: Params, paths: Paths) -> pd.DataFrame:
     """All that is shared: source, learnt_by (it or one of its inits), target, kind, image, other (names)."""
     found = [pd.DataFrame(columns=["source", "learnt_by", "target", *COLUMNS])]
     learnt = all_learnt(params, paths)
+    tested = {target: tested_images(params, paths, target) for _, target in used_sources(params)}
     for source, target in used_sources(params):
-        tested = tested_images(params, paths, target)
         for link in links(params, source):
-            pairs = shared(tested, learnt[link])
+            pairs = shared(tested[target], learnt[link])
             found.append(pairs.assign(source=source, learnt_by=link, target=target))
     return pd.concat(found, ignore_index=True)
 

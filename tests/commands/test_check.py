@@ -1,6 +1,7 @@
 """check: whatever stages and DVC would complain about is told before a run, all at once."""
 
 import copy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,22 @@ def test_a_class_of_five_is_told(project):
     project({"a": 40, "b": 5, "c": 41})
     (fault,) = faults()
     assert "b: " in fault and "Any one of these helps" in fault
+
+
+def test_a_limit_that_leaves_too_few_is_named(project):
+    project({"a": 40, "b": 40}, lambda raw: raw["datasets"]["toy"].update(limit=8))
+    assert faults()[0].endswith("`datasets.toy.limit` leaves 8 images: raise it.")
+
+
+def test_a_download_without_git_is_told_with_a_remedy_that_works(project):
+    project({"a": 20, "b": 20, "c": 20})
+    Path(".dvc").mkdir()
+    (fault,) = faults()
+    assert fault.startswith("environment: ") and "is not a git repository" in fault
+    first, second = re.findall("`(.*?)`", fault)
+    assert first == "git init"
+    subprocess.run([sys.executable, "-m", *second.split()], check=True)
+    command.check(Paths())
 
 
 def test_a_source_of_rare_classes_is_told(project):

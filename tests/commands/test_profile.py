@@ -11,6 +11,7 @@ from pipeline.commands import profile as profiles
 from pipeline.config.loading import load_params
 from pipeline.config.params import ENTRY_SECTIONS
 from pipeline.store.errors import InputError, ParamsError
+from pipeline.store.files import write_text
 from pipeline.store.yaml import read_yaml
 
 NAMES = ("gpu", "labels", "paper", "resolution", "smoke")
@@ -211,6 +212,28 @@ def test_a_copy_of_raw_data_that_an_earlier_profile_made_becomes_a_link(clone):
         profiles.apply_profile("smoke", Path("runs/smoke"))
         assert (clone / "runs" / "smoke" / "data" / "raw" / "cells" / "1.png").exists()
     assert (clone / "data" / "raw" / "cells" / "1.png").exists()
+
+
+def test_a_workspace_that_is_made_again_leaves_alone_what_is_the_same(tmp_path):
+    """A second `make smoke` in the same second must not take the code from under the first."""
+    code = tmp_path / "code"
+    for name in ("a.py", "old/b.py", "old/__pycache__/b.pyc"):
+        write_text(tmp_path / f"code/{name}", "x")
+    profiles._mirror(code, tmp_path / "copy")
+    assert not list((tmp_path / "copy").rglob("*.pyc"))
+    write_text(tmp_path / "copy/__pycache__/a.pyc", "cache")
+    before = {path: path.stat() for path in (tmp_path / "copy").rglob("*")}
+    profiles._mirror(code, tmp_path / "copy")
+    assert {path: path.stat() for path in (tmp_path / "copy").rglob("*")} == before
+    shutil.rmtree(code / "old")
+    write_text(tmp_path / "code/a.py", "y")
+    write_text(tmp_path / "code/new/c.py", "z")
+    profiles._mirror(code, tmp_path / "copy")
+    found = {
+        path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("*") if path.is_file()
+    }
+    assert found == {"a.py", "new/c.py", "__pycache__/a.pyc"} and not (tmp_path / "copy" / "old").exists()
+    assert (tmp_path / "copy" / "a.py").read_text() == "y"
 
 
 @pytest.mark.parametrize("raw", [".", "data", "models", "reports"])

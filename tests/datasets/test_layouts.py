@@ -169,6 +169,10 @@ def test_a_folder_of_the_system_is_counted_by_its_files_and_may_hold_links(tmp_p
 
 AMBIGUOUS = {
     "one split beside a class": (each("train/cat", "train/dog", "extra"), "named like splits .train. beside others"),
+    "a wrapping folder and a stray": (
+        [*each("a/cat", "a/dog"), "cover.jpg"],
+        "1 files beside one folder, a/, .*cat, dog",
+    ),
     "flat folds": (each("fold1", "fold2", "fold3"), "are names of splits, and no class folders"),
     "flat splits": (each("train", "test"), "are names of splits, and no class folders"),
     "splits beside classes": (each("train/cat", "test/cat", "extra/cat"), "named like splits .* beside others"),

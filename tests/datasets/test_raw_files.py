@@ -15,6 +15,8 @@ RAW = {
     "https://example.org/images.zip": "A URL is not downloaded",
     "s3://bucket/images": "A URL is not downloaded",
     "~/images": "`~` is not expanded",
+    "$HOME/images": "Variables are not filled in",
+    "%USERPROFILE%/images": "Variables are not filled in",
     "images": "Put there",
     "x" * 300: "Put there",
 }
@@ -24,6 +26,12 @@ RAW = {
 def test_a_raw_folder_that_is_not_there(tmp_path: Path, raw: str) -> None:
     with pytest.raises(InputError, match=RAW[raw]):
         raw_folder(tmp_path / raw if raw[:1] not in "~" else Path(raw), "raw", "images")
+
+
+def test_an_archive_in_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "images.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"raw: a file at .*images.zip. It is an archive. Unpack it"):
+        raw_folder(tmp_path / "images.zip", "raw", "images")
 
 
 def test_a_raw_folder_that_dvc_has_to_bring(tmp_path: Path) -> None:

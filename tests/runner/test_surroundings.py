@@ -31,6 +31,8 @@ HOSTILE = {
     "PYTHONIOENCODING": "ascii",
     "PYTHONWARNINGS": "error",
     "PYTHONOPTIMIZE": "2",
+    "PYTHONINSPECT": "1",  # every stage would end at a prompt
+    "PYTHONTRACEMALLOC": "25",
     "LC_ALL": "C",
     "PYTHONCOERCECLOCALE": "0",
 }

@@ -15,6 +15,8 @@ DVC_OBJECT = re.compile(
 )  # of a file in DVC's cache; before DVC 3 without files/
 WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")  # C:\ or \\server
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+VARIABLE = re.compile(r"\$\w|\$\{|%\w+%")
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
 SHOWN = 3  # of many in a sentence
 GONE = "Put the file there or remove its entry."
 
@@ -49,6 +51,10 @@ def absent_cause(path: Path) -> str | None:
         return "A URL is not downloaded. Download the data into a folder and write its path."
     if path.parts[:1] == ("~",):
         return "`~` is not expanded. Write the whole path."
+    if VARIABLE.search(name):
+        return "Variables are not filled in. Write the whole path."
+    if path.suffix.lower() in ARCHIVES and os.path.isfile(name):  # noqa: PTH113
+        return "It is an archive. Unpack it, and write the path of its folder."
     if os.path.isfile(f"{name}.dvc"):  # noqa: PTH113
         return f"DVC knows the data: run `dvc pull {escaped(path)}.dvc` (or `dvc checkout`, where the cache has it)."
     target = _link_of(path.parent, path.name)

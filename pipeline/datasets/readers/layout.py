@@ -66,6 +66,7 @@ def find_layout(tree: Tree, where: str, classes: list[str]) -> Layout:
         raise InputError(_no_class(inner, where))
     tops = [escaped(name) for name in inner.tops]
     _refuse_annotations(inner, where, classes)
+    _refuse_one_folder(inner, where, classes)
     within = f" in {escaped('/'.join(start))}/" if start else ""
     if set(tops) <= set(classes):
         layout = _class_layout(inner, where, True)
@@ -170,6 +171,18 @@ def _refuse_annotations(tree: Tree, where: str, classes: list[str]) -> None:
                 f"{some(sorted(annotations))}/). Annotations are not read: move them away, so that folders are "
                 f"classes, {TABLE}."
             )
+
+
+def _refuse_one_folder(tree: Tree, where: str, classes: list[str]) -> None:
+    """Refuse one folder with folders in it beside images: one class, or a wrapping folder and strays."""
+    named = {escaped(name) for name in (*tree.tops, *_second(tree))} & {*classes}
+    if tree.tops != _holding_folders(tree) or len(tree.tops) > 1 or named or is_split(tree.tops[0]):
+        return
+    raise InputError(
+        f"{where} has {_images(tree.loose):,} files beside one folder, {escaped(tree.tops[0])}/, which has folders in "
+        f"it ({some(sorted(map(escaped, _second(tree))))}). If these are the classes, move the files away, {SAY}; "
+        f"{TABLE}."
+    )
 
 
 def _no_class(tree: Tree, where: str) -> str:

@@ -119,7 +119,7 @@ def check_twins(where: str, names: list[str]) -> None:
     seen: dict[object, str] = {}
     faults = []
     for name in sorted(names):
-        key = _sameness(name)
+        key = sameness(name)
         if key in seen:
             faults.append(f"{where}: {seen[key]!r} and {name!r} look like one class. Give them one name.")
         elif name != name.strip():
@@ -136,7 +136,7 @@ def some(words: Iterable[str]) -> str:
     return (", ".join(listed[:MOST]) or "none") + (f" and {more:,} more" if more > 0 else "")
 
 
-def _sameness(name: str) -> object:
+def sameness(name: str) -> object:
     """Equal for names that one person writes for one class: `Cat`, `cat `; `1`, `1.0`, `01`, `1e0`."""
     seen = "".join(character for character in name if unicodedata.category(character) != "Cf")  # no zero-width space
     folded = unicodedata.normalize("NFC", seen).strip().casefold()

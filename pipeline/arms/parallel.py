@@ -23,6 +23,7 @@ from pipeline.store.cores import free_cores, one_core
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_parquet
 from pipeline.store.interrupts import no_interrupts
+from pipeline.store.kept import PROGRESS
 from pipeline.store.progress import counting_into, one_bar
 from pipeline.store.roles import role_column
 from pipeline.training.batches import epoch_shape
@@ -63,7 +64,11 @@ def train_and_store(folds: list[KeptFold], call: Call, label: str) -> None:
         InputError: a training's own, or a worker process was killed.
     """
     planned = [planned_images(fold.spec) for fold in folds]
-    with tempfile.TemporaryDirectory(prefix="progress-") as folder:
+    if not folds:
+        return
+    shared = folds[0].store.folder  # also where workers run on other machines
+    shared.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=PROGRESS, dir=shared) as folder:
         counts = [Path(folder, str(number)) for number in range(len(folds))]
         tasks = [_Task(call, *each, label) for each in zip(folds, counts, planned, strict=True)]
         with one_bar(counts, sum(planned), label, "image"):

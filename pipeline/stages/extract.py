@@ -23,9 +23,9 @@ from pipeline.store.files import (
     read_json,
     read_npy,
     read_parquet,
+    release,
     replacing_folder,
     write_json,
-    write_npy,
 )
 from pipeline.store.kept import Store
 from pipeline.store.outs import FeaturePaths
@@ -45,8 +45,14 @@ FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 def extract_pooled(backbone: keras.Model, load: Loader, examples: int, pooled: Path, label: str) -> None:
     """Write the pooled features (examples, d) float32 of the identity view."""
     batches = predict_in_threads(predictor(pooling(backbone)), load, np.arange(examples))
-    batches = progress(batches, total=-(-examples // PREDICT_BATCH), label=f"extract {label}")
-    write_npy(pooled, np.concatenate(list(batches)))
+    done = 0
+    for features in progress(batches, total=-(-examples // PREDICT_BATCH), label=f"extract {label}"):
+        if not done:
+            written = np.lib.format.open_memmap(pooled, "w+", features.dtype, (examples, features.shape[1]))
+        written[done : done + len(features)] = features
+        release(written)
+        done += len(features)
+    written.flush()
 
 
 def extract_at_cut(
@@ -71,6 +77,7 @@ def extract_at_cut(
                 cut[rows, view] = check_range(activations)
                 if view == 0:
                     pooled[rows] = pooled_from(activations)
+                release(cut, pooled)
                 done = rows.stop
                 bar.update(len(activations))
     cut.flush()

@@ -23,6 +23,7 @@ from pipeline.datasets.rendering import Observed, Rendering, choose
 from pipeline.store.errors import InputError, InputFaults
 from pipeline.store.files import (
     check_space,
+    release,
     replacing_folder,
     sha256_file,
     write_csv,
@@ -88,6 +89,8 @@ def decode_all(images: list[RawImage], decoder: Callable[[Path], Decoded], scrat
         reading.facts[index] = manifest.Facts(**facts)
         reading.colour |= decoded.pixels.shape[2] == 3
         reading.wrong_extensions += not right_extension(images[index].name, decoded.format)
+        if index % CHUNK == 0:
+            release(scratch)
     return reading
 
 
@@ -194,6 +197,7 @@ def write_images(path: Path, scratch: np.ndarray, kept: list[int], channels: int
     images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     for start in range(0, len(kept), CHUNK):
         images[start : start + CHUNK] = scratch[kept[start : start + CHUNK], ..., :channels]
+        release(images, scratch)
     images.flush()
 
 

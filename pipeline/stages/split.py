@@ -20,6 +20,7 @@ from pipeline.store.files import (
     check_space,
     read_npy,
     read_parquet,
+    release,
     replacing_folder,
     sha256_file,
     write_json,
@@ -31,6 +32,8 @@ from pipeline.store.progress import progress
 from pipeline.store.roles import repeat_count, role_column
 from pipeline.store.seeds import seed_for
 from pipeline.store.words import listed
+
+RELEASED = 64  # images resized before their memory is given back
 
 
 def examples_of(manifest: pd.DataFrame, target: Target, name: str) -> pd.DataFrame:
@@ -199,6 +202,8 @@ def write_resized(images: np.ndarray, size: int, path: Path, label: str) -> None
     written = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     for row, image in enumerate(progress(images, total=len(images), label=f"resize {label}", unit="image")):
         written[row] = resized(image, size)
+        if row % RELEASED == 0:
+            release(images, written)
     written.flush()
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -164,6 +165,17 @@ def write_npy(path: Path, array: np.ndarray) -> None:
 def read_npy(path: Path) -> np.ndarray:
     """Memory-map one array, read-only, so that data may be larger than memory."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def release(*arrays: np.ndarray) -> None:
+    """Take what was read of or written to memory-mapped files out of this process's memory; the files keep it.
+
+    Else a pass over an array larger than memory counts as memory of the process until the system needs it.
+    """
+    for array in arrays:
+        mapped = getattr(array, "_mmap", None)  # None: not memory-mapped
+        if mapped is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _files(folder: Path) -> list[Path]:

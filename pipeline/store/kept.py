@@ -16,6 +16,7 @@ from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, replacing_folder
 
 GIGABYTE = 10**9
+PROGRESS = "progress-"  # how folders in the store begin in which running trainings count
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Store:
             return []
         try:
             with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
-                for remains in self.folder.glob("??/.*.tmp"):  # of a process that was killed
+                for remains in (*self.folder.glob("??/.*.tmp"), *self.folder.glob(f"{PROGRESS}*")):  # of a killed run
                     shutil.rmtree(remains)
                 entries = self.entries()
                 size, deleted = sum(entry.size for entry in entries), list[Entry]()

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.networks.inference import Predictor
 from pipeline.store.cores import one_core
-from pipeline.store.files import read_npy
+from pipeline.store.files import read_npy, release
 from pipeline.training.augmentation import views
 
 PREDICT_BATCH = 64
@@ -22,7 +22,9 @@ def pixel_loader(images: Path, rows: np.ndarray, augmentation: str) -> Loader:
     stored = read_npy(images)
 
     def load(positions: np.ndarray, which: np.ndarray) -> np.ndarray:
-        return as_rgb(views(np.asarray(stored[rows[positions]]), augmentation, which)).astype("float32")
+        pixels = np.asarray(stored[rows[positions]])
+        release(stored)
+        return as_rgb(views(pixels, augmentation, which)).astype("float32")
 
     return load
 
@@ -30,7 +32,13 @@ def pixel_loader(images: Path, rows: np.ndarray, augmentation: str) -> Loader:
 def activation_loader(cut: Path) -> Loader:
     """Load activations (n, h, w, c) that `extract` cached for every view."""
     stored = read_npy(cut)
-    return lambda positions, which: np.asarray(stored[positions, which], dtype="float32")
+
+    def load(positions: np.ndarray, which: np.ndarray) -> np.ndarray:
+        activations = np.asarray(stored[positions, which], dtype="float32")
+        release(stored)
+        return activations
+
+    return load
 
 
 def feature_loader(pooled: Path) -> Loader:

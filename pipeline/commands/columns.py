@@ -1,5 +1,6 @@
 """Guess which columns of a user's table hold the paths and the labels; the reader reads and checks them later."""
 
+from collections.abc import Container
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from pipeline.store.words import nearest
 ROWS = 2000  # that are looked at
 LABELS = ("label", "labels", "class", "category", "target", "y", "diagnosis", "species")
 MOST_CLASSES = 200
+MOST_NAMED = 3  # columns that may be groups
 
 
 def guess_columns(table: Path, label: str | None, path_column: str | None) -> tuple[str, str]:
@@ -37,6 +39,14 @@ def guess_columns(table: Path, label: str | None, path_column: str | None) -> tu
     if labels is None:
         raise InputError(f"Which column of {table.name} holds the classes? Name it with --label. {_listed(head)}")
     return labels, paths
+
+
+def repeated(table: Path, others: Container[str | None]) -> str:
+    """The columns, beside others, whose values stand in several rows each, with how many there are, for a message."""
+    head = _head(table)
+    counts = {name: head[name].nunique() for name in head.columns if name not in others}
+    few = [f"{name} with {count:,} values" for name, count in counts.items() if 2 <= count <= len(head) / 2]
+    return " or ".join(few[:MOST_NAMED])
 
 
 def _head(table: Path) -> pd.DataFrame:

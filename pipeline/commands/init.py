@@ -59,7 +59,7 @@ def init(asked: Namespace, root: Path = Path()) -> str:
     name = free_name(asked.name or place.resolve().stem, raw_params if asked.keep_demo else {})
     dataset, raw, table = read_images(asked, place, paths.root)
     found = survey(raw, dataset)
-    print(f"\nFound in {asked.path}:\n{describe(found, hint(found, dataset))}\n", flush=True)
+    print(f"\nFound in {asked.path}:\n{describe(found, hint(found, dataset, place))}\n", flush=True)
     suggestion = suggest(found, dataset, name, present, asked.augmentation)
     text = paths.params.read_text(encoding="utf-8")
     write = added if asked.keep_demo else replaced

@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.commands.columns import guess_columns
+from pipeline.commands.columns import guess_columns, repeated
 from pipeline.commands.survey import Survey
 from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.raw import RawDataset, RawImage
@@ -135,11 +135,17 @@ def _table_of(images: list[RawImage], path: Path) -> str:
     return stream.getvalue()
 
 
-def hint(found: Survey, dataset: Dataset) -> str | None:
+def hint(found: Survey, dataset: Dataset, place: Path) -> str | None:
+    """What to say of images without groups; None where they have some.
+
+    Args:
+        place: the folder or table that was given.
+    """
     if found.groups is not None:
         return None
     if dataset.reader == "table":
-        return f"{HINT}--group COLUMN."
+        columns = repeated(place, {*dataset.labels, dataset.path_column})
+        return f"{HINT}--group COLUMN{f' (perhaps {columns})' if columns else ''}."
     nested = sum("/" in below(image) for image in found.images)
     if nested > len(found.images) / 2:
         return f"{HINT}--group-pattern '^([^/]+)/' (the subfolder)."

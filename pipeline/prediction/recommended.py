@@ -44,13 +44,16 @@ def recommended(params: Params, paths: Paths, asked: str) -> Recommended:
     if section in KEPT and entry in params.at(section):
         arm, members = members_of(params, paths, asked)
         return Recommended(params.at(section)[entry].target, members, f"{asked} ({arm}), as asked", reference=asked)
+    if section in ("adaptations", "unadapted") and entry in params.adaptations:
+        raise InputError(_not_kept(params, asked))
     name = question_of(params, asked)
     question = params.questions[name]
     check_sealed(paths.question(name).folder)
     result = read_result(paths.question(name).result)
     lost = result.label == "negative"
     reference = question.against if lost else question.arm
-    _check_kept(params, name, reference)
+    if reference.partition("/")[0] not in KEPT:
+        raise InputError(f"Question '{name}' recommends {reference}. {_not_kept(params, reference)}")
     arm, members = members_of(params, paths, reference)
     check_judged(paths, name, result.against if lost else result.arm, out_of_fold(members))
     run = _report(paths)
@@ -110,12 +113,18 @@ def question_of(params: Params, asked: str) -> str:
     )
 
 
-def _check_kept(params: Params, name: str, reference: str) -> None:
-    if reference.partition("/")[0] in KEPT:
-        return
-    target = params.questions[name].target
-    others = [f"{kind}/{entry}" for kind in KEPT for entry, each in params.at(kind).items() if each.target == target]
-    raise InputError(
-        f"Question '{name}' recommends {reference}, and the networks of an adaptation are not kept. "
-        f"Name another arm on target '{target}': {', '.join(others) or 'it has none, add a transfer'}."
+def _not_kept(params: Params, reference: str) -> str:
+    """What can be named in the place of an adaptation or its unadapted source, or made."""
+    entry = params.adaptations[reference.partition("/")[2]]
+    said = f"The networks of an adaptation are not kept, so {reference} cannot be used on new images. "
+    arms = [(f"{kind}/{name}", each) for kind in KEPT for name, each in params.at(kind).items()]
+    others = [arm for arm, each in arms if each.target == entry.target]
+    if others:
+        return f"{said}Name another arm on target '{entry.target}': {', '.join(others)}."
+    return (
+        f"{said}Target '{entry.target}' has no other arm. Ask about a transfer, which learns from the target's labels: "
+        "three entries of params.yaml, then `dvc repro evaluate@NAME`, and name NAME:\n"
+        f"  - baselines: {{NAME: {{target: {entry.target}, architecture: ...}}}} with the architecture of the source\n"
+        f"  - transfers: {{NAME: {{setting: inductive, source: {entry.source}, target: {entry.target}}}}}\n"
+        f"  - questions: {{NAME: {{target: {entry.target}, arm: transfers/NAME, against: baselines/NAME}}}}"
     )

@@ -119,6 +119,19 @@ def test_a_table_of_icons_with_transparency(clone, tmp_path):
     assert len({image.group for image in read_raw(entry, clone).images}) == 30
 
 
+def test_columns_that_may_be_groups_are_named(clone, tmp_path, capsys):
+    rng, rows, own = np.random.default_rng(2), [], tmp_path / "own"
+    own.mkdir()
+    for index in range(24):
+        tinted(rng).save(own / f"{index}.png")
+        rows.append(
+            {"file": f"{index}.png", "label": "ab"[index % 2], "site": index % 5, "number": index, "year": 2020}
+        )
+    pd.DataFrame(rows).to_csv(own / "list.csv", index=False)
+    run(own / "list.csv")
+    assert "without --group COLUMN (perhaps site with 5 values)." in " ".join(capsys.readouterr().out.split())
+
+
 def test_splits_with_class_folders_and_groups_in_file_names(clone, tmp_path, capsys):
     tree = tmp_path / "tree"
     for number, split in enumerate(("train", "val", "test")):

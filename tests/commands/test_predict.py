@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import tiny_world
 from PIL import Image
+from ruamel.yaml import YAML
 
 from pipeline.cli import main
 from pipeline.config.loading import check_params
@@ -156,8 +157,14 @@ def test_names_and_paths_that_do_not_exist(world, images, tmp_path, capsys):
 
 
 def test_networks_that_are_not_kept(world, images, capsys):
-    said = refused(capsys, world.root, "round-to-square", images)
-    assert "the networks of an adaptation are not kept" in said and "'square-defect': it has none" in said
+    """The remedy is an entry that params allow."""
+    for asked in ("round-to-square", "adaptations/round-to-square", "unadapted/round-to-square"):
+        said = refused(capsys, world.root, asked, images)
+        assert "networks of an adaptation are not kept" in said and "Target 'square-defect' has no other arm" in said
+        lines = [line.removeprefix("  - ") for line in said.splitlines() if line.startswith("  - ")]
+        advised = YAML(typ="safe", pure=True).load("\n".join(lines).replace(" with the architecture of the source", ""))
+        advised["baselines"]["NAME"] = {**world.raw["baselines"]["defect-tiny"], "target": "square-defect"}
+        check_params(world.raw | {section: world.raw[section] | entries for section, entries in advised.items()})
 
 
 def test_a_run_that_is_not_finished(toy, images, capsys):

@@ -8,8 +8,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.store.places import load
 from pipeline.store.words import nearest
 
-# part of a path, with room for what is added to it in the 255 bytes of a file name, and of a name in a model registry,
-# which ends in a letter or a digit
+# part of a path, with room for more in the 255 bytes of a file name; model registries want a letter or digit at the end
 NAME = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
 Name = Annotated[str, Field(pattern=rf"^{NAME}$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -152,7 +152,7 @@ def test_pairs_without_promise_are_those_that_would_not_be_confirmed(case: str) 
     pairs = np.stack(np.triu_indices(len(thumbnails), 1), 1)
     kept, expected = (
         {tuple(pair) for pair in _confirmed(some, hashes, thumbnails, None, cropped=False).tolist()}
-        for some in (np.concatenate([*promising([pairs], thumbnails)]), pairs)
+        for some in (promising(thumbnails)(pairs), pairs)
     )
     assert kept == expected != set()
 

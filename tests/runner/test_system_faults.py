@@ -1,5 +1,6 @@
 """What the system refuses: named, with what to do, without a traceback, and without a stump."""
 
+import copy
 import errno
 import os
 import shutil
@@ -10,6 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import tiny_world
+from PIL import Image
 
 from pipeline import cli
 from pipeline.config.loading import load_params
@@ -183,7 +185,7 @@ def content():
     files = [path for path in root.rglob("*") if path.is_file() and path != filler]
     return {path: sha256_file(path) for path in files if not {".locks", ".store", "dvclive"} & {*path.parts}}
 
-for stage, (cell, *_) in tiny_world.CELLS:
+for stage, cell in zip(*[iter(sys.argv[3:])] * 2, strict=True):
     shutil.rmtree(root / ".store", ignore_errors=True)  # else finished trainings are taken from it
     before = content()
     with filler.open("wb", buffering=0) as file:
@@ -193,7 +195,7 @@ for stage, (cell, *_) in tiny_world.CELLS:
         except OSError:
             file.truncate(max(file.tell() - room, 0))
     try:
-        tiny_world.run_cell(root, stage, cell)
+        tiny_world.run_cell(root, stage, cell or None)
         message = "no message"
     except InputError as error:
         message = str(error)
@@ -203,22 +205,56 @@ for stage, (cell, *_) in tiny_world.CELLS:
 """
 
 
-@pytest.mark.slow
+MORE = {  # cells that the world in miniature is without
+    "datasets": {"photos": {"reader": "folder", "raw": "raw", "labels": ["label"]}},
+    "rescaled": {"statistics": {"source": "tiny", "target": "defect", "baseline": "defect-tiny"}},
+    "questions": {
+        "scaling": {"target": "defect", "arm": "rescaled/statistics", "against": "baselines/defect-tiny"},
+    },
+}
+EVERY = [("ingest", "photos"), ("validate", "photos"), *((stage, cells[0] or "") for stage, cells in tiny_world.CELLS)]
+EVERY.insert(-2, ("rescale", "statistics"))
+
+
+@pytest.fixture(scope="module")
+def whole(world, tmp_path_factory):
+    """The folder of a finished run with a cell of every stage."""
+    root, raw = tmp_path_factory.mktemp("whole"), copy.deepcopy(world.raw)
+    shutil.copytree(world.root, root, dirs_exist_ok=True)
+    for index in range(16):
+        image = Image.fromarray(np.random.default_rng(index).integers(0, 256, (40, 40), dtype=np.uint8))
+        (root / "raw" / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
+        image.save(root / "raw" / "ab"[index % 2] / f"{index}.png")
+    for section, entries in MORE.items():
+        raw[section] |= entries
+    tiny_world.write_params(root, raw)
+    for stage, cell in (("ingest", "photos"), ("validate", "photos"), ("split", "defect"), ("rescale", "statistics")):
+        tiny_world.run_cell(root, stage, cell)
+    return root
+
+
+def test_every_stage_has_a_cell_on_the_full_disk(repository):
+    assert {stage for stage, _ in EVERY} == set(read_stages(repository / "dvc.yaml"))
+
+
+@pytest.mark.slow  # four minutes: every stage begins twice
 @pytest.mark.parametrize("room", [0, 40_000])
-def test_a_disk_that_is_full_is_refused_in_every_stage_and_leaves_all_as_it_was(repository, world, tmp_path, room):
-    """Reports too; `ingest` and `validate` are not part of the world in miniature."""
+def test_a_disk_that_is_full_is_refused_in_every_stage_and_leaves_all_as_it_was(repository, whole, tmp_path, room):
+    """Reports too."""
     if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
         pytest.skip("nothing may be mounted here")
     places = [str(repository), str(repository / "tests")]
-    line = f"mount -t tmpfs -o size=100m none {tmp_path} && cp -r {world.root}/. {tmp_path} && exec "
+    line = f"mount -t tmpfs -o size=100m none {tmp_path} && cp -r {whole}/. {tmp_path} && exec "
+    cells = [word for cell in EVERY for word in cell]
     done = subprocess.run(
-        [*NAMESPACE, "sh", "-c", f'{line} "$@"', "sh", sys.executable, "-c", FULL, str(tmp_path), str(room)],
+        [*NAMESPACE, "sh", "-c", f'{line} "$@"', "sh", sys.executable, "-c", FULL, str(tmp_path), str(room), *cells],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
         capture_output=True,
         text=True,
     )
     lines = [line.split("|") for line in done.stdout.splitlines() if line.count("|") == 3]
-    assert [stage for stage, *_ in lines] == [stage for stage, _ in tiny_world.CELLS], done.stdout + done.stderr
+    assert [stage for stage, *_ in lines] == [stage for stage, _ in EVERY], done.stdout + done.stderr
     for stage, state, stumps, message in lines:
+        print(stage, state, stumps, message)
         assert "MB free" in message and "Make room" in message, (stage, message)
         assert (state, stumps) == ("as before", "[]"), stage

@@ -18,10 +18,19 @@ from pipeline.training.on_device import DeviceCut, DeviceImages, cut_loader, ima
 RNG = np.random.default_rng(0)
 POSITIONS = np.array([3, 0, 2, 2, 1, 4, 0, 3])
 # In a process of its own, since Keras takes its backend once: both ways train copies of one network on one epoch.
+# They need nothing of what benchmarks/gpu.py is to do without.
 TRAINS_ALIKE = """
+import sys
+
+sys.modules.update(dict.fromkeys(("tensorflow", "dvc", "great_expectations", "pydantic", "ruamel")))
 import keras
 import numpy as np
 
+import pipeline.networks.freezing
+import pipeline.networks.lite_weights
+import pipeline.training.compile_cache
+import pipeline.training.on_device
+import pipeline.training.pooled
 from pipeline.networks.inference import device_predictor
 from pipeline.training.compiled_steps import steps_of, train_epoch
 from pipeline.training.fit import Plan, _train_epoch, compile_model, restarted_optimizer

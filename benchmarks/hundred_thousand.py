@@ -141,12 +141,13 @@ def size_of(root: Path) -> int:
     )
 
 
-def run_through(images: int, folder: Path) -> dict[str, Cost]:
-    """All stages on so many images."""
+def run_through(images: int, folder: Path, last: str) -> dict[str, Cost]:
+    """The stages up to the last on so many images."""
     root = folder / str(images)
     start = time.perf_counter()
     make_workspace(root, images)
-    print(f"{images:,} images drawn in {time.perf_counter() - start:.0f} s, {size_of(root) / images:,.0f} bytes each")
+    seconds, size = time.perf_counter() - start, size_of(root) / images
+    print(f"{images:,} images drawn in {seconds:.0f} s, {size:,.0f} bytes each", flush=True)
     costs = {}
     for stage, name in STAGES:
         costs[stage] = cost = measured(root, stage, name)
@@ -155,6 +156,8 @@ def run_through(images: int, folder: Path) -> dict[str, Cost]:
             f"{cost.private / 1e9:6.2f} private {cost.written / 1e6:10,.1f} MB written",
             flush=True,
         )
+        if stage == last:
+            break
     return costs
 
 
@@ -170,8 +173,7 @@ def table(rows: dict[int, dict[str, Cost]]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for stage in SHOWN:
-        for images, costs in rows.items():
-            cost = costs[stage]
+        for images, cost in ((images, costs[stage]) for images, costs in rows.items() if stage in costs):
             lines.append(
                 f"| {stage} | {images:,} | {cost.seconds:,.1f} | {cost.cores:,.1f} | {images / cost.seconds:,.0f} | "
                 f"{cost.cores / images * 1000:.2f} | {cost.peak / 1e9:.2f} | {cost.private / 1e9:.2f} | "
@@ -184,10 +186,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=NUMBERS)
     parser.add_argument("--folder", type=Path, help="where the workspaces stay; without it they are deleted")
+    parser.add_argument("--last", choices=SHOWN, default=SHOWN[-1], help="the last stage that is run")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="images-") as temporary:
         folder = given.folder or Path(temporary)
-        rows = {images: run_through(images, folder) for images in given.images}
+        rows = {images: run_through(images, folder, given.last) for images in given.images}
     print(table(rows), end="")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import get_active_backend
 
 from pipeline.arms.keeping import KeptFold
 from pipeline.arms.spec import FoldResult, FoldSpec
@@ -82,7 +83,10 @@ def train_and_store(folds: list[KeptFold], call: Call, label: str) -> None:
 def workers_for(tasks: list[_Task]) -> int:
     """How many workers these trainings are worth now: 1, which is this process, where other cells use all cores."""
     images = sum(task.planned for task in tasks if task.fold.spec.kind != "features")  # a head trains in seconds
-    return min(joblib.effective_n_jobs(None), len(tasks), 1 + free_cores()) if images >= LEAST_IMAGES else 1
+    if images < LEAST_IMAGES:
+        return 1
+    on_cluster = getattr(get_active_backend()[0], "elsewhere", False)  # whose cores are not those of this run
+    return min(joblib.effective_n_jobs(None), len(tasks), len(tasks) if on_cluster else 1 + free_cores())
 
 
 def _run_in_workers(tasks: list[_Task], workers: int, label: str) -> None:

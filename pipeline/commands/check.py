@@ -23,6 +23,7 @@ from pipeline.datasets.learnable import held_out
 from pipeline.datasets.readers.files import stops_dvc
 from pipeline.datasets.readers.read import read_raw
 from pipeline.registry.architectures import is_file
+from pipeline.runner.cluster import cluster_faults
 from pipeline.runner.declaration import all_cells, read_stages
 from pipeline.stages.ingest import sample
 from pipeline.stages.split import split
@@ -54,6 +55,7 @@ def check(paths: Paths) -> None:
     faults += unreadable + weight_file_faults(texts, paths.root)
     if params is not None:
         faults += selection_faults(params, lists) + dvc_faults(params, paths)
+        faults += cluster_faults(params.run.cluster, paths.root)
     if faults:
         raise ParamsError(faults, str(paths.params))
 

@@ -12,6 +12,8 @@ from pipeline.store.files import read_json
 from pipeline.store.kept import Store
 from pipeline.store.outs import KeptFoldPaths
 
+_elsewhere = 0.0  # CPU seconds of this cell on a cluster
+
 
 def kept_seconds(store: Store, cell: str, since: float) -> float:
     """Seconds that a cell's trainings took which it now found in the store.
@@ -77,9 +79,15 @@ PEAK_BYTES: dict[str, Callable[[str], int]] = {
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process and of its workers that have ended, so far."""
+    """CPU seconds of this process, of its workers that have ended, and of trainings on a cluster, so far."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    return time.process_time() + children.ru_utime + children.ru_stime + _elsewhere
+
+
+def count_elsewhere(seconds: float) -> None:
+    """Count CPU seconds of a training on a cluster, whose processes are no children of this one."""
+    global _elsewhere
+    _elsewhere += seconds
 
 
 def clock(seconds: float, computed: float, workers: int) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
     if cell.uses_device:
         use_device(params.run.device, params.run.precision)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
-    at_once = parallel_trainings(params.run.workers) if cell.uses_device else nullcontext()
+    at_once = parallel_trainings(params.run.workers, params.run.cluster) if cell.uses_device else nullcontext()
     with locked(paths.lock(cell.stage, cell.name)), at_once, threadpool_limits(1):  # BLAS: a cell is for one core
         start, since = (time.perf_counter(), cpu_seconds()), time.time()
         line = module.run(params.slice(cell.params), paths, cell.name)

@@ -31,6 +31,7 @@ KEPT = (
     *("JAX_PLATFORM", "JOBLIB_TEMP_FOLDER"),
 )
 XLA_FLAGS = "XLA_FLAGS"
+DEVICES = "CUDA_VISIBLE_DEVICES"
 KEPT_FLAGS = ("--xla_gpu_cuda_data_dir=", "--xla_cpu_multi_thread_eigen=")  # a folder; and ours of networks/device.py
 
 
@@ -53,6 +54,11 @@ def fixed(environment: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in environment.items() if _passes(name)}
     flags = [flag for flag in environment.get(XLA_FLAGS, "").split() if flag.startswith(KEPT_FLAGS)]
     return kept | SET | ({XLA_FLAGS: " ".join(flags)} if flags else {})
+
+
+def of_libraries(environment: Mapping[str, str]) -> dict[str, str]:
+    """The part of a fixed environment that bits may depend on, for processes on other machines."""
+    return {name: value for name, value in environment.items() if name.startswith((*SET, *LEFT_OUT, *KEPT, DEVICES))}
 
 
 def _passes(name: str) -> bool:

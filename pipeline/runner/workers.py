@@ -1,9 +1,9 @@
 """How many trainings run at once, and what a worker process does before its first.
 
-`run.workers` is no param of any stage: results do not depend on it.
+`run.workers` and `run.cluster` are params of no stage: results do not depend on them.
 """
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +13,10 @@ import psutil
 from pipeline.config.schema import Run
 from pipeline.networks.device import device_name, use_device
 from pipeline.runner.clock import gpu_names
+from pipeline.runner.cluster import MEMORY, ray_trainings
 from pipeline.runner.parent import die_with_parent
+from pipeline.store.errors import InputError
 
-MEMORY = 2 * 2**30  # bytes that a training takes: EfficientNet-Lite0 at 160 pixels in batches of 32 takes 1.5 GiB
 CGROUP = Path("/sys/fs/cgroup")  # of a container
 
 
@@ -37,12 +38,26 @@ def worker_count(setting: Literal["auto"] | int, memory: int | None = None) -> i
     return max(1, min(joblib.cpu_count(), free // MEMORY))
 
 
-def parallel_trainings(setting: Literal["auto"] | int) -> joblib.parallel_config:
+def parallel_trainings(setting: Literal["auto"] | int, cluster: str | None = None) -> AbstractContextManager:
     """A context in which `joblib.Parallel` trains in worker processes; on an accelerator one after another.
 
     A network on a GPU uses the whole of it.
+
+    Args:
+        cluster: `run.cluster`; None: on this machine.
+
+    Raises:
+        InputError: a cluster is asked for, which is of CPUs, and this machine trains on an accelerator.
     """
-    workers = worker_count(setting) if device_name() == "cpu" else 1
+    device = device_name()
+    workers = worker_count(setting) if device == "cpu" else 1
+    if cluster is not None:
+        if device != "cpu":
+            raise InputError(
+                f"run.cluster trains on CPUs, and Keras uses {device} here. Set run.device to cpu, or run.cluster to "
+                "null; cells run on several GPUs by ci/cell.sh."
+            )
+        return ray_trainings(cluster, workers)
     return joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=1, initializer=prepare_worker)
 
 

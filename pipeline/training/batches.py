@@ -107,7 +107,7 @@ def predict_in_threads(call: Predictor, load: Loader, positions: np.ndarray, vie
 
     starts = range(0, len(positions), PREDICT_BATCH)
     batches = (joblib.delayed(outputs)(positions[start : start + PREDICT_BATCH]) for start in starts)
-    at_once = joblib.effective_n_jobs(None)
+    at_once = min(joblib.effective_n_jobs(None), joblib.cpu_count())  # of a cluster, the cores of this machine
     yield from joblib.Parallel(at_once, backend="threading", return_as="generator")(batches)
 
 

@@ -307,9 +307,9 @@ def table(found: dict[str, Measured], facts: str) -> str:
     lines = [
         "# The whole way, beside three others",
         "",
-        f"From the start of a process to the predictions of {folds} folds of `{TARGET}`, with the same ImageNet weights, "
-        f"images, labels and folds: {HEAD_EPOCHS} epochs with a new head, {TUNE_EPOCHS} of fine-tuning, {STEPS} steps of "
-        f"{BATCH} images an epoch (PyTorch: fine-tuning only). {facts}",
+        f"From the start of a process to the predictions of {folds} folds of `{TARGET}`, with the same ImageNet "
+        f"weights, images, labels and folds: {HEAD_EPOCHS} epochs with a new head, {TUNE_EPOCHS} of fine-tuning, "
+        f"{STEPS} steps of {BATCH} images an epoch (PyTorch: fine-tuning only). {facts}",
         "",
         "| | seconds | CPU seconds | time over ours | balanced accuracy by fold | mean |",
         "|---|---:|---:|---:|---|---:|",

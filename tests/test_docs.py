@@ -1,6 +1,8 @@
 """README and docs: every command line in them is one that exists, every link leads somewhere, nothing stands twice."""
 
 import argparse
+import functools
+import importlib
 import re
 import shlex
 import subprocess
@@ -68,8 +70,10 @@ class Parsed(Exception):
     """The command line of the pipeline was understood; nothing has been run."""
 
 
-def parse_pipeline(arguments: list[str]) -> argparse.ArgumentParser:
-    """Hand arguments to `python -m pipeline` up to its parser, and return this one.
+def parse_pipeline(
+    arguments: list[str], main: Callable[[list[str]], object] = pipeline.cli.main
+) -> argparse.ArgumentParser:
+    """Hand arguments to `python -m pipeline`, or another `main`, up to its parser, and return this one.
 
     Raises:
         SystemExit: the parser refuses them.
@@ -87,14 +91,23 @@ def parse_pipeline(arguments: list[str]) -> argparse.ArgumentParser:
         patch.chdir(ROOT)
         patch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
         with pytest.raises(Parsed):
-            pipeline.cli.main(arguments)
+            main(arguments)
     return found[0]
 
 
+def run_benchmark(name: str, arguments: list[str]) -> None:
+    """Run a benchmark's `main`, which reads the command line."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *arguments])
+        importlib.import_module(name).main()
+
+
 def check_python(arguments: list[str]) -> None:
-    assert arguments[0] == "-m" and arguments[1] in ("pipeline", "pytest"), arguments
+    assert arguments[0] == "-m" and re.fullmatch(r"pipeline|pytest|benchmarks\.\w+", arguments[1]), arguments
     if arguments[1] == "pipeline":
         parse_pipeline(arguments[2:])
+    elif arguments[1] != "pytest":
+        parse_pipeline(arguments[2:], functools.partial(run_benchmark, arguments[1]))
     else:
         assert [path for path in arguments[2:] if not (ROOT / path).exists()] == []
 

@@ -77,7 +77,7 @@ class RayTasks(ParallelBackendBase):
         super().__init__()
         self.prepare = prepare or use_device_of_driver
         self.address, self.workers, self.submitted = address, workers, list[Any]()
-        self.elsewhere = address != LOCAL  # on cores of which this run does not keep account
+        self.elsewhere = address != LOCAL  # on cores of which this run keeps no account (arms/parallel.py)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Trainings at once: one a core that has its memory."""

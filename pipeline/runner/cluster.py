@@ -77,6 +77,7 @@ class RayTasks(ParallelBackendBase):
         super().__init__()
         self.prepare = prepare or use_device_of_driver
         self.address, self.workers, self.submitted = address, workers, list[Any]()
+        self.call: Any = None  # `_caller` as a function of Ray
         self.elsewhere = address != LOCAL  # on cores of which this run keeps no account (arms/parallel.py)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
@@ -91,10 +92,9 @@ class RayTasks(ParallelBackendBase):
         import ray
 
         connect(self.address, self.workers)
-        room()
-        remote = ray.remote(num_cpus=1, memory=MEMORY, max_retries=RETRIES)(_caller())
+        self.call = self.call or ray.remote(num_cpus=1, memory=MEMORY, max_retries=RETRIES)(_caller())
         package = str(Path(__file__).parents[2])
-        task = remote.remote(str(Path.cwd()), package, *map(ray.cloudpickle.dumps, (self.prepare, func)))
+        task = self.call.remote(str(Path.cwd()), package, *map(ray.cloudpickle.dumps, (self.prepare, func)))
         self.submitted.append(task)
         future: Future = task.future()
         if callback:

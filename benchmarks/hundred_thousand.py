@@ -1,7 +1,6 @@
 """A data set of 100,000 images through the stages of a transfer: seconds, memory and bytes of each stage.
 
-    python -m benchmarks.hundred_thousand                      # 10,000, 30,000 and 100,000 images: an hour on two cores
-    python -m benchmarks.hundred_thousand --images 10000       # two minutes; writes nothing unless --write
+    python -m benchmarks.hundred_thousand              # 10,000, 30,000 and 100,000 images: an hour on two cores
 
 The images are drawn here (`draw`): smooth textures of 64 pixels as JPEG files in two class folders, one in a hundred a
 re-encoded copy of its neighbour. Every stage is a process of its own, as DVC runs it: `python -m pipeline STAGE NAME`
@@ -21,7 +20,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import joblib
@@ -29,12 +28,15 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
+from benchmarks.rows import Row, fill
+from pipeline.datasets.hash_search import close_pairs
 from pipeline.store.yaml import read_yaml
 
 ROOT = Path(__file__).parents[1]
 SIDE, GRIDS = 64, {"coarse": 5, "fine": 9}  # pixels; side of the noise that a class's textures are drawn from
 COPIES = 100  # one image in so many is a re-encoded copy of the one before
-NUMBERS = (10_000, 30_000, 100_000)
+NUMBERS, MILLION = (10_000, 30_000, 100_000), 1_000_000
+SEARCHED = (10_000, 100_000, 1_000_000)
 STAGES = (
     ("ingest", "textures"),
     ("validate", "textures"),
@@ -141,57 +143,116 @@ def size_of(root: Path) -> int:
     )
 
 
-def run_through(images: int, folder: Path, last: str) -> dict[str, Cost]:
-    """The stages up to the last on so many images."""
+def run_through(images: int, folder: Path) -> Row:
+    """All stages on so many images: a row of the table."""
     root = folder / str(images)
+    shutil.rmtree(root, ignore_errors=True)  # of a call that was interrupted
     start = time.perf_counter()
     make_workspace(root, images)
     seconds, size = time.perf_counter() - start, size_of(root) / images
     print(f"{images:,} images drawn in {seconds:.0f} s, {size:,.0f} bytes each", flush=True)
-    costs = {}
+    row: Row = {"images": images}
     for stage, name in STAGES:
-        costs[stage] = cost = measured(root, stage, name)
-        print(
-            f"{images:>9,} {stage:9} {cost.seconds:8.1f} s {cost.cores:8.1f} core s {cost.peak / 1e9:6.2f} GB peak "
-            f"{cost.private / 1e9:6.2f} private {cost.written / 1e6:10,.1f} MB written",
-            flush=True,
-        )
-        if stage == last:
-            break
-    return costs
+        cost = measured(root, stage, name)
+        print(f"{images:>9,} {stage:9} {cost}", flush=True)
+        row |= {f"{stage}.{key}": value for key, value in asdict(cost).items()}
+    shutil.rmtree(root)
+    return row
 
 
-def table(rows: dict[int, dict[str, Cost]]) -> str:
-    """The Markdown of hundred_thousand.md, without its conclusions."""
+def search_seconds(count: int) -> float:
+    """Core seconds in which all hashes within 10 bits are found among so many, each with that of its inner part."""
+    rng = np.random.default_rng(0)
+    hashes, inner = rng.integers(0, 2**64, (2, count), dtype=np.uint64)
+    start = time.process_time()
+    for _ in close_pairs(hashes, np.append(hashes, inner), 10):
+        pass
+    return time.process_time() - start
+
+
+def cost_of(row: Row, stage: str) -> Cost:
+    return Cost(**{field.name: row[f"{stage}.{field.name}"] for field in fields(Cost)})
+
+
+def table(rows: list[Row], searches: dict[int, float]) -> str:
+    """The Markdown of hundred_thousand.md."""
     lines = [
-        f"Made by `python -m benchmarks.hundred_thousand` on {joblib.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}. Peak is the resident memory of the stage's process with its memory maps, "
-        "private the part that the system cannot drop. Written includes the copy in `.store`.",
+        "# A hundred thousand images",
         "",
-        "| stage | images | seconds | core seconds | images/s | core ms an image | peak, GB | private, GB | "
-        "written, bytes an image |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        f"Made by `python -m benchmarks.hundred_thousand` on {joblib.cpu_count()} cores, {platform.machine()}, Python "
+        f"{platform.python_version()}: JPEG files of {SIDE} pixels, stored at that size, and EfficientNet-Lite0 at 32 "
+        "pixels, whose activations are cached for one view. Peak is the resident memory of the stage's process with "
+        "its memory maps, private the part that the system cannot drop. Written are the outputs, and their copy in "
+        "`.store`.",
+        "",
+        "| stage | images | seconds | core seconds | images/s | peak, GB | private, GB | written, bytes an image |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for stage in SHOWN:
-        for images, cost in ((images, costs[stage]) for images, costs in rows.items() if stage in costs):
+        for images, cost in ((row["images"], cost_of(row, stage)) for row in rows):
             lines.append(
-                f"| {stage} | {images:,} | {cost.seconds:,.1f} | {cost.cores:,.1f} | {images / cost.seconds:,.0f} | "
-                f"{cost.cores / images * 1000:.2f} | {cost.peak / 1e9:.2f} | {cost.private / 1e9:.2f} | "
-                f"{cost.written / images:,.0f} |"
+                f"| {stage} | {images:,.0f} | {cost.seconds:,.0f} | {cost.cores:,.0f} | {images / cost.seconds:,.0f} | "
+                f"{cost.peak / 1e9:.2f} | {cost.private / 1e9:.2f} | {cost.written / images:,.0f} |"
             )
+    if len(rows) == len(NUMBERS):
+        lines += growth(rows)
+    lines += [
+        "",
+        "The search for near-duplicates, a part of `ingest`, alone: random hashes, each with that of the image without "
+        "its margin, within 10 bits.",
+        "",
+        "| images | core seconds | pairs that comparing all would look at |",
+        "|---:|---:|---:|",
+        *(f"| {count:,} | {seconds:.1f} | {2 * count**2:.0e} |" for count, seconds in searches.items()),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def growth(rows: list[Row]) -> list[str]:
+    """What an image more costs at first and later, and at the later price a million."""
+    few, some, many = (row["images"] for row in rows)
+    lines = [
+        "",
+        f"Linear is what costs as much an image more between {some:,.0f} and {many:,.0f} images as between {few:,.0f} "
+        "and that. A million images, on paper, at the later price:",
+        "",
+        f"| stage | core ms an image more, from {few:,.0f} | from {some:,.0f} | a million: core hours | peak, GB | "
+        "private, GB | written, GB |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for stage in SHOWN:
+        first, second, third = (cost_of(row, stage) for row in rows)
+        early, later = (second.cores - first.cores) / (some - few), (third.cores - second.cores) / (many - some)
+        hours, peak, private, written = (
+            getattr(third, key) + (MILLION - many) * (getattr(third, key) - getattr(second, key)) / (many - some)
+            for key in ("cores", "peak", "private", "written")
+        )
+        lines.append(
+            f"| {stage} | {early * 1000:.2f} | {later * 1000:.2f} | {hours / 3600:.1f} | {peak / 1e9:.1f} | "
+            f"{private / 1e9:.1f} | {written / 1e9:.1f} |"
+        )
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=NUMBERS)
-    parser.add_argument("--folder", type=Path, help="where the workspaces stay; without it they are deleted")
-    parser.add_argument("--last", choices=SHOWN, default=SHOWN[-1], help="the last stage that is run")
+    parser.add_argument("--folder", type=Path, help="where the workspaces lie while they are used")
+    parser.add_argument("--rows", type=Path, help="a CSV to keep what is done in; a second call goes on from there")
     given = parser.parse_args()
+    made: list[list[Row]] = []
     with tempfile.TemporaryDirectory(prefix="images-") as temporary:
         folder = given.folder or Path(temporary)
-        rows = {images: run_through(images, folder, given.last) for images in given.images}
-    print(table(rows), end="")
+        keys = [{"images": images} for images in given.images]
+        fill(
+            keys,
+            lambda key: run_through(key["images"], folder),
+            given.rows,
+            lambda rows: made.__setitem__(slice(None), rows),
+        )
+    text = table(made, {count: search_seconds(count) for count in SEARCHED})
+    Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text, end="")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,48 @@ def test_without_a_remote_everything_runs_and_results_that_were_not_committed_ar
     assert ran.read_text() == "train\n"  # with the same output, so that `report` has nothing to do
 
 
+TWO_CELLS = """
+stages:
+  train-one: {cmd: python train.py one, deps: [train.py], outs: [models/one.txt]}
+  train-two: {cmd: python train.py two, deps: [train.py], outs: [models/two.txt]}
+  report:
+    cmd: python report.py
+    deps: [models/one.txt, models/two.txt, results.json]
+    metrics: [reports/metrics.json: {cache: false}]
+"""
+TRAIN_ONE_OF_TWO = """
+import os, sys
+open(os.environ["RAN"], "a").write(f"{sys.argv[1]}\\n")
+open(f"models/{sys.argv[1]}.txt", "w").write(sys.argv[1])
+"""
+
+
+def test_cells_of_several_clones_are_collected_by_another_that_trains_nothing(tmp_path):
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    tiny_repository.make(origin, f"    url = {tmp_path / 'storage'}\n")
+    write_text(origin / "dvc.yaml", TWO_CELLS)
+    write_text(origin / "train.py", TRAIN_ONE_OF_TWO)
+    tiny_repository.commit(origin, "two cells")
+    ran, env = {}, {}
+    for name, command in {"a": "ci/cell.sh train-one", "b": "ci/cell.sh train-two", "c": "ci/reproduce.sh"}.items():
+        clone = tiny_repository.clone(origin, tmp_path / name)
+        env[name] = tiny_repository.environment(tmp_path / f"ran-{name}")
+        tiny_repository.run(clone, "ci/install.sh", env=env[name])
+        tiny_repository.run(clone, *command.split(), env=env[name])
+        ran[name] = (tmp_path / f"ran-{name}").read_text().split()
+    assert ran == {"a": ["one"], "b": ["two"], "c": ["report"]}
+    assert [(clone / "models" / f"{name}.txt").read_text() for name in ("one", "two")] == ["one", "two"]
+
+
+def test_a_cell_without_a_remote_is_refused(tmp_path):
+    tiny_repository.make(tmp_path, "")
+    write_text(tmp_path / ".dvc" / "config", "")
+    env = tiny_repository.environment(tmp_path / "ran")
+    tiny_repository.run(tmp_path, "ci/install.sh", env=env)
+    assert "where a DVC remote is set up" in tiny_repository.run(tmp_path, "ci/cell.sh", "train", env=env, code=2)
+
+
 def test_the_gate_holds_what_was_committed_where_the_branch_left(pushed, tmp_path):
     """What main gained since then is no loss of this branch; a base without results, or none at all, is told."""
     origin, ran = pushed
@@ -189,7 +231,7 @@ def test_a_template_calls_the_scripts_of_this_repository_in_order_and_nothing_el
     assert [line.split()[0] for line in lines_of(name)] == [f"ci/{script}" for script in SCRIPTS]
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [*SCRIPTS, "cell.sh"])
 def test_a_script_is_executable_and_valid(name):
     assert (CI / name).stat().st_mode & 0o111
     subprocess.run(["bash", "-n", CI / name], check=True)

@@ -21,6 +21,7 @@ from typing import Any
 import joblib
 from joblib.parallel import ParallelBackendBase
 
+from pipeline.networks.device import use_device
 from pipeline.runner.clock import count_elsewhere
 from pipeline.runner.surroundings import of_libraries
 from pipeline.store.cores import FOLDER, OWN
@@ -68,10 +69,16 @@ class RayTasks(ParallelBackendBase):
 
     supports_retrieve_callback = True
 
-    def __init__(self, address: str = LOCAL, workers: int = 1, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, address: str, workers: int, prepare: Callable[[], None] | None = None) -> None:
+        """
+        Args:
+            prepare: called before a training, in its process.
+        """
+        super().__init__()
+        self.prepare = prepare or use_device_of_driver
         self.address, self.workers, self.submitted = address, workers, list[Any]()
-        self.elsewhere = address != LOCAL  # on cores of which this run does not keep account
+        self.call: Any = None  # `_caller` as a function of Ray
+        self.elsewhere = address != LOCAL  # on cores of which this run keeps no account (arms/parallel.py)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Trainings at once: one a core that has its memory."""
@@ -85,10 +92,9 @@ class RayTasks(ParallelBackendBase):
         import ray
 
         connect(self.address, self.workers)
-        room()
-        remote = ray.remote(num_cpus=1, memory=MEMORY, max_retries=RETRIES)(_caller())
+        self.call = self.call or ray.remote(num_cpus=1, memory=MEMORY, max_retries=RETRIES)(_caller())
         package = str(Path(__file__).parents[2])
-        task = remote.remote(str(Path.cwd()), package, ray.cloudpickle.dumps(func))
+        task = self.call.remote(str(Path.cwd()), package, *map(ray.cloudpickle.dumps, (self.prepare, func)))
         self.submitted.append(task)
         future: Future = task.future()
         if callback:
@@ -124,10 +130,15 @@ class RayTasks(ParallelBackendBase):
         self.submitted.clear()
 
 
-def _caller() -> Callable[[str, str, bytes], Packed]:
+def use_device_of_driver() -> None:
+    """Set Keras up as in the process that asked, whose environment this one has."""
+    use_device("auto")
+
+
+def _caller() -> Callable[[str, str, bytes, bytes], Packed]:
     """What runs on another machine; a local function travels by its code, since the package may not be there."""
 
-    def call(folder: str, package: str, packed: bytes) -> Packed:
+    def call(folder: str, package: str, prepare: bytes, packed: bytes) -> Packed:
         import os
         import pickle
         import socket
@@ -139,9 +150,7 @@ def _caller() -> Callable[[str, str, bytes], Packed]:
         os.chdir(folder)
         if package not in sys.path:
             sys.path.insert(0, package)
-        from pipeline.networks.device import use_device
-
-        use_device("auto")  # as this machine's, whose environment it has
+        pickle.loads(prepare)()  # before what imports Keras is unpacked
         start = time.process_time()
         return "done", (pickle.loads(packed)(), time.process_time() - start)
 

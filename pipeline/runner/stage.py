@@ -27,6 +27,7 @@ from pipeline.store.kept import GIGABYTE, Store
 from pipeline.store.paths import Paths
 from pipeline.store.progress import say
 
+ARMS = ("head", "tune", "scratch", "rescale")  # stages that train the folds of an arm, which a cluster may do
 POLL = 0.1  # seconds between two tries to get a lock
 # printed after the seconds of a stage, where Keras does not find a GPU that there is
 IDLE = (
@@ -64,7 +65,8 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
     if cell.uses_device:
         use_device(params.run.device, params.run.precision)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
-    at_once = parallel_trainings(params.run.workers, params.run.cluster) if cell.uses_device else nullcontext()
+    cluster = params.run.cluster if cell.stage in ARMS else None
+    at_once = parallel_trainings(params.run.workers, cluster) if cell.uses_device else nullcontext()
     with locked(paths.lock(cell.stage, cell.name)), at_once, threadpool_limits(1):  # BLAS: a cell is for one core
         start, since = (time.perf_counter(), cpu_seconds()), time.time()
         line = module.run(params.slice(cell.params), paths, cell.name)

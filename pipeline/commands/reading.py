@@ -27,6 +27,8 @@ HINT = "If several show one thing (a patient, a scene), the verdict is too sure 
 
 def read_images(asked: Namespace, place: Path, root: Path) -> tuple[Dataset, RawDataset, tuple[Path, str] | None]:
     """The dataset's entry, its images, and the table of groups to write, if one is needed."""
+    if not asked.path:
+        raise InputError("Which images? Give a folder of class folders, or a table: make init IMAGES=~/photos.")
     if not place.exists():
         raise InputError(
             f"There is nothing at {place}. Give a folder of class folders, or a table (CSV, TSV, Parquet)."
@@ -149,4 +151,6 @@ def hint(found: Survey, dataset: Dataset, place: Path) -> str | None:
     nested = sum("/" in below(image) for image in found.images)
     if nested > len(found.images) / 2:
         return f"{HINT}--group-pattern '^([^/]+)/' (the subfolder)."
-    return f"{HINT}--group-pattern, such as '^([^_]+)_' (the file name before the first underscore)."
+    if sum("_" in below(image) for image in found.images) > len(found.images) / 2:
+        return f"{HINT}--group-pattern '^([^_]+)_' (the file name before the first underscore)."
+    return f"{HINT}--group-pattern, a regular expression that finds the thing in the file name."

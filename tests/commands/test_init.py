@@ -256,6 +256,11 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written(clone, tmp_path, 
     assert files(tmp_path) == before
 
 
+def test_make_init_without_images_is_told_what_to_give(clone):
+    with pytest.raises(InputError, match=r"Which images\? Give .* make init IMAGES="):
+        run("")
+
+
 def test_settings_below_the_entries_are_not_lost(clone, tmp_path):
     text = (clone / "params.yaml").read_text().replace("verdict:\n", "measure:\n", 1)
     (clone / "params.yaml").write_text(text + "verdict: {metric: accuracy, alpha: 0.05, margin: 0.03}\n")

@@ -1,10 +1,13 @@
 """`python -m pipeline`: hands the command to the warm fork server, where there is one, else runs it itself."""
 
+import os
 import signal
 import sys
 
 from pipeline.runner.surroundings import fix_surroundings
 from pipeline.store.errors import EXIT_USER_FAULT
+
+UNREAD = 141  # the exit code of a program whose reader has gone, as shells have it
 
 
 def run() -> int:
@@ -34,6 +37,18 @@ def run() -> int:
         return EXIT_USER_FAULT
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # `| head`
+        return UNREAD
+    finally:
+        drop_what_cannot_be_written()
+
+
+def drop_what_cannot_be_written() -> None:
+    """Leave nothing in standard output's buffer that Python would fail to write at its end, with a traceback."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

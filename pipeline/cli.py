@@ -19,6 +19,7 @@ from pipeline.runner.messages import bounded, file_name
 from pipeline.runner.reproduce import reproduce
 from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, shared_folders
 from pipeline.runner.stage import locked, run_stage
+from pipeline.runner.system_faults import system_faults
 from pipeline.runner.warm import INTERRUPTED, run_beside
 from pipeline.runner.workers import trainings_at_once
 from pipeline.store.errors import EXIT_DONE, EXIT_USER_FAULT, InputError
@@ -148,7 +149,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asks_for_help = any(word in ("-h", "--help") for word in words)
         stages = {} if asks_for_help and not Paths().dvc_yaml.exists() else read_stages(Paths().dvc_yaml)
-        return run_command(command_parser(stages).parse_args(words))
+        with system_faults(Paths().root.absolute()):
+            code = run_command(command_parser(stages).parse_args(words))
+            print(end="", flush=True)  # a full disk is a fault of the command that writes to it
+            return code
     except InputError as error:
         print(bounded(f"error: {error}", Paths().message(file_name(words))), file=sys.stderr, flush=True)
         return EXIT_USER_FAULT

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tiny_world
@@ -90,6 +91,20 @@ def test_a_damaged_input_exits_2(cli, toy):
         file.write(b"\x00\xff\x00")
     refused(cli("split", "defect"), "images.npy is damaged")
     assert not Paths(toy).target("defect").folder.exists()
+
+
+def test_standard_output_on_a_full_disk_or_without_a_reader_is_no_traceback(repository, toy):
+    command = [sys.executable, "-m", "pipeline", "store"]
+    given = {"cwd": toy, "env": os.environ | {"PYTHONPATH": str(repository)}, "stderr": subprocess.PIPE, "text": True}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, **given)
+    assert done.returncode == 2 and "the disk is full" in done.stderr and "Traceback" not in done.stderr, done
+    assert len(done.stderr.splitlines()) == 1
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, **given)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_fault_of_ours_exits_1_with_its_traceback(cli, toy):

@@ -212,6 +212,8 @@ MORE = {  # cells that the world in miniature is without
         "scaling": {"target": "defect", "arm": "rescaled/statistics", "against": "baselines/defect-tiny"},
     },
 }
+# bytes that are free on the disk -> stages whose outputs may find room: leakage first deletes one as large
+FITS = {0: {"leakage"}, 40_000: {"leakage", "split", "validate", "forecast", "evaluate"}}
 EVERY = [("ingest", "photos"), ("validate", "photos"), *((stage, cells[0] or "") for stage, cells in tiny_world.CELLS)]
 EVERY.insert(-2, ("rescale", "statistics"))
 
@@ -238,7 +240,7 @@ def test_every_stage_has_a_cell_on_the_full_disk(repository):
 
 
 @pytest.mark.slow  # four minutes: every stage begins twice
-@pytest.mark.parametrize("room", [0, 40_000])
+@pytest.mark.parametrize("room", FITS)
 def test_a_disk_that_is_full_is_refused_in_every_stage_and_leaves_all_as_it_was(repository, whole, tmp_path, room):
     """Reports too."""
     if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
@@ -256,5 +258,8 @@ def test_a_disk_that_is_full_is_refused_in_every_stage_and_leaves_all_as_it_was(
     assert [stage for stage, *_ in lines] == [stage for stage, _ in EVERY], done.stdout + done.stderr
     for stage, state, stumps, message in lines:
         print(stage, state, stumps, message)
-        assert "MB free" in message and "Make room" in message, (stage, message)
+    for stage, state, stumps, message in lines:
         assert (state, stumps) == ("as before", "[]"), stage
+        assert message == "no message" or ("MB free" in message and "Make room" in message), (stage, message)
+    refused = {stage for stage, *_, message in lines if message != "no message"}
+    assert refused >= {stage for stage, _ in EVERY} - FITS[room]

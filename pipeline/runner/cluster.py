@@ -9,6 +9,7 @@ its result in the store.
 """
 
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -177,7 +178,7 @@ def connect(address: str, workers: int) -> None:
     else:
         place = {"address": address}
     try:
-        ray.init(**place, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": shared})
+        ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": shared})
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         raise InputError(
             f"run.cluster is {address!r}, and no cluster of Ray can be used there ({_first_line(error)}). Start one by "

@@ -10,5 +10,5 @@ if [ $# -eq 0 ] || [ -z "$(dvc config core.remote || true)" ]; then
     exit 2
 fi
 dvc pull --run-cache --allow-missing
-PATH="$PWD/.venv/bin:$PATH" dvc repro "$@"
+PATH="$PWD/.venv/bin:$PATH" dvc repro --pull "$@"
 dvc push --run-cache

@@ -122,8 +122,8 @@ def _not_kept(params: Params, reference: str) -> str:
     if others:
         return f"{said}Name another arm on target '{entry.target}': {', '.join(others)}."
     return (
-        f"{said}Target '{entry.target}' has no other arm. Ask about a transfer, which learns from the target's labels: "
-        "three entries of params.yaml, then `dvc repro evaluate@NAME`, and name NAME:\n"
+        f"{said}\nTarget '{entry.target}' has no other arm. Ask about a transfer, which learns from the target's "
+        "labels: three entries of params.yaml, then\n`dvc repro evaluate@NAME`, and name NAME:\n"
         f"  - baselines: {{NAME: {{target: {entry.target}, architecture: ...}}}} with the architecture of the source\n"
         f"  - transfers: {{NAME: {{setting: inductive, source: {entry.source}, target: {entry.target}}}}}\n"
         f"  - questions: {{NAME: {{target: {entry.target}, arm: transfers/NAME, against: baselines/NAME}}}}"

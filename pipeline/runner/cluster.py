@@ -2,7 +2,7 @@
 
 Ray starts a task where a core is free, whichever cell wants it, and does those of a machine that is lost again on
 another. The backend that comes with Ray (`ray.util.joblib`) has a fixed pool of actors: it counts no cores, and once a
-machine is lost the trainings that its actors had been given fail or wait for ever (benchmarks/cluster.md).
+machine is lost the trainings that its actors had been given fail or wait for ever.
 
 All machines see this folder at the same path, such as on a network drive: a training reads its inputs there, and keeps
 its result in the store.

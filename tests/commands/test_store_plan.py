@@ -36,7 +36,7 @@ def test_minutes_are_those_of_the_trainings_in_the_store(world):
     seconds = plan.seconds_of_cells(kept)
     assert set(seconds) >= {"head@to-defect", "tune@to-defect", "scratch@defect-tiny"}
     expected = sum(seconds[f"{stage}"] for stage in ("head@to-defect", "tune@to-defect", "scratch@defect-tiny"))
-    workers = plan.worker_count(params.run.workers)
+    workers = plan.trainings_at_once(params.run)
     found = plan.minutes(params, params.questions["to-defect"], seconds, 5)
     assert found == pytest.approx(expected * 5 * params.run.folds / workers / 60)
     assert plan.minutes(params, params.questions["to-defect"], {}, 5) is None

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 TRAININGS, WORKERS, SLEEP = 10_000, 8, 0.02  # seconds
 SPEC = 4096  # bytes that go to a worker with a training, about those of a FoldSpec
 FEW, MOMENT, LOSS, PATIENCE = 10, 0.8, 2.0, 60.0  # stand-ins, and seconds: of each, until the loss, until we give up
-CELLS = (100, 1_000, 3_000)
+CELLS = (100, 1_000)
 ENGINES = {"loky": "loky (this machine)", "tasks": "Ray, tasks (`run.cluster`)", "pool": "Ray, joblib's own backend"}
 LOSSES = {"tasks": "tasks (`run.cluster`)", "pool": "joblib's own backend", "restarts": "the same, with restarts"}
 
@@ -64,7 +64,7 @@ def stand_in(seconds: float) -> Any:
 
 def trained(count: int, seconds: float) -> list[int]:
     """So many stand-ins, as arms/parallel.py runs trainings."""
-    parallel = joblib.Parallel(n_jobs=None, batch_size=1, pre_dispatch="all", return_as="generator")
+    parallel = joblib.Parallel(n_jobs=None, batch_size=1, pre_dispatch="all")
     train = stand_in(seconds)
     return list(parallel(train(number, os.urandom(SPEC)) for number in range(count)))
 

@@ -63,7 +63,7 @@ def stand_in(seconds: float) -> Any:
 
 
 def trained(count: int, seconds: float) -> list[int]:
-    """So many stand-ins, as arms/parallel.py runs trainings."""
+    """So many stand-ins, as arms/parallel.py runs trainings, but for its generator, which joblib's own Ray has not."""
     parallel = joblib.Parallel(n_jobs=None, batch_size=1, pre_dispatch="all")
     train = stand_in(seconds)
     return list(parallel(train(number, os.urandom(SPEC)) for number in range(count)))

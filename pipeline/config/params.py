@@ -49,6 +49,11 @@ class Params(Section):
             chain.append(self.pretrained[chain[-1]].init)
         return chain
 
+    def uses(self) -> list[tuple[str, str]]:
+        """Pairs of a source and a target that it is transferred or adapted to, sorted, each once."""
+        transferred = {(entry.source, entry.target) for entry in self.transfers.values()}
+        return sorted(transferred | {(entry.source, entry.target) for entry in self.adaptations.values()})
+
     def slice(self, keys: tuple[str, ...]) -> "Params":
         """Keep only the given dotted keys, so that a stage cannot read a param that dvc.yaml does not track for it.
 

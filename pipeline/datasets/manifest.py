@@ -4,7 +4,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -160,11 +159,11 @@ def near_duplicates(
     if distance is None:
         return np.arange(count)
     hashes, inner = (np.array([int(one, 16) for one in some], np.uint64) for some in (phashes, inner_phashes or []))
-    both, cropped = np.append(hashes, inner), distance > IN_PLACE
-    promise = None
-    if cropped and _more_than(MOST_ALIGNED, _pairs(hashes, both, distance)):
+    cropped, promise = distance > IN_PLACE, None
+    pairs = _at_most(MOST_ALIGNED, _pairs(hashes, np.append(hashes, inner), distance)) if cropped else None
+    if cropped and pairs is None:
         distance, cropped, promise = IN_PLACE, False, promising(thumbnails)
-    close = _pairs(hashes, both if cropped else hashes, distance)
+    close = _pairs(hashes, hashes, distance) if pairs is None else pairs
 
     def confirmed(pairs: np.ndarray) -> np.ndarray:
         pairs = promise(pairs) if promise else pairs
@@ -210,9 +209,15 @@ def promising(thumbnails: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     return promise
 
 
-def _more_than(most: int, close: Iterable[np.ndarray]) -> bool:
-    """Whether there are more pairs than so many."""
-    return any(total > most for total in accumulate(map(len, close)))
+def _at_most(most: int, close: Iterable[np.ndarray]) -> list[np.ndarray] | None:
+    """All pairs; None where there are more than so many."""
+    found, total = [], 0
+    for pairs in close:
+        found.append(pairs)
+        total += len(pairs)
+        if total > most:
+            return None
+    return found
 
 
 def _joined(close: Iterable[np.ndarray], confirmed: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:

@@ -77,8 +77,13 @@ def _contact_sheets(sides: Sequence[Side], result: Result, data: ReportData) -> 
         card = data.datasets[data.params.targets[result.target].dataset]["card"]
         caption += f" {scaled_from(card)}"
     alt = say("Images on which {arm} and {other} disagree", **arms)
-    sheets = [contact_sheet(_title(side), [_picture(each) for each in side.shown]) for side in sides]
-    return [Figure(caption if at == 0 else "", webp=sheet, alt=alt) for at, sheet in enumerate(sheets)]
+    return sheets([(_title(side), [_picture(each) for each in side.shown]) for side in sides], caption, alt)
+
+
+def sheets(parts: Sequence[tuple[str, Sequence[Picture]]], caption: str, alt: str) -> list[Figure]:
+    """A contact sheet for each title with its pictures; the first has the caption."""
+    drawn = [contact_sheet(title, pictures) for title, pictures in parts]
+    return [Figure(caption if at == 0 else "", webp=sheet, alt=alt) for at, sheet in enumerate(drawn)]
 
 
 def _title(side: Side) -> str:

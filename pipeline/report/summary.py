@@ -1,7 +1,7 @@
 """The run's results, from those of its questions: evidence adjusted (Holm), controls, forecasts and compute."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pipeline.config.params import Params
@@ -35,15 +35,13 @@ def summarise(results: Results, forecasts: Files, cards: Files, params: Params) 
             updates["forecast"] = checked(forecasts[name], result.label)
         results[name] = result.model_copy(update=updates)
     results, failed = with_controls(results)
-    controls = [result for result in results.values() if result.control]
-    others = [result for result in results.values() if not result.control]
     facts = RunFacts(
         **params.verdict.model_dump(include={"metric", "alpha", "margin", "looks"}),
         **params.run.model_dump(include={"protocol", "folds", "repeats", "image_size"}),
         level=nominal_level(params.verdict.alpha, params.verdict.looks),
-        controls=("failed" if failed else "held") if controls else None,
+        controls=("failed" if failed else "held") if any(result.control for result in results.values()) else None,
         failed_controls=failed,
-        forecasts={"transfers": score(others), "controls": score(controls)},
+        forecasts=scores(results.values()),
     )
     return Run(facts=facts, results=results, studies={})
 
@@ -159,6 +157,15 @@ def checked(forecast: Mapping[str, Any], label: str | None) -> Forecast:
     correct = None if forecast["label"] is None or label is None else forecast["label"] == label
     fields = {key: forecast[key] for key in ("label", "positive_votes", "votes", "gflops")}
     return Forecast(**fields, correct=correct)
+
+
+def scores(results: Iterable[Result]) -> dict[str, Score]:
+    """The score of the forecasts of transfers, and of controls."""
+    found = list(results)
+    return {
+        "transfers": score([result for result in found if not result.control]),
+        "controls": score([result for result in found if result.control]),
+    }
 
 
 def score(results: list[Result]) -> Score:

@@ -14,8 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +244,7 @@ def _unlike(folder: Path) -> list[str]:
         token.unlink(missing_ok=True)
     absent = [host for host, (seen, _) in answers.items() if not seen]
     faults = [SHARE.format(folder=folder.resolve(), hosts=", ".join(absent))] if absent else []
-    own = {name: _version(name) for name in VERSIONS}
+    _, own = _prober()(str(token), VERSIONS)
     for host, (_, versions) in answers.items():
         other = [f"{name} {versions[name]}, here {own[name]}" for name in VERSIONS if versions[name] != own[name]]
         if other:
@@ -254,7 +253,7 @@ def _unlike(folder: Path) -> list[str]:
 
 
 def _prober() -> Callable[[str, tuple[str, ...]], tuple[bool, dict[str, str | None]]]:
-    """What `check` asks every machine."""
+    """What `check` asks every machine, this one too; it travels by its code, as `_caller` does."""
 
     def probe(token: str, names: tuple[str, ...]) -> tuple[bool, dict[str, str | None]]:
         import os
@@ -268,12 +267,6 @@ def _prober() -> Callable[[str, tuple[str, ...]], tuple[bool, dict[str, str | No
         return os.path.exists(token), found  # noqa: PTH110
 
     return probe
-
-
-def _version(name: str) -> str | None:
-    with suppress(PackageNotFoundError):
-        return version(name)
-    return None
 
 
 def _first_line(error: Exception) -> str:

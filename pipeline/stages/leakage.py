@@ -14,18 +14,7 @@ from pipeline.store.seeds import seed_for
 
 def used_sources(params: Params) -> list[tuple[str, str]]:
     """Pairs of a source that is pretrained here and a target that it is transferred or adapted to."""
-    pairs = {(transfer.source, transfer.target) for transfer in params.transfers.values()}
-    pairs |= {(adaptation.source, adaptation.target) for adaptation in params.adaptations.values()}
-    return sorted(pair for pair in pairs if pair[0] in params.pretrained)
-
-
-def links(params: Params, source: str) -> list[str]:
-    """A pretrained source and those that it starts from, along `init`."""
-    chain = []
-    while source in params.pretrained:
-        chain.append(source)
-        source = params.pretrained[source].init
-    return chain
+    return [(source, target) for source, target in params.uses() if source in params.pretrained]
 
 
 def tested_images(params: Params, paths: Paths, target: str) -> Images:
@@ -75,9 +64,10 @@ def compare(params: Params, paths: Paths) -> pd.DataFrame:
     """All that is shared: source, learnt_by (it or one of its inits), target, kind, image, other (names)."""
     found = [pd.DataFrame(columns=["source", "learnt_by", "target", *COLUMNS])]
     learnt = all_learnt(params, paths)
-    tested = {target: tested_images(params, paths, target) for _, target in used_sources(params)}
-    for source, target in used_sources(params):
-        for link in links(params, source):
+    used = used_sources(params)
+    tested = {target: tested_images(params, paths, target) for target in {target for _, target in used}}
+    for source, target in used:
+        for link in params.chain_of(source)[:-1]:
             pairs = shared(tested[target], learnt[link])
             found.append(pairs.assign(source=source, learnt_by=link, target=target))
     return pd.concat(found, ignore_index=True)

@@ -562,3 +562,11 @@ def test_the_chain_of_a_source_ends_at_its_entry_of_sources(raw):
     for chain in chains:
         assert chain[-1] in params.sources
         assert chain[1:] == [params.pretrained[link].init for link in chain[:-1]]
+
+
+def test_uses_are_the_pairs_of_transfers_and_adaptations_each_once(raw):
+    params = check_params(raw)
+    entries = [*params.transfers.values(), *params.adaptations.values()]
+    pairs = [(entry.source, entry.target) for entry in entries]
+    assert len(set(pairs)) < len(pairs)
+    assert params.uses() == sorted(set(pairs))

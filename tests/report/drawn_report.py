@@ -1,12 +1,14 @@
 """A report with every section, from results made by hand."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import builders
 import numpy as np
 import pandas as pd
 
+from pipeline.config.params import Params
 from pipeline.report.contact_sheet import Picture
 from pipeline.report.data import ReportData
 from pipeline.report.disputed import Side, Thumbnail
@@ -83,7 +85,7 @@ def params():
     run = {"image_size": 32, "folds": 2, "protocol": "grouped", "augmentation": "mirror", "seed": 7}
     target = SimpleNamespace(dataset="d", image_size=None)
     used = {name: SimpleNamespace(source=name, target="defect") for name in ("made", "given", "r")}
-    return SimpleNamespace(
+    drawn = SimpleNamespace(
         transfers=used,
         adaptations={"b": SimpleNamespace(source="made", target="few")},
         pretrained={"made": None},
@@ -93,6 +95,8 @@ def params():
         targets={"defect": target},
         scratch=SimpleNamespace(epochs=10),
     )
+    drawn.uses = partial(Params.uses, drawn)
+    return drawn
 
 
 def shared(*rows):

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pipeline.store.errors import InputError, InputFaults
+from pipeline.store.words import visible
 
 DVC_OBJECT = re.compile(
     r"(files/md5/)?[0-9a-f]{2}/[0-9a-f]{30}"
@@ -26,7 +27,7 @@ def escaped(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     with suppress(UnicodeEncodeError):  # not a file name in this locale
         text = os.fsencode(text).decode("utf-8", "surrogateescape")  # the same in every locale
-    return "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode("ascii") for c in text)
+    return visible(text.replace("\\", r"\\"))
 
 
 def raw_folder(path: Path, key: str, content: str) -> Path:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.report.contact_sheet import Picture, contact_sheet
+from pipeline.report.contact_sheet import Picture
 from pipeline.report.content import Block, Column, Figure, Section, Table, items, notes, numbers
 from pipeline.report.data import ReportData
+from pipeline.report.drawings import sheets
 from pipeline.report.figures import recall_figure
 from pipeline.report.label_issues import NEAR, TWICE, LabelIssues, recall
 from pipeline.report.language import say
@@ -132,8 +133,7 @@ def figures(issues: LabelIssues, data: ReportData) -> list[Figure]:
         if issues.dataset in data.datasets:
             caption += f" {scaled_from(data.datasets[issues.dataset]['card'])}"
         alt = say("{column}: labels that look wrong", column=column)
-        sheets = [contact_sheet(title, pictures) for title, pictures in _parts(issues)]
-        drawn += [Figure(caption if at == 0 else "", webp=sheet, alt=alt) for at, sheet in enumerate(sheets)]
+        drawn += sheets(_parts(issues), caption, alt)
     if issues.contradictions:
         curves = {
             contradiction(issues, what): recall(groups, len(issues.images))

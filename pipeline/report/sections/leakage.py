@@ -34,9 +34,7 @@ def method() -> str:
 
 def pairs(params: Params) -> dict[bool, list[tuple[str, str]]]:
     """Pairs of a source and a target that it is transferred or adapted to, by whether it is pretrained here."""
-    used = {(entry.source, entry.target) for entry in params.transfers.values()}
-    used |= {(entry.source, entry.target) for entry in params.adaptations.values()}
-    return {here: sorted(pair for pair in used if (pair[0] in params.pretrained) is here) for here in (True, False)}
+    return {here: [pair for pair in params.uses() if (pair[0] in params.pretrained) is here] for here in (True, False)}
 
 
 def compared(params: Params, found: pd.DataFrame) -> list[str]:

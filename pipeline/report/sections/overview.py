@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pipeline.report.content import Block, Column, Section, Table, notes, numbers
 from pipeline.report.data import ReportData
 from pipeline.report.language import say
-from pipeline.report.summary import in_order, score
+from pipeline.report.summary import in_order, scores
 from pipeline.report.words import evidence_of, gain_title, interval, joined, label_of, metric_name, number, spaced
 from pipeline.results.run import Run, Score
 
@@ -74,19 +74,17 @@ def _forecasts(run: Run) -> str:
         return ""
     made = say("made before the transfer was trained.")
     signs = say("Signs alone, also those that decide nothing, agree for {every}.", every=every)
-    sure = [result for result in run.results.values() if result.evidence == "conclusive"]
-    transfers, controls = ([each for each in sure if bool(each.control) is kind] for kind in (False, True))
-    decided = _scores({"transfers": score(transfers), "controls": score(controls)})
+    decided = _scores(scores(result for result in run.results.values() if result.evidence == "conclusive"))
     if not decided:
         return f"{made} {say('No verdict that could check them is conclusive.')} {signs}"
     right = say("Of conclusive verdicts they were correct for {decided}.", decided=decided)
     return f"{made} {right} {signs}"
 
 
-def _scores(scores: Mapping[str, Score]) -> str:
+def _scores(counts: Mapping[str, Score]) -> str:
     """Correct forecasts of those that can be checked, of transfers and of controls; those without any are left out."""
     shown = []
-    for what, found in scores.items():
+    for what, found in counts.items():
         if found.of and what == "transfers":
             shown.append(say("{correct} of {of} transfers", correct=found.correct, of=found.of))
         elif found.of:

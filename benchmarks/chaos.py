@@ -4,10 +4,11 @@
     python -m benchmarks.chaos --folder F --kills 4    # a look, in ten minutes
 
 In a copy of the repository without Git, `make smoke` runs once undisturbed. Then rounds: a workspace without anything,
-up to ten runs that are killed, each at a random moment of what is left to do, and one run to the end. A kill hits the
-whole process group and all its descendants, or one of them, any; beside every fifth a second `make smoke` is started.
-Nothing is repaired between runs. A round holds if the last run exits 0 with the bytes of the undisturbed one (clocks
-and the pages that show seconds apart), `doctor` finds nothing, and no process is left.
+runs that are killed, each at a random moment of its next half minute of work, until all is done (ten at most), and one
+run to the end. A kill hits the whole process group and all its descendants, or one of them, any; beside every fifth a
+second `make smoke` is started, which goes on to its end or is killed after the first. Nothing is repaired between runs.
+A round holds if the last run exits 0 with the bytes of the undisturbed one (clocks and the pages that show seconds
+apart), `doctor` finds nothing, and no process is left.
 
 chaos.md is written anew after every round. Started again with the same folder, it goes on after the last whole round.
 """
@@ -31,8 +32,8 @@ import psutil
 from pipeline.store.files import read_json, sha256_file, write_json, write_text
 
 ROOT = Path(__file__).parents[1]
-EACH = 10  # kills in a round, or fewer if a run comes to its end in spite of them
-START = 15.0  # seconds, about, that a run takes before its first stage begins
+EACH = 10  # kills in a round at most
+START, WINDOW = 15.0, 30.0  # seconds: about what a run takes before its first stage; of work before it is killed
 SECOND = 5  # a second run beside one kill in so many
 LATEST = 900.0  # seconds after which a run counts as hanging; many times as many as it needs
 TIMED = ("data/clocks", "reports/cost.json", "reports/report.md", "reports/report.html")  # they hold seconds
@@ -121,11 +122,14 @@ def kill(processes: list[psutil.Process]) -> None:
             process.kill()
 
 
-def struck(copy: Path, rng: np.random.Generator, seconds: float, second: bool) -> Kill:
-    """Start a run, kill it or a part of it at a moment within `seconds`, and wait for what is left of it to end."""
+def struck(copy: Path, rng: np.random.Generator, seconds: float, second: bool) -> Kill | None:
+    """Start a run, kill it or a part of it at a moment within `seconds`, and wait for what is left of it to end.
+
+    None if it had come to its end before.
+    """
     kind, done = str(rng.choice(KINDS)), share_done(copy)
     process, start = smoke(copy), time.monotonic()
-    moment = float(rng.uniform(0, START + (1 - done) * seconds))
+    moment = float(rng.uniform(0, START + min(WINDOW, (1 - done) * seconds)))
     other = None
     while time.monotonic() - start < moment and process.poll() is None:
         if second and other is None and time.monotonic() - start > moment / 2:
@@ -139,9 +143,12 @@ def struck(copy: Path, rng: np.random.Generator, seconds: float, second: bool) -
     code = ended(process)
     _, hanging = psutil.wait_procs(everyone, LATEST)  # without its parent a process may go on to its end
     kill(hanging)
-    if other is not None and ended(other) is None:
-        code = None
-    return Kill(kind, second, moment, done, victim, None if hanging else code)
+    if other is not None:
+        if rng.random() < 0.5:
+            kill(family(other))
+        if ended(other) is None:
+            code = None
+    return Kill(kind, second, moment, done, victim, None if hanging else code) if victims else None
 
 
 def share_done(copy: Path) -> float:
@@ -201,15 +208,16 @@ def living(copy: Path) -> list[psutil.Process]:
     return [process for process in psutil.process_iter(["cwd"]) if (process.info["cwd"] or "").startswith(str(copy))]
 
 
-def run_round(copy: Path, seed: int, kills: range, seconds: float, expected: dict[str, str]) -> Round:
-    """Strike these kills, by number, in an empty workspace, until a run comes to its end; then run to the end."""
+def run_round(copy: Path, rng: np.random.Generator, kills: range, seconds: float, expected: dict[str, str]) -> Round:
+    """Strike these kills, by number, in an empty workspace, until all is done; then run to the end."""
     shutil.rmtree(copy / "runs", ignore_errors=True)
     result = Round()
     for number in kills:
-        rng = np.random.default_rng([seed, number])
-        result.kills.append(struck(copy, rng, seconds, second=number % SECOND == 0))
-        print(f"  {number + 1}: {result.kills[-1]}", flush=True)
-        if result.kills[-1].code == 0:
+        one = struck(copy, rng, seconds, second=number % SECOND == 0)
+        if one is not None:
+            result.kills.append(one)
+            print(f"  {number + 1}: {one}", flush=True)
+        if one is None or share_done(copy) == 1:
             break
     result.fault = fault_of(copy, ended(smoke(copy)), expected)
     log = (copy / LOG).read_text()
@@ -227,7 +235,7 @@ def table(rounds: list[Round], seconds: float, planned: int) -> str:
         "# Kills at random moments",
         "",
         f"{len(kills)} times{missing} `kill -9` in `make smoke`, which takes {seconds:.0f} s undisturbed, each at a "
-        "random moment of what was left to do, and nothing but `make smoke` after them; made by "
+        f"random moment of its first {START + WINDOW:.0f} s, and nothing but `make smoke` after them; made by "
         "`python -m benchmarks.chaos`, which says what is done.",
         "",
         f"**{len(rounds) - len(faults)} of {len(rounds)} rounds** of up to {EACH} kills ended with the bytes of the "
@@ -285,7 +293,8 @@ def all_rounds(copy: Path, kills: int, seed: int) -> None:
     print(f"undisturbed: {seconds:.0f} s, {len(expected)} files", flush=True)
     rounds = rounds_so_far(copy)
     while (first := sum(len(one.kills) for one in rounds)) < kills:
-        rounds.append(run_round(copy, seed, range(first, min(first + EACH, kills)), seconds, expected))
+        rng = np.random.default_rng([seed, len(rounds)])
+        rounds.append(run_round(copy, rng, range(first, min(first + EACH, kills)), seconds, expected))
         print(f"round {len(rounds)}: {rounds[-1].fault or 'held'} {rounds[-1].healed}", flush=True)
         with (copy / ROUNDS).open("a", encoding="utf-8") as file:
             print(json.dumps(asdict(rounds[-1])), file=file)

@@ -109,11 +109,17 @@ def ended(process: subprocess.Popen[str]) -> int | None:
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """A run's processes: itself and its descendants, of whatever group."""
+    """A run's living processes: itself and its descendants, of whatever group."""
     with suppress(psutil.NoSuchProcess):
         first = psutil.Process(process.pid)
-        return [first, *first.children(recursive=True)]
+        return [each for each in (first, *first.children(recursive=True)) if alive(each)]
     return []
+
+
+def alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def kill(processes: list[psutil.Process]) -> None:

@@ -6,9 +6,9 @@
 In a copy of the repository without Git, `make smoke` runs once undisturbed. Then rounds: a workspace without anything,
 runs that are killed, each at a random moment of its next half minute of work, until all is done (ten at most), and one
 run to the end. A kill hits the whole process group and all its descendants, or one of them, any; beside every fifth a
-second `make smoke` is started, which goes on to its end or is killed after the first. Nothing is repaired between runs.
-A round holds if the last run exits 0 with the bytes of the undisturbed one (clocks and the pages that show seconds
-apart), `doctor` finds nothing, and no process is left.
+second `make smoke` is started. What survives goes on to its end, or is killed within another half minute. Nothing is
+repaired between runs. A round holds if the last run exits 0 with the bytes of the undisturbed one (clocks and the pages
+that show seconds apart), `doctor` finds nothing, and no process is left.
 
 chaos.md is written anew after every round. Started again with the same folder, it goes on after the last whole round.
 """
@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 EACH = 10  # kills in a round at most
 START, WINDOW = 15.0, 30.0  # seconds: about what a run takes before its first stage; of work before it is killed
 SECOND = 5  # a second run beside one kill in so many
+TO_THE_END = 0.25  # probability that what survives a kill is waited for
 LATEST = 900.0  # seconds after which a run counts as hanging; many times as many as it needs
 TIMED = ("data/clocks", "reports/cost.json", "reports/report.md", "reports/report.html")  # they hold seconds
 USED = ("pipeline/", "profiles/", "data/raw/", "Makefile", "dvc.yaml", "params.yaml")
@@ -129,32 +130,31 @@ def kill(processes: list[psutil.Process]) -> None:
 
 
 def struck(copy: Path, rng: np.random.Generator, seconds: float, second: bool) -> Kill | None:
-    """Start a run, kill it or a part of it at a moment within `seconds`, and wait for what is left of it to end.
+    """Start a run, kill it or a part of it, and let what is left of it go on to its end or for some seconds.
 
     None if it had come to its end before.
     """
     kind, done = str(rng.choice(KINDS)), share_done(copy)
     process, start = smoke(copy), time.monotonic()
     moment = float(rng.uniform(0, START + min(WINDOW, (1 - done) * seconds)))
-    other = None
+    missing = second
     while time.monotonic() - start < moment and process.poll() is None:
-        if second and other is None and time.monotonic() - start > moment / 2:
-            other = smoke(copy, "second.log")
+        if missing and time.monotonic() - start > moment / 2:
+            smoke(copy, "second.log")
+            missing = False
         time.sleep(0.02)
-    everyone = victims = family(process)
+    victims = family(process)
     if kind == "one process" and victims:
         victims = [victims[int(rng.integers(len(victims)))]]
     victim = named(victims[0]) if len(victims) == 1 else f"{len(victims)} processes"
     kill(victims)
-    code = ended(process)
-    _, hanging = psutil.wait_procs(everyone, LATEST)  # without its parent a process may go on to its end
-    kill(hanging)
-    if other is not None:
-        if rng.random() < 0.5:
-            kill(family(other))
-        if ended(other) is None:
-            code = None
-    return Kill(kind, second, moment, done, victim, None if hanging else code) if victims else None
+    to_the_end = rng.random() < TO_THE_END
+    deadline = time.monotonic() + (LATEST if to_the_end else float(rng.uniform(0, WINDOW)))
+    while (going := living(copy)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    kill(going)
+    code = process.wait()
+    return Kill(kind, second, moment, done, victim, None if going and to_the_end else code) if victims else None
 
 
 def share_done(copy: Path) -> float:

@@ -56,6 +56,11 @@ def tone(result: Result, facts: RunFacts) -> Tone:
     return TONES.get(outcome(result, facts), "open")
 
 
+def gain_tone(result: Result, facts: RunFacts) -> Tone:
+    """The colour of the gain itself, which is one also where another network is better still."""
+    return "positive" if outcome(result, facts) == "beaten" else tone(result, facts)
+
+
 def badge(result: Result, facts: RunFacts) -> str:
     """Label and evidence in words."""
     if result.gain is None or result.label is None:
@@ -63,7 +68,8 @@ def badge(result: Result, facts: RunFacts) -> str:
     if result.controls == "failed":
         return say("not to be trusted")
     if result.evidence == "conclusive":
-        return f"{spaced(result.label)}, {evidence_of(result)}"
+        said = f"{spaced(result.label)}, {evidence_of(result)}"
+        return say("{said}, but another network is better", said=said) if outcome(result, facts) == "beaten" else said
     if result.evidence == "equivalent":
         return say("no difference in practice (equivalent)")
     if outcome(result, facts) == "needless":

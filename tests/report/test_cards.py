@@ -4,7 +4,7 @@ import builders
 import pytest
 
 from pipeline.config.schema import MOST_REPEATS
-from pipeline.report.answers import answer, badge, outcome, tone
+from pipeline.report.answers import answer, badge, gain_tone, outcome, tone
 from pipeline.report.content import Card
 from pipeline.report.data import ReportData
 from pipeline.report.deciding import plan
@@ -69,6 +69,12 @@ def test_a_sign_alone_has_neither_the_colour_nor_the_word_of_a_finding():
         (NEEDLESS, "equal", "no gain beyond the margin (inconclusive)"),
     ]
     assert [(tone(result, FACTS), badge(result, FACTS)) for result, _, _ in shown] == [each[1:] for each in shown]
+
+
+def test_a_gain_over_one_network_keeps_its_colour_where_another_is_better():
+    result = builders.transfer(advice=advice(-0.03))
+    assert tone(result, FACTS) == "negative" and gain_tone(result, FACTS) == "positive"
+    assert badge(result, FACTS) == "positive, conclusive, but another network is better"
 
 
 def test_only_an_adaptation_is_needless_and_its_card_has_the_fixed_rule_beside_the_choice():

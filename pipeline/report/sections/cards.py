@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.report.answers import answer, badge, family_size, figures, frozen, outcome, tone, why_open
+from pipeline.report.answers import answer, badge, family_size, figures, frozen, gain_tone, outcome, tone, why_open
 from pipeline.report.content import Block, Card, Paragraph, Section
 from pipeline.report.data import ReportData
 from pipeline.report.deciding import decider, plan
@@ -78,7 +78,7 @@ def gains_of(result: Result, facts: RunFacts) -> list[Gain]:
     if result.gain is None:
         return []
     over = result.baseline or spaced(result.against)
-    found = [Gain(say("over {what}", what=over), result, tone(result, facts), sure(result), main=True)]
+    found = [Gain(say("over {what}", what=over), result, gain_tone(result, facts), sure(result), main=True)]
     if result.advice is not None and result.advice.gain is not None:
         found.append(Gain(say("over the best baseline"), result.advice, tone_of(result.advice), sure(result.advice)))
     if result.details is not None:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipeline.report.answers import tone
+from pipeline.report.answers import gain_tone
 from pipeline.report.content import Figure, Section
 from pipeline.report.data import ReportData
 from pipeline.report.figures import forest_plot
@@ -44,7 +44,7 @@ def _gain(name: str, reading: str, run: Run) -> Gain:
         return Gain(say("{name} (control)", name=name), result, "control")
     if reading == EQUAL_COMPUTE and equal is not None:
         return Gain(say("at equal compute"), equal, tone_of(equal), sure(equal))
-    return Gain(name, result, tone(result, run.facts), sure(result), main=True)
+    return Gain(name, result, gain_tone(result, run.facts), sure(result), main=True)
 
 
 def caption(run: Run) -> str:

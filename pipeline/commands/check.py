@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import ValidationError
 
+from pipeline.commands.doctor import MERGE, dvc_lock
 from pipeline.config.loading import check_params
 from pipeline.config.lookup import entries_of
 from pipeline.config.names import as_text
@@ -182,7 +183,12 @@ def _refusal(attempt: Callable[[], object]) -> str:
 
 
 def dvc_faults(params: Params, paths: Paths) -> list[str]:
-    """What DVC finds wrong with dvc.yaml and these params, and stages that it does not make."""
+    """What DVC finds wrong with dvc.yaml and these params, and stages that it does not make.
+
+    With a dvc.lock that `kill -9` has cut DVC reads neither; a run heals it before it asks DVC the same.
+    """
+    if damage := next(dvc_lock(paths), ""):
+        return [damage] if MERGE in damage else []
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from dvc.scm import SCMError

@@ -13,6 +13,7 @@ from pipeline.store.progress import progress
 from pipeline.store.yaml import read_yaml
 
 CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")  # how git marks the two sides of a merge
+MERGE = "conflict markers of a merge"
 OUT_KEYS = {"path", "md5", "size"}  # the least that dvc.lock has for an output
 
 
@@ -36,7 +37,7 @@ def dvc_lock(paths: Paths) -> Iterator[str]:
     text = file.read_bytes().decode("utf-8", errors="replace")
     if marked := [number for number, line in enumerate(text.splitlines(), 1) if line.startswith(CONFLICT)]:
         side = "`git checkout --ours dvc.lock` or `--theirs`"
-        yield f"{file}:{marked[0]} has conflict markers of a merge. Take one side with {side}; then `dvc repro`."
+        yield f"{file}:{marked[0]} has {MERGE}. Take one side with {side}; then `dvc repro`."
     elif damage := _damage(file, text):
         restore = "`git checkout -- dvc.lock`"
         yield f"{file} is truncated or damaged: {damage}. Restore it with {restore}, or delete it; then `dvc repro`."

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from ruamel.yaml import YAML, YAMLError
 
-from pipeline.commands.doctor import OUT_KEYS, dvc_lock, dvc_rwlock, remains, stages_at_work
+from pipeline.commands.doctor import MERGE, OUT_KEYS, dvc_lock, dvc_rwlock, remains, stages_at_work
 from pipeline.runner.stage import locked
 from pipeline.store.errors import InputError
 from pipeline.store.files import write_text
@@ -68,7 +68,7 @@ def lock_file(paths: Paths) -> str:
         InputError: it has conflict markers, between which only its user can choose.
     """
     finding = next(dvc_lock(paths), "")
-    if "conflict markers" in finding:
+    if MERGE in finding:
         raise InputError(finding)
     if not finding:
         return ""

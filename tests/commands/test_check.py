@@ -150,6 +150,18 @@ def test_what_dvc_itself_refuses_is_told(project, tmp_path):
     assert fault.startswith("dvc.yaml: ") and "overlap" in fault
 
 
+CUT = "schema: '2.0'\nstages:\n  split@defect:\n    cmd: python -m pipeline split defect\n    deps:\n    - path: da"
+
+
+def test_a_dvc_lock_that_was_cut_is_left_to_the_run_which_heals_it(project, tmp_path):
+    project({"a": 20, "b": 20, "c": 20})
+    (tmp_path / "dvc.lock").write_text(CUT)
+    command.check(Paths(tmp_path))
+    (tmp_path / "dvc.lock").write_text(f"<<<<<<< HEAD\n{CUT}\n=======\n>>>>>>> other\n")
+    (fault,) = faults()
+    assert "dvc.lock:1 has conflict markers of a merge. Take one side with" in fault
+
+
 def test_stages_that_dvc_does_not_make_are_told(project, monkeypatch):
     """Whatever the reason: names in quotes are one that this pipeline knows."""
     project({"a": 20, "b": 20, "c": 20})

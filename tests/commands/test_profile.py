@@ -62,7 +62,7 @@ def test_a_profile_changes_the_settings_that_it_names_and_no_others(folder, name
         assert after["pretraining"][method] == settings | profile.get("pretraining", {}).get(method, {})
 
 
-@pytest.mark.parametrize("name", ["labels", "paper", "smoke"])
+@pytest.mark.parametrize("name", ["labels", "smoke"])
 def test_a_profile_works_for_a_user_who_tries_more_settings(folder, name):
     """Arms must try equally many: what a profile sets of that, it sets whole."""
     params = (folder / "params.yaml").read_text()
@@ -158,7 +158,7 @@ def test_edits_that_are_not_committed_are_not_overwritten(folder):
     profiles.apply_profile("labels", None)
 
 
-@pytest.mark.parametrize("name", ["labels", "paper", "smoke"])
+@pytest.mark.parametrize("name", ["labels", "smoke"])
 def test_a_profile_brings_the_settings_of_its_own_pretraining_methods(folder, name):
     """Also where params.yaml uses none and so needs no settings of any."""
     raw = read_yaml(folder / "params.yaml")

@@ -268,6 +268,7 @@ def undisturbed(copy: Path) -> tuple[float, dict[str, str]]:
     """The seconds of a run without kills, and the digests of what it leaves; kept for the next time in this folder."""
     kept = copy / UNDISTURBED
     if not kept.exists():
+        shutil.rmtree(copy / "runs", ignore_errors=True)
         start = time.monotonic()
         if code := ended(smoke(copy)):
             sys.exit(f"the undisturbed run exited {code}: {(copy / LOG).read_text()[-2000:]}")

@@ -4,9 +4,9 @@
     python -m benchmarks.chaos --folder F --kills 4    # a look, in ten minutes
 
 In a copy of the repository without Git, `make smoke` runs once undisturbed. Then rounds: a workspace without anything,
-runs that are killed, each at a random moment of its next 20 s of work, until all is done (ten at most), and one
+runs that are killed, each at a random moment of its next 25 s of work, until all is done (ten at most), and one
 run to the end. A kill hits the whole process group and all its descendants, or one of them, any; beside every fifth a
-second `make smoke` is started. What survives goes on to its end, or is killed within another 20 s. Nothing is
+second `make smoke` is started. What survives goes on to its end, or is killed within another 25 s. Nothing is
 repaired between runs. A round holds if the last run exits 0 with the bytes of the undisturbed one (clocks and the pages
 that show seconds apart), `doctor` finds nothing, and no process is left.
 
@@ -33,7 +33,7 @@ from pipeline.store.files import read_json, sha256_file, write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 EACH = 10  # kills in a round at most
-START, WINDOW = 15.0, 20.0  # seconds: about what a run takes before its first stage; of work before it is killed
+START, WINDOW = 15.0, 25.0  # seconds: about what a run takes before its first stage; of work before it is killed
 SECOND = 5  # a second run beside one kill in so many
 TO_THE_END = 0.1  # probability that what survives a kill is waited for
 LATEST = 900.0  # seconds after which a run counts as hanging; many times as many as it needs

@@ -16,7 +16,7 @@ import pytest
 import tiny_world
 from dvc.cli import main as dvc
 from dvc.utils.serialize import dump_yaml
-from every_stage import ROOT
+from every_stage import ROOT, dvc_stages
 
 from pipeline import cli
 from pipeline.config.loading import check_params
@@ -225,6 +225,17 @@ def test_after_a_failed_stage_git_adds_no_output(world):
         "verdicts.json",
     }
     assert {path.split("/")[1] for path in half["then"] if path != "dvc.lock"} == named
+
+
+def test_git_ignores_all_that_stages_write_but_the_report(tmp_path):
+    """Of every stage, whole or cut by a kill, before DVC has seen it."""
+    outs = {Path(out.def_path) for stage in dvc_stages().values() for out in stage.outs if out.use_cache}
+    written = {str(path) for out in outs for path in (out, out.with_name(f".{out.name}.123.tmp"), out / "a")}
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    asked = ["git", "-C", tmp_path, "check-ignore", "--stdin"]
+    done = subprocess.run(asked, input="\n".join(written), capture_output=True, text=True, check=False)
+    assert len(outs) > 30 and written - set(done.stdout.splitlines()) == set()
 
 
 @pytest.mark.parametrize("place", ["models/heads/later", "data/clocks/later/x.json", "models/later/x", "data/later"])

@@ -55,9 +55,11 @@ def apply_profile(name: str, into: Path | None) -> None:
 def make_workspace(folder: Path, items: tuple[str, ...]) -> None:
     """Make a DVC workspace with copies of these files and folders; an existing one keeps its cache and outputs.
 
-    It is without Git, so that a workspace inside a clone leaves the clone alone.
+    It is without Git, so that a workspace inside a clone leaves the clone alone, and Git ignores it wherever it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / ".git").exists() and not (folder / ".gitignore").exists():
+        write_text(folder / ".gitignore", "*\n")
     if not (folder / ".dvc" / "config.local").exists():  # written last: without it, a start was cut
         subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--force", "-q"], cwd=folder, check=True)
         shutil.copy(Path(".dvc/config"), folder / ".dvc" / "config")

@@ -16,7 +16,7 @@ from scipy.fft import dctn
 
 from pipeline.datasets.deep import WIDE, deep_values
 from pipeline.datasets.rendering import Observed, Rendering, observe_alpha, observe_values
-from pipeline.datasets.signatures import HEAD, camera_raw, cause
+from pipeline.datasets.signatures import HEAD, camera_raw, cause, may_be_camera
 
 # Formats that Pillow decodes without external programs (EPS would run Ghostscript)
 FORMATS = {
@@ -111,6 +111,21 @@ def observe(source: Path | bytes, max_pixels: int, min_side: int) -> Observed:
         return Observed(span, observe_alpha(image.convert("RGBA")).lost if alpha else None)
 
 
+def check_camera(path: Path, name: str) -> None:
+    """Refuse raw files of cameras, whose first image is a small preview.
+
+    Args:
+        name: tells what the file is. A link has it; what it leads to in DVC's cache has none.
+
+    Raises:
+        Quarantine: it is one, or cannot be read.
+    """
+    if may_be_camera(name):
+        with _opened(path) as file:
+            if raw := camera_raw(file.read(HEAD), name):
+                raise Quarantine(raw)
+
+
 def right_extension(name: str, kind: str) -> bool:
     """Whether a file's extension fits its format; mismatches are counted, the content decides."""
     return Path(name).suffix.lower() in FORMATS.get(kind, ())
@@ -130,9 +145,6 @@ def perceptual_hash(thumbnail: np.ndarray) -> str:
 def _loadable(source: Path | bytes, max_pixels: int, min_side: int) -> Iterator[Image.Image]:
     """Open an image whose header is acceptable; whatever goes wrong in the block is a reason."""
     with _opened(source) as file:
-        if isinstance(source, Path) and (raw := camera_raw(file.read(HEAD), source.suffix)):
-            raise Quarantine(raw)
-        file.seek(0)
         try:
             with Image.open(file, formats=OPENERS) as image:
                 _check_header(image, max_pixels, min_side)

@@ -102,12 +102,19 @@ def quarantine_table(images: list[RawImage], reasons: dict[int, str]) -> pd.Data
 
 
 def build(
-    raw: RawDataset, kept: list[int], facts: dict[int, Facts], cluster: np.ndarray, pools: dict[str, float], seed: int
+    raw: RawDataset,
+    kept: list[int],
+    facts: dict[int, Facts],
+    cluster: np.ndarray,
+    pools: dict[str, float],
+    seed: int,
+    merged: Iterable[int] = (),
 ) -> pd.DataFrame:
     """Build the manifest.
 
     Args:
         kept: indices into raw.images, in the order of images.npy.
+        merged: indices of copies that are left out. An image that was recorded in two groups joins them.
         cluster: int (len(kept),), from `near_duplicates`.
         pools: shares of the dataset by name, as in params.
         seed: of the assignment to pools.
@@ -127,7 +134,10 @@ def build(
     columns |= {label: [image.labels[label] for image in images] for label in raw.labels}
     columns |= {weight: np.array([image.weights[weight] for image in images], float) for weight in raw.weights}
     table = pd.DataFrame(columns | {"group": [image.group for image in images]})
-    unit = units(table["group"], table["cluster"])
+    row_of = {content: row for row, content in enumerate(table["image_id"])}
+    of_copies = [(raw.images[index].group, cluster[row_of[facts[index].content]]) for index in merged]
+    both = pd.concat([table[["group", "cluster"]], pd.DataFrame(of_copies, columns=["group", "cluster"])])
+    unit = units(both["group"], both["cluster"])[: len(table)]
     return table.assign(unit=unit, pool=assign_pools(table[raw.labels], unit, pools, seed))
 
 

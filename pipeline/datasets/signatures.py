@@ -53,9 +53,14 @@ CAMERA = (".cr2", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".pef", ".srw"
 TIFF = (b"II*\0", b"MM\0*", b"IIRO", b"IIU\0")
 
 
-def camera_raw(head: bytes, suffix: str) -> str | None:
-    """Cause and remedy where a file is a camera's raw file, by its first bytes and the suffix of its name."""
-    if suffix.lower() in CAMERA and head.startswith(TIFF):
+def may_be_camera(name: str) -> bool:
+    """Whether a file's name is that of a camera's raw file."""
+    return name.lower().endswith(CAMERA)
+
+
+def camera_raw(head: bytes, name: str) -> str | None:
+    """Cause and remedy where a file is a camera's raw file, by its first bytes and its name."""
+    if may_be_camera(name) and head.startswith(TIFF):
         return f"not read here: a raw file of a camera; {EXPORT}"
     return None
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ImageColor
 
 from pipeline.config.schema import Dataset
-from pipeline.datasets.images import Decoded, Quarantine, decode, resized
+from pipeline.datasets.images import Decoded, Quarantine, check_camera, decode, resized
 from pipeline.datasets.rendering import Rendering, choose
 from pipeline.store.files import read_json, read_npy
 from pipeline.store.outs import DatasetPaths
@@ -73,6 +73,7 @@ def chunks(images: dict[str, Path], decoder: Decoder, size: int, most: int = CHU
 
     def attempt(name: str) -> Decoded | str:
         try:
+            check_camera(images[name], name)
             return decoder(images[name])
         except Quarantine as reason:
             return str(reason)

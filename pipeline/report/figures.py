@@ -53,6 +53,7 @@ DASHED = {"chosen": "--"}  # it lies on the line of the arm that it chose
 CONTROLS = "controls"
 INCHES = (4.0, 3.2)  # a figure is shown in its own size on a screen of 400 pixels
 LINE = 40  # characters of a line beside an axis of this height
+TYPE = 0.17  # inches: a line of text
 
 
 @styled
@@ -65,9 +66,12 @@ def forest_plot(rows: pd.DataFrame, metric: str) -> str:
         rows: question, role, reading, gain, ci_low, ci_high, evidence, as `gain_rows` gives them.
     """
     rows = rows.astype(dict.fromkeys(("gain", "ci_low", "ci_high"), "float64"))
-    figure, axes = _figure(6.4, 1.2 + 0.35 * len(rows))
-    figure.set_facecolor("white")
     records = rows.to_dict("records")
+    said = [say("control" if row["role"] == CONTROLS else row["reading"]) for row in records]
+    names = [f"{fill(row['question'], LINE)}\n({kind})" for row, kind in zip(records, said, strict=True)]
+    row_height = max(0.35, TYPE * max((name.count("\n") + 1 for name in names), default=1))
+    figure, axes = _figure(6.4, 1.2 + row_height * len(rows))
+    figure.set_facecolor("white")
     widest = _widest(rows)
     for position, row in enumerate(records):
         colour, control = READINGS[row["reading"]], row["role"] == CONTROLS
@@ -81,7 +85,6 @@ def forest_plot(rows: pd.DataFrame, metric: str) -> str:
         if control:
             axes.axhspan(position - 0.5, position + 0.5, color="#eeeeee", linewidth=0, zorder=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    names = [f"{row['question']}\n({say('control' if row['role'] == CONTROLS else row['reading'])})" for row in records]
     axes.set_yticks(range(len(rows)), names, parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(say("gain in {metric}", metric=metric_name(metric)))

@@ -16,7 +16,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -122,15 +122,16 @@ def run_beside(call: Callable[[], int], main: Main) -> int:
     """Make a call with a server beside it, and end the server after it; returns what the call returns."""
     if not hasattr(os, "pidfd_open"):
         return call()
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder, socket.socket(socket.AF_UNIX) as listener:
-        address = str(Path(folder, "socket"))
+    with ExitStack() as stack:
         try:
+            address = str(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warm-")), "socket"))
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
             listener.bind(address)
-        except OSError as error:  # such as a TMPDIR with a long name
+            listener.listen()
+            server = os.fork()
+        except OSError as error:  # such as a TMPDIR with a long name, or no room for files, sockets or processes
             print(GONE.format(error.strerror or error), file=sys.stderr, flush=True)
             return call()
-        listener.listen()
-        server = os.fork()
         if server == 0:
             _exit_after(partial(serve, listener, main))
         listener.close()  # else a client would wait for a server that has ended

@@ -16,7 +16,16 @@ import pandas as pd
 from pipeline.config.params import Params
 from pipeline.config.schema import Dataset
 from pipeline.datasets import manifest
-from pipeline.datasets.images import HUES, THUMBNAIL, Decoded, Quarantine, decode, observe, right_extension
+from pipeline.datasets.images import (
+    HUES,
+    THUMBNAIL,
+    Decoded,
+    Quarantine,
+    check_camera,
+    decode,
+    observe,
+    right_extension,
+)
 from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
 from pipeline.datasets.readers.read import read_raw
 from pipeline.datasets.rendering import Observed, Rendering, choose
@@ -154,7 +163,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
         cluster = clusters(reading, kept, dataset.near_duplicate_distance)
         write_images(written.images, scratch, kept, 3 if reading.colour else 1)
         drawn = seed_for(params.run.seed, "pools", name)
-        write_parquet(written.manifest, manifest.build(raw, kept, reading.facts, cluster, dataset.pools, drawn))
+        table = manifest.build(raw, kept, reading.facts, cluster, dataset.pools, drawn, merged)
+        write_parquet(written.manifest, table)
         write_csv(written.quarantine, listed)
         write_json(written.card, card(raw, dataset, reading, rendering, len(merged), written))
     copies = f", {len(merged):,} copies merged" if merged else ""
@@ -206,6 +216,7 @@ def read_in_order(images: list[RawImage], reader: Callable[[Path], Found]) -> It
 
     def attempt(image: RawImage) -> Found | Quarantine:
         try:
+            check_camera(image.path, image.name)
             return reader(image.path)
         except Quarantine as reason:
             return reason

@@ -255,3 +255,17 @@ def test_keras_files_are_linked_wherever_they_are(clone):
     profiles.apply_profile("smoke", Path("runs/smoke"))
     assert (clone / "runs" / "smoke" / "nets" / "mine.keras").read_bytes() == b"x"
     assert (clone / "runs" / "smoke" / "nets" / "vgg16_notop.h5").read_bytes() == b"y"
+
+
+@pytest.mark.parametrize("place", ["runs/smoke", "trial", "deep/down/trial"])
+def test_git_ignores_a_workspace_wherever_it_is(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(profiles.subprocess, "run", lambda command, cwd, check: (cwd / ".dvc").mkdir(exist_ok=True))
+    write_text(Path(".dvc/config"), "")
+    profiles.make_workspace(Path(place), ())
+    write_text(Path(place, "models/a.keras"), "x")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    shown = subprocess.run(["git", "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True)
+    assert shown.stdout == "?? .dvc/config\n"

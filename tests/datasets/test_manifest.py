@@ -1,5 +1,6 @@
 """Duplicates, near-duplicates, and the quarantine list."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,17 @@ def test_the_manifest_has_one_row_a_kept_image() -> None:
     assert table["image_id"].tolist() == ["a", "c"]
     assert list(table.columns[-6:]) == ["kind", "side", "trust", "group", "unit", "pool"]
     assert table["trust"].dtype == np.float64
+
+
+def test_an_image_that_was_recorded_in_two_groups_joins_them() -> None:
+    """Else other images of the second patient would be tested by networks that learnt from this one."""
+    images = [
+        replace(one, group=group) for one, group in zip(listed(*["cat"] * 4), ("p1", "p1", "p2", "p2"), strict=True)
+    ]
+    raw, facts = RawDataset(images, ["kind"], [], {}), described("abac")
+    merged, _ = manifest.duplicates(images, facts)
+    unit = [manifest.build(raw, [0, 1, 3], facts, np.arange(3), {}, 0, left)["unit"].tolist() for left in ((), merged)]
+    assert unit == [["u0", "u0", "u2"], ["u0", "u0", "u0"]]
 
 
 def test_a_label_column_cannot_take_a_name_of_the_manifest() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.readers.contents import cause_of, head_of
-from pipeline.datasets.readers.files import raw_folder, stops_dvc
+from pipeline.datasets.readers.files import absent_outs, raw_folder, stops_dvc
 from pipeline.datasets.signatures import camera_raw
 from pipeline.store.errors import InputError
 
@@ -37,6 +37,32 @@ def test_an_archive_in_place_of_a_folder(tmp_path: Path) -> None:
 def test_a_raw_folder_that_dvc_has_to_bring(tmp_path: Path) -> None:
     (tmp_path / "images.dvc").touch()
     assert "dvc pull" in (stops_dvc(tmp_path / "images") or "")
+
+
+@pytest.mark.parametrize("raw", ["images/day 1", "images/day 1/camera"])
+def test_a_raw_folder_inside_what_dvc_has_to_bring(tmp_path: Path, raw: str) -> None:
+    (tmp_path / "images.dvc").touch()
+    assert f"`dvc pull {tmp_path / 'images.dvc'}`" in (stops_dvc(tmp_path / raw) or "")
+    (tmp_path / "images").mkdir()
+    assert "dvc" not in (stops_dvc(tmp_path / raw) or "")
+
+
+POINTERS = {
+    "outs:\n- md5: 1.dir\n  path: cat\n": ["cat"],
+    "outs:\n- path: dog\n": [],
+    "wdir: ..\nouts:\n- path: raw/cat\n- path: raw/emu\n": ["raw/cat", "raw/emu"],
+    "outs: 1": [],
+    "outs: [1]": [],
+    "[": [],
+    "": [],
+}
+
+
+@pytest.mark.parametrize("content", POINTERS)
+def test_what_a_pointer_stands_for_and_is_not_there(tmp_path: Path, content: str) -> None:
+    (tmp_path / "raw" / "dog").mkdir(parents=True)
+    (tmp_path / "raw" / "cat.dvc").write_text(content)
+    assert absent_outs(tmp_path / "raw" / "cat.dvc") == POINTERS[content]
 
 
 def test_a_raw_folder_that_is_a_broken_link(tmp_path: Path) -> None:
@@ -77,8 +103,9 @@ def test_images_and_tables_have_no_cause(head: bytes) -> None:
 
 
 def test_a_raw_file_of_a_camera_is_not_its_preview() -> None:
-    assert "a raw file of a camera" in (camera_raw(b"II*\0", ".NEF") or "")
-    assert camera_raw(b"II*\0", ".tif") is None
+    assert "a raw file of a camera" in (camera_raw(b"II*\0", "1.NEF") or "")
+    assert camera_raw(b"II*\0", "1.tif") is None
+    assert camera_raw(b"\xff\xd8", "1.nef") is None
 
 
 def test_the_head_of_a_pipe_is_empty(tmp_path: Path) -> None:

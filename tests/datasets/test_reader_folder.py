@@ -159,3 +159,16 @@ def test_odd_file_names_survive(raw: Path) -> None:
 def test_escaping_is_one_to_one() -> None:
     assert escaped("a\nb") == "a\\nb" != escaped("a\\nb")
     assert escaped("\udcff\u202e") == "\\udcff\\u202e"
+
+
+@pytest.mark.parametrize("place", ["emu", "cat/3.png"])
+def test_a_class_or_an_image_that_dvc_has_not_put_there_is_no_smaller_dataset(raw: Path, place: str) -> None:
+    pointer = raw / f"{place}.dvc"
+    pointer.write_text(f"outs:\n- path: {pointer.stem}\n")
+    with pytest.raises(InputError, match=f"'{place}' of .* is not there, but DVC knows it. Run `dvc pull {pointer}`"):
+        read(raw)
+    (raw / place).parent.mkdir(exist_ok=True)
+    (raw / place).write_bytes(b"x") if "/" in place else (raw / place).mkdir()
+    (raw / "emu").mkdir(exist_ok=True)
+    (raw / "emu" / "1.png").touch()
+    assert read(raw).card["left_out"] == {"*.dvc": 1}

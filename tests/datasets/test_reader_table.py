@@ -304,6 +304,22 @@ def test_links_into_the_cache_of_dvc_are_files(raw: Path) -> None:
     assert read(raw, labels=["kind"]).images[1].path == stored
 
 
+def test_faults_of_a_table_in_the_cache_of_dvc_have_the_table_s_name(raw: Path) -> None:
+    stored = dvc_cache(raw.parent)
+    (raw / "t.csv").symlink_to(stored)
+    stored.write_text("path,kind\na.png\n")
+    with pytest.raises(InputError, match=r"^t.csv, row 1 \(line 2\)"):
+        read(raw, labels=["kind"])
+
+
+def test_an_image_that_dvc_has_not_put_there(raw: Path) -> None:
+    (raw / "sub.dvc").touch()
+    (raw / "sub" / "b.png").unlink()
+    (raw / "sub").rmdir()
+    with pytest.raises(InputError, match=r"'sub/b.png' is not there, but DVC knows it. Run `dvc pull .*sub.dvc`"):
+        read(raw, {"path": ["a.png", "sub/b.png"], "kind": ["x", "y"]}, labels=["kind"])
+
+
 def test_a_cache_elsewhere_is_known_from_the_config(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("shared")
     stored = dvc_cache(elsewhere)

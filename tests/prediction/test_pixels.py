@@ -41,7 +41,9 @@ def test_twelve_bits_and_alpha_are_read_as_those_of_the_dataset(tmp_path):
         clear.putpixel((0, 0), (0, 0, 0, 255))
         clear.save(tmp_path / "clear.png")
     names = {name: tmp_path / name for name in ("deep.png", "clear.png", "gone.png")}
+    Image.new("L", (64, 64)).save(tmp_path / "object", "TIFF")
+    names["photo.nef"] = tmp_path / "object"  # as a link into DVC's cache
     (chunk,) = chunks(names, decoder_of(DATASET, files), 32)  # a target may have smaller images than its dataset
     assert chunk.pixels.shape == (2, 32, 32, 3) and chunk.pixels[:, 8:, 8:].min() == 255
     assert chunk.deep.tolist() == [True, False] and chunk.colour.tolist() == [False, False]
-    assert list(chunk.faults) == [2] and "No such file" in chunk.faults[2]
+    assert list(chunk.faults) == [2, 3] and "No such file" in chunk.faults[2] and "a camera" in chunk.faults[3]

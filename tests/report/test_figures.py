@@ -66,6 +66,15 @@ def test_every_transfer_and_reading_is_named():
     assert "a-to-b" in shown and "(end of training)" in shown and "(equal compute)" in shown
 
 
+@pytest.mark.parametrize("name", ["a-question-" * 9, "x" * 100])
+def test_a_name_of_a_hundred_characters_leaves_room_for_the_gains(name, recwarn):
+    rows = gains(question=name)
+    drawn = figures.forest_plot(rows, "accuracy")
+    assert squeezed(name) in squeezed(texts(drawn)) and not recwarn.list
+    (axis,) = re.findall(r'<g id="patch_2">\s*<path d="M ([\d.]+) [\d.]+ \s*L ([\d.]+) ', drawn)
+    assert float(axis[1]) - float(axis[0]) > 150  # points
+
+
 def test_controls_are_drawn_otherwise():
     control = gains(role="controls").iloc[:1]
     assert "(control)" in texts(figures.forest_plot(control, "accuracy"))

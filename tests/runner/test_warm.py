@@ -155,6 +155,18 @@ def test_a_run_whose_temporary_folder_has_a_long_name_goes_without(beside, tmp_p
     assert done.stderr.count("has ended (AF_UNIX path too long); cells run on their own") == 1
 
 
+@pytest.mark.parametrize("place", ["os.fork", "tempfile.mkdtemp", "socket.socket.listen"])
+def test_a_run_that_cannot_have_a_warm_process_goes_without(monkeypatch, capsys, place):
+    """No room for one more process, folder or socket."""
+
+    def refused(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(place, refused)
+    assert warm.run_beside(lambda: 7, lambda arguments: 0) == 7
+    assert capsys.readouterr().err.count("(Resource temporarily unavailable); cells run on their own") == 1
+
+
 def test_a_cell_that_is_killed_is_told_with_what_helps(beside):
     done = beside(f"{PIPELINE} split defect", "warm._run = lambda *_: os.kill(os.getpid(), signal.SIGKILL)")
     assert done.returncode == warm.KILLED

@@ -268,6 +268,19 @@ def test_the_cause_of_what_is_no_image_is_in_the_quarantine(root: Path) -> None:
     assert "HEIC" in reasons[1]
 
 
+def test_a_raw_file_of_a_camera_is_known_by_its_name_also_in_the_cache_of_dvc(root: Path) -> None:
+    """The object that the link leads to has no suffix, and is a TIFF whose first image is a small preview."""
+    stored = root / ".dvc" / "cache" / "files" / "md5" / "ab" / ("0" * 30)
+    stored.parent.mkdir(parents=True)
+    Image.new("L", (160, 120), 9).save(stored, "TIFF")
+    (root / "raw" / "a" / "photo.NEF").symlink_to(stored)
+    (root / "raw" / "a" / "scan.tif").symlink_to(stored)
+    files, table = made(root)
+    assert "a/scan.tif" in set(table["name"])
+    listed = pd.read_csv(files.quarantine)
+    assert listed["name"].tolist() == ["a/photo.NEF"] and "a raw file of a camera" in listed["reason"][0]
+
+
 def test_splits_and_system_files_are_told_in_the_log_and_the_card(root: Path) -> None:
     for split, name in (("train", "a"), ("test", "b")):
         for label in ("cat", "dog"):

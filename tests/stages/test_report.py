@@ -1,10 +1,12 @@
 """report: what params name and nothing else, in finite numbers, on pages that hostile labels cannot break."""
 
+import errno
 import itertools
 import json
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -15,6 +17,7 @@ from pipeline.report.answers import answer
 from pipeline.report.words import equal_quality, evidence_of, forecast_words, interval, number
 from pipeline.results.result import read_result
 from pipeline.results.run import Run
+from pipeline.stages import report as stage
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_json, seal, sha256_file, write_json
 from pipeline.store.paths import Paths
@@ -295,6 +298,32 @@ def test_a_report_that_runs_twice_leaves_the_same_bytes(paths, world_copy):
     tiny_world.run_cell(copy.root, "report", None)
     assert everything(Paths(copy.root)) == everything(paths)
     assert Paths(copy.root).report_label_issues.read_bytes() == paths.report_label_issues.read_bytes()
+
+
+@pytest.mark.parametrize("at", range(1, 11, 3))
+def test_a_report_that_cannot_be_written_to_its_end_leaves_the_last_one_whole(paths, world_copy, monkeypatch, at):
+    copy = world_copy()
+    before, written = files_of_reports(copy.root), []
+    del copy.raw["questions"][NULL]  # every file would be another
+
+    def full(path, value, write):
+        written.append(path)
+        if len(written) == at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, value)
+
+    for name in ("write_json", "write_csv", "write_text"):
+        monkeypatch.setattr(stage, name, partial(full, write=getattr(stage, name)))
+    with pytest.raises(InputError):
+        report(copy)
+    assert files_of_reports(copy.root) == before and len(written) == at
+
+
+def files_of_reports(root):
+    """Every file beside and below the report, but for what stages before it have written."""
+    shown = Paths(root).report_html.parent
+    found = [*shown.glob("*"), *Paths(root).plots.rglob("*")]
+    return {path: path.read_bytes() for path in found if path.is_file()}
 
 
 def report(world):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.store.errors import InputError, InputFaults
 from pipeline.store.words import visible
+from pipeline.store.yaml import read_yaml
 
 DVC_OBJECT = re.compile(
     r"(files/md5/)?[0-9a-f]{2}/[0-9a-f]{30}"
@@ -56,10 +57,30 @@ def absent_cause(path: Path) -> str | None:
         return "Variables are not filled in. Write the whole path."
     if path.suffix.lower() in ARCHIVES and os.path.isfile(name):  # noqa: PTH113
         return "It is an archive. Unpack it, and write the path of its folder."
-    if os.path.isfile(f"{name}.dvc"):  # noqa: PTH113
-        return f"DVC knows the data: run `dvc pull {escaped(path)}.dvc` (or `dvc checkout`, where the cache has it)."
+    if pointer := pointer_of(path):
+        return f"DVC knows the data: run `dvc pull {escaped(pointer)}` (or `dvc checkout`, where the cache has it)."
     target = _link_of(path.parent, path.name)
     return f"It is a link to {escaped(target)}, which does not exist. Mount or correct it." if target else None
+
+
+def pointer_of(path: Path) -> Path | None:
+    """The file NAME.dvc by which DVC knows a path that is not there, or a folder above it; None: there is none."""
+    for place in (path, *path.parents):
+        if os.path.exists(place):  # noqa: PTH110, False also for a name that is too long
+            return None
+        if os.path.isfile(f"{place}.dvc"):  # noqa: PTH113
+            return place.with_name(f"{place.name}.dvc")
+    return None
+
+
+def absent_outs(pointer: Path) -> list[str]:
+    """What a file NAME.dvc stands for and DVC has not put beside it, by name; of a file that is no such file, none."""
+    try:
+        content = read_yaml(pointer)
+        folder = pointer.parent / content.get("wdir", "")
+        return [out["path"] for out in content["outs"] if not (folder / out["path"]).exists()]
+    except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def stops_dvc(path: Path) -> str | None:
@@ -101,7 +122,7 @@ def inside(folder: Path, name: str, where: str, repository: Path | None = None) 
     if not path.is_relative_to(folder) and not _put_by_dvc(folder, name, path, repository):
         raise InputError(
             f"{shown} is outside {escaped(folder)}. Copy the file into the folder; links to the outside are not "
-            "followed, but those into DVC's cache."
+            "followed, but those into the DVC cache of this repository."
         )
     if not stat.S_ISREG(mode):
         raise InputError(f"{shown} is {kind_of(mode)}, not a regular file. Remove it.")
@@ -140,6 +161,8 @@ def _missing(folder: Path, name: str, error: Exception) -> str:
         return f"is a broken or circular link below {escaped(folder)}. {GONE}"
     if isinstance(error, PermissionError):
         return f"cannot be read: {error.strerror}. Give yourself access to it."
+    if pointer := pointer_of(folder / name):
+        return f"is not there, but DVC knows it. Run `dvc pull {escaped(pointer)}` (or `dvc checkout`)."
     cause = "is no such file"
     if URL.match(name):
         cause = "is a URL, which is not downloaded; no file"

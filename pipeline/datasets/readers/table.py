@@ -24,7 +24,8 @@ def read_table(dataset: Dataset, root: Path) -> RawDataset:
         raise InputError("`table` is missing: reader `table` needs the name of a CSV or Parquet file inside `raw`.")
     optional = [dataset.group] if dataset.group else []
     asked = [dataset.path_column, *dataset.labels, *dataset.weights, *optional]
-    table = read_columns(inside(folder, name, "table", root), asked)
+    inside(folder, name, "table", root)
+    table = read_columns(folder / name, asked)  # by its own name also where it is a link into DVC's cache
     paths = table[dataset.path_column]
     rows = [f"{name}, row {number}" for number in range(1, len(paths) + 1)]
     labels = {column: table[column] for column in dataset.labels}

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.datasets.readers.files import escaped
+from pipeline.datasets.readers.files import absent_outs, escaped
 from pipeline.datasets.readers.left_out import left_out
 from pipeline.store.errors import InputFaults
 
 Parts = tuple[str, ...]  # a path below the raw folder
+POINTER = ".dvc"  # the end of the name of a file by which DVC knows another
 
 
 @dataclass
@@ -52,7 +53,7 @@ def read_tree(folder: Path) -> Tree:
     """List a folder; without recursion, so that its depth does not matter.
 
     Raises:
-        InputFaults: all folders that cannot be read, and all links to folders.
+        InputFaults: all folders that cannot be read, all links to folders, and what DVC knows and has not put there.
     """
     tree, faults = Tree(), []
     waiting: list[Parts] = [()]
@@ -64,6 +65,7 @@ def read_tree(folder: Path) -> Tree:
             where = escaped(folder.joinpath(*parent))
             faults.append(f"Folder {where} cannot be read: {error.strerror}. Give yourself access to it.")
             continue
+        faults += _not_pulled(folder, parent, {name for name, _, _ in entries})
         for name, is_folder, is_link in entries:
             counted = left_out(name)
             if counted:
@@ -89,6 +91,21 @@ def _entries(folder: Path) -> Iterator[tuple[str, bool, bool]]:
         for entry in found:
             is_link = entry.is_symlink()
             yield entry.name, Path(entry.path).is_dir() if is_link else entry.is_dir(), is_link
+
+
+def _not_pulled(folder: Path, parent: Parts, names: set[str]) -> Iterator[str]:
+    """Faults of a folder in which a file NAME.dvc stands for a class or an image that is not there."""
+    for name in sorted(names):
+        stem = name.removesuffix(POINTER)
+        if stem in ("", name) or stem in names:
+            continue
+        pointer = folder.joinpath(*parent, name)
+        for out in absent_outs(pointer):
+            where = escaped("/".join((*parent, out)))
+            yield (
+                f"'{where}' of {escaped(folder)} is not there, but DVC knows it. Run `dvc pull {escaped(pointer)}` (or "
+                "`dvc checkout`), or remove that file."
+            )
 
 
 def _files_in(folder: Path) -> int:

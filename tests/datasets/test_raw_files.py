@@ -78,6 +78,8 @@ def test_what_dvc_would_wait_for_or_fail_at_is_found_before(tmp_path: Path) -> N
     os.mkfifo(tmp_path / "a" / "b" / "pipe")
     (tmp_path / "a" / "3.png").symlink_to("absent")
     assert "a/3.png is a broken link; a/b/pipe is a FIFO" in (stops_dvc(tmp_path) or "")
+    (tmp_path / "a" / "0.png").symlink_to(f"/cache/files/md5/ab/{'0' * 30}")
+    assert "a/0.png is a broken link into DVC's cache (run `dvc checkout`" in (stops_dvc(tmp_path) or "")
 
 
 CONTENTS = {

@@ -339,6 +339,13 @@ def test_other_ways_out_are_refused_beside_a_cache(raw: Path, path: str) -> None
         read(raw, {"path": ["a.png", path], "kind": ["x", "y"]}, labels=["kind"])
 
 
+def test_a_link_into_the_cache_of_another_repository(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (raw.parent / ".dvc").mkdir()
+    (raw / "link.png").symlink_to(dvc_cache(tmp_path_factory.mktemp("other")))
+    with pytest.raises(InputError, match=r"'link.png' is a link into the DVC cache of another repository. Copy what"):
+        read(raw, {"path": ["a.png", "link.png"], "kind": ["x", "y"]}, labels=["kind"])
+
+
 def test_a_link_whose_object_the_cache_has_lost(raw: Path) -> None:
     stored = dvc_cache(raw.parent)
     stored.unlink()

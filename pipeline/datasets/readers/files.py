@@ -93,12 +93,17 @@ def stops_dvc(path: Path) -> str | None:
             entry = Path(parent, name)
             with suppress(OSError):
                 if not stat.S_ISREG(entry.lstat().st_mode) and not entry.is_file():
-                    kind = "a broken link" if entry.is_symlink() else kind_of(entry.lstat().st_mode)
+                    kind = _broken(entry) if entry.is_symlink() else kind_of(entry.lstat().st_mode)
                     found.append(f"{escaped(entry.relative_to(path))} is {kind}")
     if not found:
         return None
     more = f", and {len(found) - SHOWN:,} more are none" if len(found) > SHOWN else ""
     return f"holds what is no file: {'; '.join(sorted(found)[:SHOWN])}{more}. Remove it, or put the file itself there"
+
+
+def _broken(link: Path) -> str:
+    into_cache = DVC_OBJECT.search(os.readlink(link))  # noqa: PTH115, as written
+    return "a broken link into DVC's cache (run `dvc checkout`, or `dvc pull`)" if into_cache else "a broken link"
 
 
 def inside(folder: Path, name: str, where: str, repository: Path | None = None) -> Path:
@@ -120,9 +125,14 @@ def inside(folder: Path, name: str, where: str, repository: Path | None = None) 
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop, on Python before 3.13
         raise InputError(f"{shown} {_missing(folder, name, error)}") from error
     if not path.is_relative_to(folder) and not _put_by_dvc(folder, name, path, repository):
+        if DVC_OBJECT.search(path.as_posix()):
+            raise InputError(
+                f"{shown} is a link into the DVC cache of another repository. Copy what links lead to (`cp -rL`), or "
+                "share that cache (`dvc cache dir`)."
+            )
         raise InputError(
             f"{shown} is outside {escaped(folder)}. Copy the file into the folder; links to the outside are not "
-            "followed, but those into the DVC cache of this repository."
+            "followed, but those into DVC's cache."
         )
     if not stat.S_ISREG(mode):
         raise InputError(f"{shown} is {kind_of(mode)}, not a regular file. Remove it.")

@@ -125,7 +125,7 @@ def inside(folder: Path, name: str, where: str, repository: Path | None = None) 
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop, on Python before 3.13
         raise InputError(f"{shown} {_missing(folder, name, error)}") from error
     if not path.is_relative_to(folder) and not _put_by_dvc(folder, name, path, repository):
-        if DVC_OBJECT.search(path.as_posix()):
+        if (folder / name).is_symlink() and DVC_OBJECT.search(path.as_posix()):
             raise InputError(
                 f"{shown} is a link into the DVC cache of another repository. Copy what links lead to (`cp -rL`), or "
                 "share that cache (`dvc cache dir`)."

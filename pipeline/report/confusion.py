@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
+from unicodedata import east_asian_width
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from pipeline.report.words import spaced
 FEW, SOME, MANY = 6, 12, 50  # classes: up to which all arms are drawn, counts are told, shares are told
 EDGE, TITLE, AXIS = 0.1, 0.3, 0.3  # inches: around a matrix, for its title, for the name of an axis
 CHARACTER, LINE = 0.6 / 72, 1.25 / 72  # inches: a character's width and a line's height in type of 1 point
+WIDE = 5 / 3  # characters: the width of one of Chinese, Japanese or Korean
 LONGEST = 40  # characters of a class name; what follows is cut
 CELL, OPAQUE = (0x2F / 255, 0x86 / 255, 0xC8 / 255), 0.65  # a cell of all images of its class: text on it stays legible
 Confusion = Mapping[str, Sequence[Sequence[float]]]
@@ -37,7 +39,7 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str], title: str) -> 
     cell, points = _sizes(len(classes))
     names = _wrapped([_shown(name) for name in classes], cell, points)
     lines = [line for name in names for line in name.split("\n")]
-    side, label = cell * len(classes), max(map(len, lines)) * points * CHARACTER + EDGE
+    side, label = cell * len(classes), max(map(columns, lines)) * points * CHARACTER + EDGE
     turned = label > cell + EDGE  # names of the predicted classes, where they are wider than a cell
     highest = max(name.count("\n") + 1 for name in names) * points * LINE
     left, bottom = AXIS + label, AXIS + EDGE + (label if turned else highest)
@@ -51,6 +53,11 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str], title: str) -> 
     axes.set_ylabel(say("actual"))
     axes.set_xlabel(say("predicted"))
     return themed(svg(figure))
+
+
+def columns(text: str) -> float:
+    """The width of a text in characters: those of Chinese, Japanese and Korean are wider."""
+    return sum(WIDE if east_asian_width(character) in "WF" else 1.0 for character in text)
 
 
 def _sizes(classes: int) -> tuple[float, float]:
@@ -69,7 +76,7 @@ def _shown(name: str) -> str:
 def _wrapped(names: Sequence[str], cell: float, points: float) -> Sequence[str]:
     """Names broken into lines that fit into a cell, if all of them do."""
     room = int(cell / (points * CHARACTER))
-    broken = [fill(name, room) for name in names]
+    broken = [fill(name, max(1, int(room * len(name) / (columns(name) or 1)))) for name in names]
     fits = all((name.count("\n") + 1) * points * LINE <= cell for name in broken)
     return broken if fits else names
 

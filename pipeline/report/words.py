@@ -8,6 +8,7 @@ from pipeline.report.language import retold, say
 from pipeline.results.result import EqualQuality, Interval, Reading, Result
 
 METRIC_NAMES = {"macro_f1": "macro F1", "roc_auc": "ROC AUC", "ece": "calibration error"}  # others are spelt as words
+FROM_RANDOM = "weights it began with: none; images: "  # how the licence of a source pretrained here begins
 IMPRACTICAL = "not practically detectable"  # what a reason of a verdict says beyond ten times the data
 
 
@@ -32,7 +33,9 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def licence_words(licence: str) -> str:
-    """A card's licence; nothing where none is needed, as of random weights."""
+    """A card's licence; nothing of weights that need none, such as the random ones that pretraining began with."""
+    if licence.startswith(FROM_RANDOM):
+        return say("licence of the images: {images}", images=retold(licence.removeprefix(FROM_RANDOM)))
     return {"none": "", "not stated": say("licence not stated")}.get(licence, retold(licence))
 
 

@@ -227,6 +227,13 @@ def test_a_script_that_the_font_lacks_is_shown_without_a_warning(recwarn):
     assert shown.count("欠陥") >= 4 and not recwarn.list
 
 
+def test_wide_characters_have_their_room():
+    assert confusion.columns("ab 欠陥") == pytest.approx(3 + 2 / 0.6)
+    wide, narrow = matrices(10, "欠" * 12 + "{}")[0], matrices(10, "x" * 12 + "{}")[0]
+    assert inches(wide)[0] > inches(narrow)[0] + 0.5
+    assert "欠" * 10 not in texts(matrices(2, "欠" * 10 + "{}")[0])  # broken to fit into a cell
+
+
 def test_a_longer_name_is_cut_and_one_without_characters_draws():
     shown = texts(matrices(10, "{}" + "x" * 60)[0])
     assert f"7{'x' * 38}…" in shown and "x" * 40 not in shown

@@ -13,6 +13,7 @@ from pipeline.datasets.alignment import correlation, crop_correlation, detailed,
 from pipeline.datasets.grouping import assign_pools, component_firsts, units
 from pipeline.datasets.hash_search import close_pairs
 from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage
+from pipeline.datasets.tones import FLAT, SAME_HUE, hashes_of, levelled, same_hue, toned
 from pipeline.store.errors import InputError
 
 # Texture correlation above which two images with close hashes show one scene. Solar cells look alike: in ELPV 613 pairs
@@ -23,11 +24,8 @@ SAME_FAR = 0.985  # the same for hashes further apart than IN_PLACE, which look-
 SAME_CROP = 0.95  # the same between a picture and its crop, which were sampled on different grids
 BETTER = 2  # aligning a true crop explains so many times more of what differed; aligning look-alikes does not
 IN_PLACE = 4  # bits: up to this distance, only copies are looked for whose pixels stayed in place
-FLAT = 2.0  # grey levels of 255: with less texture than this, grey values are compared too
 FAINT_TEXTURE = 0.5  # correlation of such faint textures, which rounding and compression blur, above which they agree
 NO_TEXTURE = 0.1  # grey levels: with less, a picture is one grey
-SAME_HUE = 0.6  # difference of colours, as a share of the colours themselves
-HUE_NOISE = 2.0  # levels of 255: differences of colours that are none
 MOST_ALIGNED = 2_000_000  # pairs, which take an hour
 ROUNDING = 0.01  # more than sums in another order differ
 PAIRS = 1024  # confirmed at once; bounds the memory
@@ -151,9 +149,9 @@ def near_duplicates(
     """Cluster near-duplicates by single linkage: close perceptual hashes, confirmed on the thumbnails.
 
     Up to IN_PLACE bits this finds re-encoded, resized and brightened copies; with more bits also slightly cropped ones:
-    an image is then compared with others' inner parts as well, and its thumbnail is aligned with theirs. Where images
-    look so much alike that there are more than MOST_ALIGNED such pairs, hashes tell nothing of crops, and the distance
-    is IN_PLACE.
+    an image is then compared with others' inner parts as well, and its thumbnail is aligned with theirs. Last, contrast,
+    gamma and white balance are taken out of all. Where images look so much alike that there are more than MOST_ALIGNED
+    such pairs, hashes tell nothing of crops, and the distance is IN_PLACE.
 
     Args:
         phashes: 16 hex digits each.
@@ -179,7 +177,14 @@ def near_duplicates(
         pairs = promise(pairs) if promise else pairs
         return _confirmed(pairs, hashes, thumbnails, hues, cropped) if len(pairs) else pairs
 
-    return _joined(close, confirmed, count)
+    cluster = _joined(close, confirmed, count)
+    if not cropped:
+        return cluster
+    level = levelled(thumbnails)
+    pairs = _at_most(MOST_ALIGNED, _pairs(hashes_of(level), hashes_of(level), distance))
+    toned_cluster = _joined(pairs or [], toned(thumbnails, level, hues), count)
+    every = np.arange(count)
+    return component_firsts(np.append(every, every), np.append(cluster, toned_cluster), count, every)
 
 
 def _pairs(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[np.ndarray]:
@@ -261,7 +266,7 @@ def _confirmed(
     same = np.where(flat, equal & faint, in_place >= np.where(near, SAME_TEXTURE, SAME_FAR))
     hue = np.ones(len(pairs), bool)
     if hues is not None:
-        hue = _same_hue(hues[pairs[:, 0]], hues[pairs[:, 1]], np.where(flat, 0, SAME_HUE))
+        hue = same_hue(hues[pairs[:, 0]], hues[pairs[:, 1]], np.where(flat, 0, SAME_HUE))
     if cropped:
         able = detailed(textures[0]) & detailed(textures[1])
         maybe = np.flatnonzero(able & hue & ~same & ~flat)
@@ -269,17 +274,6 @@ def _confirmed(
         aligned, before = crop_correlation(*pictures), smooth_correlation(*pictures)
         same[maybe] = (aligned >= SAME_CROP) & (BETTER * (1 - aligned) <= 1 - before)
     return pairs[same & hue]
-
-
-def _same_hue(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Whether colours differ by at most a share of their strength, bool (n,); a grey copy is a copy."""
-
-    def strength(hue: np.ndarray) -> np.ndarray:
-        return np.sqrt((hue.astype(np.float32) ** 2).mean((1, 2, 3)))
-
-    one, other = strength(first), strength(second)
-    close = strength(first - second) <= HUE_NOISE + share * np.maximum(one, other)
-    return np.asarray(close | (np.minimum(one, other) == 0))
 
 
 def _conflict(images: list[RawImage], index: int, indices: list[int]) -> str:

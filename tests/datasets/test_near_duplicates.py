@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipeline.config.schema import Dataset
 from pipeline.datasets.images import Decoded, decode
@@ -58,6 +58,11 @@ def cropped(image: Image.Image, left: float, top: float, right: float, bottom: f
     )
 
 
+def tinted(image: Image.Image, red: float, blue: float) -> Image.Image:
+    """Another white balance."""
+    return Image.fromarray((np.asarray(image, float) * [red, 1, blue]).clip(0, 255).astype(np.uint8))
+
+
 ORIGINALS = pictures(30)
 FOUND = decoded(ORIGINALS)
 COPIES: dict[str, tuple[Callable[[Image.Image], Image.Image], dict[str, object]]] = {
@@ -69,6 +74,12 @@ COPIES: dict[str, tuple[Callable[[Image.Image], Image.Image], dict[str, object]]
     "in grey": (lambda image: image.convert("L"), {}),
     "cropped by 2 % a side": (lambda image: cropped(image, 0.02, 0.02, 0.02, 0.02), {}),
     "cropped by 5 % a side": (lambda image: cropped(image, 0.05, 0.05, 0.05, 0.05), {"format": "JPEG"}),
+    "equalised": (ImageOps.equalize, {}),
+    "equalised in grey, half the size": (lambda image: scaled(ImageOps.equalize(image.convert("L")), 0.5), {}),
+    "in warmer light": (lambda image: tinted(image, 1.15, 0.85), {"format": "JPEG"}),
+    "in colder light": (lambda image: tinted(image, 0.8, 1.2), {}),
+    "gamma 0.5": (lambda image: image.point(lambda value: round(255 * (value / 255) ** 0.5)), {}),
+    "gamma 1.8": (lambda image: image.point(lambda value: round(255 * (value / 255) ** 1.8)), {}),
     "cropped on one side": (lambda image: cropped(image, 0.04, 0, 0, 0.03), {}),
 }
 
@@ -131,6 +142,20 @@ def test_look_alikes_with_a_common_frame_are_not_merged() -> None:
     frame[::24], frame[:, ::24] = 60, 60
     images = [Image.fromarray((frame + rng.normal(120, 25, (96, 96))).clip(0, 255).astype(np.uint8)) for _ in range(40)]
     assert (clusters(decoded(images)) == np.arange(40)).all()
+
+
+@pytest.mark.parametrize("side", [4, 12])
+def test_objects_elsewhere_in_one_light_are_not_merged(side: int) -> None:
+    """Levelling the greys of all brings out the light that they share."""
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    images = []
+    for place in range(36):
+        pixels = 200 - 90 * (x**2 + y**2) + rng.normal(0, 2, (96, 96))
+        top, left = 6 + place // 6 * 13, 6 + place % 6 * 13
+        pixels[top : top + side, left : left + side] -= 60
+        images.append(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
+    assert (clusters(decoded(images)) == np.arange(36)).all()
 
 
 def test_among_too_many_look_alikes_only_copies_in_place_are_found(

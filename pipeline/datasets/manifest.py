@@ -150,8 +150,8 @@ def near_duplicates(
 
     Up to IN_PLACE bits this finds re-encoded, resized and brightened copies; with more bits also slightly cropped ones:
     an image is then compared with others' inner parts as well, and its thumbnail is aligned with theirs. Contrast,
-    gamma and white balance are then taken out of all. Where images look so much alike that there are more than MOST_ALIGNED
-    such pairs, hashes tell nothing of crops, and the distance is IN_PLACE.
+    gamma and white balance are then taken out of all. Where images look so much alike that there are more than
+    MOST_ALIGNED such pairs, hashes tell nothing of crops, and the distance is IN_PLACE.
 
     Args:
         phashes: 16 hex digits each.

@@ -12,7 +12,8 @@ from pipeline.registry.architectures import (
     takes_weight_file,
     unknown_architecture,
 )
-from pipeline.store.words import shown
+from pipeline.registry.blocks import block_names, may_unfreeze
+from pipeline.store.words import listed, nearest, shown
 
 
 def architecture_faults(raw: Raw) -> list[str]:
@@ -105,20 +106,27 @@ def _small_images(raw: Raw) -> list[str]:
 
 
 def _blocks(raw: Raw) -> list[str]:
-    """Transfers that unfreeze more blocks than their network has. Names of blocks are checked when it is built."""
+    """Transfers that unfreeze more blocks than their network has, or a name that none of its blocks and layers has."""
     faults = []
     for name, transfer in entries_of(raw, "transfers"):
         architecture = (origin_of(raw, transfer.get("source")) or {}).get("architecture")
-        blocks = block_count(architecture) if isinstance(architecture, str) else None
         own, shared = transfer.get("unfreeze"), entry_of(raw, "tune").get("unfreeze")
         unfreeze = shared if own is None else own
-        if blocks is not None and type(unfreeze) is int and unfreeze > blocks:
+        if isinstance(architecture, str) and (fault := _unfreeze_fault(architecture, unfreeze)):
             inherited = " (by tune.unfreeze)" if own is None else ""
-            faults.append(
-                f"transfers.{name}.unfreeze: received {unfreeze}{inherited}, but {architecture} has {blocks} blocks; "
-                f"set 0 to {blocks}, the name of a block, or all"
-            )
+            faults.append(f"transfers.{name}.unfreeze: received {shown(unfreeze)}{inherited}, {fault}")
     return faults
+
+
+def _unfreeze_fault(architecture: str, unfreeze: Any) -> str:
+    """What is wrong with a number of blocks or a name, as far as the tables tell; else ""."""
+    blocks, names = block_count(architecture), block_names(architecture)
+    if blocks is not None and type(unfreeze) is int and unfreeze > blocks:
+        return f"but {architecture} has {blocks} blocks; set 0 to {blocks}, the name of a block, or all"
+    if isinstance(unfreeze, str) and unfreeze != "all" and not may_unfreeze(architecture, unfreeze):
+        hint = nearest(unfreeze, names)
+        return f"which names no block or layer of {architecture}{hint}; blocks from the input on: {listed(names)}"
+    return ""
 
 
 def _side(raw: Raw, dataset: Any) -> Any:

@@ -244,6 +244,13 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], tuple[str, ...]]] = {
         put("transfers.type-to-defect.unfreeze", 6),
         ("transfers.type-to-defect.unfreeze: received 6, but cifar_resnet8 has 4 blocks; set 0 to 4",),
     ),
+    "a block that the network does not have": (
+        put("transfers.type-to-defect.unfreeze", "block9z"),
+        (
+            "transfers.type-to-defect.unfreeze: received 'block9z', which names no block or layer of cifar_resnet8",
+            "stem",
+        ),
+    ),
     "images too small for a network": (
         put("baselines.cell-defect-lite0.architecture", "Xception"),
         ("baselines.cell-defect-lite0: Xception takes images from 71 pixels a side on, here they have 32",),
@@ -337,7 +344,7 @@ def test_all_faults_are_told_at_once(raw):
     # these overwrite what another fault edits
     undone = ("two limits of labels", "no mapping", "no questions", "unequal sweeps", "pools that are no whole")
     undone += ("more penalties than scratch has rates", "more blocks than the network has")
-    undone += ("images too small for a network",)
+    undone += ("images too small for a network", "a block that the network does not have")
     edits = [fault for name, fault in FAULTS.items() if name not in undone]
     for edit, _ in edits:
         edit(raw)

@@ -13,6 +13,7 @@ from pipeline.networks.freezing import (
 )
 from pipeline.networks.graph import cut_positions, steps
 from pipeline.registry.architectures import block_count
+from pipeline.registry.blocks import block_names, may_unfreeze
 from pipeline.store.errors import InputError
 
 
@@ -35,10 +36,20 @@ LITE0_BLOCKS += ["block5a", "block5b", "block5c", "block6a", "block6b", "block6c
 
 def test_lite0_blocks(lite0):
     found = blocks(lite0)
-    assert [block.name for block in found] == LITE0_BLOCKS
+    assert [block.name for block in found] == LITE0_BLOCKS == block_names("efficientnet_lite0")
+    assert_all_may_be_unfrozen("efficientnet_lite0", lite0)
     assert block_count("efficientnet_lite0") == len(found)
     assert [found[i].output for i in (0, 3, -1)] == ["stem_activation", "block2b_add", "top_activation"]
     assert [name for block in found for name in block.layers] == [layer.name for layer in lite0.layers]
+
+
+def assert_all_may_be_unfrozen(name, backbone):
+    """`check` refuses no name that `cut_layer` takes."""
+    listed = steps(backbone)
+    cuts = {listed[position].name for position in cut_positions(listed)}
+    parents = {step.name: {tensor._keras_history[0].name for tensor in step.inputs} for step in listed}
+    taken = [layer for layer, above in parents.items() if len(above) == 1 and above <= cuts]
+    assert len(taken) > 4 and not [layer for layer in taken if not may_unfreeze(name, layer)]
 
 
 FAMILIES = [  # name, size, number of blocks, some (place, name, output)
@@ -62,6 +73,8 @@ def test_blocks_of_the_families(name, size, count, expected):
     backbone = build_backbone(name, size, seed=0)
     found = blocks(backbone)
     assert len(found) == count == block_count(name)
+    assert [block.name for block in found] == block_names(name)
+    assert_all_may_be_unfrozen(name, backbone)
     assert found[0].name == "stem"
     for place, block, output in expected:
         assert found[place].name == block and (output is None or found[place].output == output)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,9 +27,10 @@ from pipeline.datasets.images import (
     observe,
     right_extension,
 )
-from pipeline.datasets.readers.raw import RawDataset, RawImage, check_columns
+from pipeline.datasets.readers.raw import SPLIT, RawDataset, RawImage, check_columns
 from pipeline.datasets.readers.read import read_raw
 from pipeline.datasets.rendering import Observed, Rendering, choose
+from pipeline.store import words
 from pipeline.store.errors import InputError, InputFaults
 from pipeline.store.files import (
     check_space,
@@ -109,6 +111,28 @@ def check_count(images: int, raw: str) -> None:
         raise InputError(f"{raw} has {images} usable images; at least two of each class are needed. Add images.")
 
 
+def check_classes(raw: RawDataset, kept: list[int], written: Path) -> None:
+    """Check that two images are left, and some of every class: else a target would have fewer classes without a word.
+
+    Args:
+        kept: indices into raw.images. written: where the list of those left out will be.
+
+    Raises:
+        InputError: with the counts.
+    """
+    why = f"Why the others cannot be used is in {written}."
+    if len(kept) < 2:
+        raise InputError(f"{len(kept)} of {len(raw.images)} images can be used; at least two a class are needed. {why}")
+    for column in raw.labels:
+        counts = Counter(image.labels[column] for image in raw.images)
+        left = {raw.images[index].labels[column] for index in kept}
+        gone = words.listed(f"{name}: {count}" for name, count in counts.items() if name not in left)
+        if gone and column != SPLIT:
+            raise InputError(
+                f"Column '{column}': no image can be used of {gone}. Repair some of each, or remove the class. {why}"
+            )
+
+
 def clusters(reading: Reading, kept: list[int], distance: int | None) -> np.ndarray:
     """Near-duplicates among the kept images, int (kept,)."""
     phashes = [reading.facts[index].phash for index in kept]
@@ -159,7 +183,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
         listed = manifest.quarantine_table(images, left_out | merged)
         with listed_if_refused(paths.quarantine(name), listed) as path:
             manifest.check_cap(len(images), manifest.quarantine_table(images, left_out), dataset.quarantine_cap, path)
-            check_count(len(kept), dataset.raw)
+            check_classes(raw, kept, path)
         cluster = clusters(reading, kept, dataset.near_duplicate_distance)
         write_images(written.images, scratch, kept, 3 if reading.colour else 1)
         drawn = seed_for(params.run.seed, "pools", name)

@@ -174,6 +174,28 @@ def test_same_image_in_two_classes(root: Path) -> None:
     assert sorted(pd.read_csv(files.quarantine)["name"]) == ["a/0.png", "a/copy.png", "b/copy.png"]
 
 
+@pytest.mark.parametrize("cause", ["damaged", "contradictory"])
+def test_a_class_that_the_quarantine_empties_is_no_smaller_problem(root: Path, cause: str) -> None:
+    """Two damaged images of a thousand are below the cap, and may be a class."""
+    (root / "raw" / "rare").mkdir()
+    for name in ("0.png", "2.png"):
+        damaged = (root / "raw" / "a" / name).read_bytes()
+        (root / "raw" / "rare" / name).write_bytes(damaged if cause == "contradictory" else damaged[:99])
+    with pytest.raises(InputError, match=r"Column 'label': no image can be used of rare: 2\. Repair .* is in (\S+)\.$"):
+        made(root)
+    reasons = pd.read_csv(Paths(root).quarantine("d"))["reason"]
+    assert reasons.str.contains("damaged" if cause == "damaged" else "same pixels").all()
+    shutil.rmtree(root / "raw" / "rare")
+    made(root)
+
+
+def test_where_nothing_is_left_the_list_says_why(root: Path) -> None:
+    for path in (root / "raw").rglob("*.png"):
+        shutil.copy(root / "raw" / "a" / "0.png", path) if path.name != "0.png" else None
+    with pytest.raises(InputError, match=r"^0 of 10 images can be used; .* Why the others cannot be used is in \S+\.$"):
+        made(root, quarantine_cap=1.0)
+
+
 def test_near_duplicate_of_another_format_shares_a_cluster(root: Path) -> None:
     with Image.open(root / "raw" / "a" / "0.png") as image:
         image.save(root / "raw" / "a" / "again.jpg", quality=95)

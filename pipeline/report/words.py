@@ -34,9 +34,8 @@ def counted(counts: Mapping[str, int]) -> str:
 
 def licence_words(licence: str) -> str:
     """A card's licence; nothing of weights that need none, such as the random ones that pretraining began with."""
-    if licence.startswith(FROM_RANDOM):
-        return say("licence of the images: {images}", images=retold(licence.removeprefix(FROM_RANDOM)))
-    return {"none": "", "not stated": say("licence not stated")}.get(licence, retold(licence))
+    stated = licence.removeprefix(FROM_RANDOM)
+    return {"none": "", "not stated": say("licence not stated")}.get(stated, retold(stated))
 
 
 def credit(card: Mapping[str, Any]) -> str:

@@ -424,7 +424,7 @@ def test_weights_that_need_no_licence_have_none():
     card["cost"] = {"reason": None}
     assert sources.source_line("random", card) == "random: resnet, 9 parameters, from random weights."
     scratch = {"licence": "weights it began with: none; images: not stated"}
-    assert "from random weights; licence of the images: not stated." in sources.source_line("mine", card | scratch)
+    assert "from random weights; licence not stated." in sources.source_line("mine", card | scratch)
     assert "from a.keras; licence not stated." in sources.source_line(
         "own", card | {"origin": "a.keras", "licence": "not stated"}
     )

@@ -121,6 +121,11 @@ BROKEN = {
     "a web page": (b"\n<!DOCTYPE html><html>", "a web page"),
     "UTF-16 without its mark": ("path,kind\na.png,x\n".encode("utf-16-le"), "line 1: has zero bytes: UTF-16 without"),
     "a zero byte": (b"path,kind\na.png,x\0\n", "line 2: has zero bytes"),
+    "blanks between columns": (b"path kind\na.png x\n", "no table with several columns: its first line is 'path kind'"),
+    "YAML": (b"- path: a.png\n  kind: x\n", "its first line is '- path: a.png'. Delimit columns by comma"),
+    "a Feather file": (b"ARROW1\0\0", "a Feather file; save its table as Parquet"),
+    "compressed": (b"\x28\xb5\x2f\xfd", "compressed by Zstandard; unpack it"),
+    "a pickle": (b"\x80\x04\x95x", "a pickle, which is not opened"),
     "lines of JSON": (b'{"path": "a.png", "kind": "x"}\n', "a JSON text; save its table as CSV"),
     "half a Parquet file": (b"PAR1\x15\x04\x15", "cannot be read as Parquet"),
 }
@@ -147,6 +152,7 @@ DIALECTS = {
     "an unnamed index": ",path,kind\n0,a.png,x\n1,c d.png,y\n",
     "blanks around names of columns": "path, kind\na.png,x\nc d.png,y\n",
     "lines of old Macs": "path,kind\ra.png,x\rc d.png,y",
+    "the end of a file of DOS": "path,kind\r\na.png,x\r\nc d.png,y\r\n\x1a",
 }
 
 

@@ -15,6 +15,7 @@ from pipeline.datasets.readers.cells import RULE, as_text
 from pipeline.datasets.readers.contents import cause_of, head_of
 from pipeline.datasets.readers.raw import SHOWN, check_columns
 from pipeline.store.errors import InputError, InputFaults
+from pipeline.store.words import shown
 
 DELIMITERS = ",;\t|"
 SAVE = "Save it as UTF-8 CSV or as Parquet."
@@ -121,6 +122,11 @@ def _read_csv(path: Path, wanted: list[str] | None) -> dict[str, list[Any]]:
     if not numbered:
         raise InputError(f"{path.name} is empty. Write a header and one row per image.")
     header = [name.strip() for name in numbered[0][1]]
+    if len(header) == 1 and len(wanted or []) > 1:
+        raise InputError(
+            f"{path.name} is no table with several columns: its first line is {shown(header[0])}. Delimit columns by "
+            f"comma, semicolon, tab or `|`. {SAVE}"
+        )
     wanted = [name for name in header if name] if wanted is None else wanted
     _check_names(path.name, wanted, header)
     rows = [(line, record) for line, record in numbered[1:] if any(cell.strip() for cell in record)]
@@ -140,7 +146,9 @@ def _decoded(path: Path) -> str:
     data = path.read_bytes()
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16, as Excel saves "Unicode text"
     try:
-        text = data.decode("utf-16" if wide else "utf-8").lstrip("\ufeff")  # the byte order mark
+        text = (
+            data.decode("utf-16" if wide else "utf-8").lstrip("\ufeff").rstrip("\x1a")
+        )  # the byte order mark, the end of a file of DOS
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(

@@ -145,10 +145,8 @@ def _read_csv(path: Path, wanted: list[str] | None) -> dict[str, list[Any]]:
 def _decoded(path: Path) -> str:
     data = path.read_bytes()
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16, as Excel saves "Unicode text"
-    try:
-        text = (
-            data.decode("utf-16" if wide else "utf-8").lstrip("\ufeff").rstrip("\x1a")
-        )  # the byte order mark, the end of a file of DOS
+    try:  # without the byte order mark and the sign for the end of a file of DOS
+        text = data.decode("utf-16" if wide else "utf-8").lstrip("\ufeff").rstrip("\x1a")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(

@@ -4,6 +4,7 @@ What was found and what would be written is shown first; then it is asked, and o
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 
 from pipeline.commands.entries import added, entries, free_name, replaced
 from pipeline.commands.minutes import estimate
-from pipeline.commands.profile import uncommitted
+from pipeline.commands.profile import committed, uncommitted
 from pipeline.commands.reading import hint, read_images
 from pipeline.commands.suggest import Suggestion, suggest
 from pipeline.commands.survey import LINE, Survey, describe, survey
@@ -176,6 +177,7 @@ def _agreed(yes: bool) -> bool:
 
 def _write(plan: Plan, paths: Paths) -> str:
     """Write the table, put the images under DVC, and write params.yaml last."""
+    undo = _undo(plan, paths)
     if plan.table:
         write_text(*plan.table)
     staged = [os.fspath(paths.params)]
@@ -185,10 +187,27 @@ def _write(plan: Plan, paths: Paths) -> str:
         if done.returncode:
             fault = " ".join((done.stderr or done.stdout).split())[-400:]
             raise InputError(f"`dvc add {plan.dvc}` failed, and params.yaml is as it was: {fault}")
-        staged += [f"{plan.dvc}.dvc", os.fspath(Path(plan.dvc).parent / ".gitignore")]
+        staged += _of_dvc(plan.dvc)
     with replacing(paths.params) as temporary:
         temporary.write_text(plan.params, encoding="utf-8")
     return (
-        f"\nWritten. Now `make repro`. To keep it: `git add {' '.join(staged)}` and `git commit -m 'My images'`; "
-        f"to undo it: `git checkout {paths.params}`."
+        f"\nWritten. Now `make repro`. To keep it: `git add {shlex.join(staged)}` and `git commit -m 'My images'`; "
+        f"to undo it: `{undo}`."
     )
+
+
+def _of_dvc(folder: str) -> list[str]:
+    """The files that `dvc add` writes and stages for a folder."""
+    return [f"{folder}.dvc", os.fspath(Path(folder).parent / ".gitignore")]
+
+
+def _undo(plan: Plan, paths: Paths) -> str:
+    """The command that takes back all that `_write` is about to write; the images stay where they are."""
+    commands = [["git", "checkout", os.fspath(paths.params)]]
+    if plan.dvc and committed(paths.root / f"{plan.dvc}.dvc"):
+        commands = [["git", "checkout", "HEAD", os.fspath(paths.params), f"{plan.dvc}.dvc"]]
+    elif plan.dvc:
+        commands += [["dvc", "remove", f"{plan.dvc}.dvc"], ["git", "reset", "--quiet", "--", *_of_dvc(plan.dvc)]]
+    if plan.table and not plan.table[0].exists():
+        commands.append(["rm", os.fspath(plan.table[0])])
+    return " && ".join(map(shlex.join, commands))

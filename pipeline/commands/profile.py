@@ -170,6 +170,14 @@ def uncommitted(path: Path) -> bool:
     return bool(subprocess.run(command, cwd=path.parent, capture_output=True, check=False).stdout.strip())
 
 
+def committed(path: Path) -> bool:
+    """Whether the last commit has a file; False without Git."""
+    if shutil.which("git") is None:
+        return False
+    command = ["git", "cat-file", "-e", f"HEAD:./{path.name}"]
+    return path.parent.is_dir() and subprocess.run(command, cwd=path.parent, capture_output=True).returncode == 0
+
+
 def _refuse_to_lose_edits(profile: str) -> None:
     """Raise InputError if params.yaml differs from the last commit."""
     if uncommitted(PARAMS):

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -195,22 +196,37 @@ def git(folder, *words):
     return subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
+def _undo(clone, said):
+    """Do what the last line of `init` says."""
+    shell = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    (command,) = re.findall("to undo it: `(.+)`", said)
+    subprocess.run(command, cwd=clone, shell=True, check=True, env=shell)
+
+
 def test_images_inside_the_clone_go_under_dvc_and_not_into_git(clone):
     git(clone, "init", "--quiet")
     dvc = [sys.executable, "-m", "dvc"]
     subprocess.run([*dvc, "init", "--quiet"], cwd=clone, check=True)
+    subprocess.run([*dvc, "config", "core.autostage", "true"], cwd=clone, check=True)  # as in .dvc/config
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "-m", "a clone")
     draw(clone / "data" / "raw" / "own", {"a": 8, "b": 8})
     with pytest.raises(InputError, match="holds files of the project"):
         run("data/raw")
+    before, status = files(clone / "data"), git(clone, "status", "--porcelain", "--untracked-files=all")
+    _undo(clone, run("data/raw/own", "--group-pattern", "(.)"))
+    assert files(clone / "data") == before
+    assert git(clone, "status", "--porcelain", "--untracked-files=all") == status
     run("data/raw/own")
+    own = files(clone / "data" / "raw" / "own")
     git(clone, "add", "--all")
     assert git(clone, "ls-files", "data/raw/own*").split() == ["data/raw/own.dvc"]
     assert checked(clone).datasets["own"].raw == "data/raw/own"
     with pytest.raises(InputError, match="edits that are not committed"):
         run("data/raw/own")
     git(clone, "commit", "--quiet", "-m", "mine")
+    _undo(clone, run("data/raw/own", "--group-pattern", "(.)"))  # of a folder that was under DVC before
+    assert git(clone, "status", "--porcelain") == "" and files(clone / "data" / "raw" / "own").keys() == set(own)
     assert module._to_add("data/raw/own", clone, changed=False) is None
     assert module._to_add("data/raw/own", clone, changed=True) == "data/raw/own"
     assert module._to_add("data/raw/digits", clone, changed=True) is None  # in Git

@@ -81,8 +81,9 @@ def cautions(run: Run, name: str) -> tuple[str, ...]:
     if run.facts.controls == "failed":
         said.append(f"controls of this run failed ({', '.join(run.facts.failed_controls)}): do not trust its verdicts")
     if result and result.advice and result.advice.gain is not None and result.advice.label == "negative":
-        names = ", ".join(f"baselines/{baseline}" for baseline in result.advice.baselines)
-        said.append(f"over the best baseline of the target it gained {result.advice.gain:+.3f}: try one of {names}")
+        best, _ = max(result.advice.baselines.items(), key=lambda chosen: chosen[1])
+        lost = f"{result.advice.gain:+.3f}, {result.advice.evidence}"
+        said.append(f"another network from scratch does better (gain over it {lost}): try baselines/{best}")
     return tuple(said)
 
 

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from pipeline.cli import main
 from pipeline.config.loading import check_params
 from pipeline.prediction.recommended import recommended
+from pipeline.results.result import Reading
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_json, read_npy, read_parquet, seal, write_json, write_parquet
 from pipeline.store.paths import Paths
@@ -128,6 +129,17 @@ def test_evidence_is_told_as_the_report_tells_it_with_its_cautions(world_copy):
     chosen = recommended(check_params(world.raw), Paths(world.root), "to-defect")
     assert chosen.reason.endswith("equivalent")
     assert chosen.cautions == ("controls of this run failed (defect-null): do not trust its verdicts",)
+
+
+def test_a_better_network_from_scratch_is_named_and_not_those_that_validation_never_preferred(world_copy):
+    world = world_copy()
+    metrics = read_json(Paths(world.root).report_metrics)
+    reading = {key: metrics["to-defect"][key] for key in Reading.model_fields}
+    outdone = {"gain": -0.03, "label": "negative", "evidence": "conclusive", "level": 0.05}
+    metrics["to-defect"]["advice"] = reading | outdone | {"baselines": {"defect-tiny": 0, "small": 2}}
+    write_json(Paths(world.root).report_metrics, metrics)
+    (caution,) = recommended(check_params(world.raw), Paths(world.root), "to-defect").cautions
+    assert caution.endswith("does better (gain over it -0.030, conclusive): try baselines/small")
 
 
 def test_a_transfer_with_several_questions_needs_one_of_them(world):

@@ -1,6 +1,7 @@
 """Whose licences an exported network depends on: of the images, and of every source in the chain of its weights."""
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from pipeline.config.params import Params
 from pipeline.store.files import check_sealed, read_json
@@ -19,7 +20,7 @@ class Licence(NamedTuple):
 def licences(params: Params, paths: Paths, reference: str, target: str) -> list[Licence]:
     """The licences behind an arm, section/NAME, on a target: of its images, then of its weights back to the first."""
     dataset = read_json(paths.target(target).images)["dataset"]
-    rows = [_row(f"images: {dataset}", read_json(paths.dataset(dataset).card))]
+    rows = [_row(f"images: {dataset}", without_folders(read_json(paths.dataset(dataset).card)))]
     section, _, name = reference.partition("/")
     source = getattr(params.at(section)[name], "source", None)
     if source is None:
@@ -30,6 +31,14 @@ def licences(params: Params, paths: Paths, reference: str, target: str) -> list[
         rows.append(_row(f"weights: {source}", card))
         source = card.get("init")
     return rows
+
+
+def without_folders(card: dict[str, Any]) -> dict[str, Any]:
+    """The card of a dataset with the name of its folder in the place of an absolute path: exports are published."""
+    origin = str(card.get("origin", ""))
+    if not Path(origin).is_absolute():
+        return card
+    return card | {key: str(card[key]).replace(origin, Path(origin).name) for key in ("title", "origin")}
 
 
 def _row(what: str, card: dict[str, str]) -> Licence:

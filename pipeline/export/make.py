@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.config.params import Params
 from pipeline.export.card import Facts, card
 from pipeline.export.formats import CHECKED, FORMATS, write_checked
-from pipeline.export.licences import licences
+from pipeline.export.licences import licences, without_folders
 from pipeline.export.resizing import add_resizing
 from pipeline.networks.device import use_device
 from pipeline.prediction.answer import Task, read_task, temperature_of
@@ -114,7 +114,7 @@ def describe(
         quality=quality_of(chosen.members, task, params),
         target=chosen.target,
         dataset=dataset,
-        title=read_json(files.card)["title"],
+        title=without_folders(read_json(files.card))["title"],
         images=len(task.examples),
         classes=task.classes,
         sides=list(dict.fromkeys(sides)),

@@ -6,8 +6,9 @@ import builders
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.datasets.readers.raw import plain_card
 from pipeline.export.card import Facts, card
-from pipeline.export.licences import Licence
+from pipeline.export.licences import Licence, without_folders
 
 FACTS = Facts(
     name="imagenet-to-stripes",
@@ -94,3 +95,12 @@ def test_names_break_no_table_and_no_page():
 def test_images_are_resized_as_ingest_and_split_did():
     _, body = matter(card(FACTS))
     assert body.index("resize((80, 80)") < body.index("resize((32, 32)")
+
+
+def test_where_images_lie_on_this_machine_is_not_published():
+    there = plain_card("Images of the folder /home/anna/photos", "/home/anna/photos", {})
+    found = without_folders(there)
+    assert (found["title"], found["origin"]) == ("Images of the folder photos", "photos")
+    assert found["licence"] == there["licence"]
+    inside = plain_card("Images of the folder data/raw/photos", "data/raw/photos", {})
+    assert without_folders(inside) == inside

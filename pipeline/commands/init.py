@@ -134,6 +134,9 @@ def _say(plan: Plan, suggestion: Suggestion, found: Survey, paths: Paths) -> str
     ]
     if suggestion.run["augmentation"] == "mirror":
         lines.append("    augmentation: mirror; --augmentation dihedral for images without an up, none for writing")
+    lines.append(
+        f"    other sources: ranked by `dvc repro split@{plan.name}` and `python -m pipeline shortlist {plan.name}`"
+    )
     lines += [textwrap.fill(note, LINE, initial_indent=INDENT, subsequent_indent=INDENT) for note in suggestion.notes]
     if plan.table:
         lines.append(f"  {plan.table[0]}: {len(found.images):,} rows (path, label, group)")

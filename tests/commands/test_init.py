@@ -326,6 +326,12 @@ def test_look_alikes_that_would_join_all_groups_are_not_looked_for(clone, tmp_pa
     assert "look-alikes would join" in capsys.readouterr().out
 
 
+def test_what_ranks_other_sources_is_named(clone, tmp_path, capsys):
+    run(draw(tmp_path / "own", {"a": 8, "b": 8}), "--dry-run", "--name", "photos")
+    told = capsys.readouterr().out
+    assert "`dvc repro split@photos`" in told and "`python -m pipeline shortlist photos`" in told
+
+
 def test_subfolders_are_named_as_possible_groups(clone, tmp_path, capsys):
     run(draw(tmp_path / "own", {f"{label}/{label}{part}": 3 for label in "ab" for part in range(4)}))
     assert "--group-pattern '^([^/]+)/'" in " ".join(capsys.readouterr().out.split())

@@ -114,6 +114,11 @@ def test_what_is_written_beside_images_without_a_suffix_is_no_image(tmp_path: Pa
     assert (labels(found), found.card["skipped"]) == ({"cat", "dog"}, 2)
 
 
+def test_an_image_may_be_named_like_a_mask_of_none_that_is_there(tmp_path: Path) -> None:
+    made(tmp_path, *each("cat", "dog", names=("1_mask.png", "with mask 2.png", "mask.png")))
+    assert len(read(tmp_path).images) == 6
+
+
 def test_one_class_may_be_called_train(tmp_path: Path) -> None:
     made(tmp_path, *each("train", "car", "bus"))
     assert labels(read(tmp_path)) == {"train", "car", "bus"}
@@ -183,7 +188,20 @@ AMBIGUOUS = {
         each("bottle/train/good", "bottle/test/bad", "nut/train/good", "nut/test/bad"),
         "either",
     ),
-    "splits of other classes": (each("train/cat", "train/dog", "val/images", "val/more"), "share no class folder"),
+    "splits of other classes": (each("train/cat", "train/dog", "val/images", "val/more"), "shares no class folder"),
+    "a split without labels in a folder": (
+        each("train/cat", "train/dog", "val/cat", "val/dog", "test/unknown"),
+        "test/ shares no class folder with the others: it has unknown",
+    ),
+    "classes in a folder beside them": (
+        each("cat", "dog", "augmented/cat", "augmented/dog"),
+        "cat, dog both beside and in augmented",
+    ),
+    "a class that was moved into another": (each("cat", "dog", "cat/dog"), "dog both beside and in cat"),
+    "masks beside their images": (
+        each("benign", "malignant", names=("(1).png", "(1)_mask.png", "(1)_mask_1.png", "(2).png")),
+        "4 files that are named like masks .* e.g. benign/.1._mask.png",
+    ),
     "flat": (["1.png", "2.png"], r"no class directory \(2 files lie in it directly\)"),
     "flat with a table": (["1.png", "2.png", "labels.csv"], "set `reader: table` and `table: labels.csv`"),
     "no images": (
@@ -209,6 +227,7 @@ CHOICES = [
     (each("train/cat", "test/cat", "train/dog"), {"train", "test"}),
     (each("train/cat", "test/dog", "extra/cat"), {"cat", "dog"}),
     (each("masks/a", "images/b"), {"masks", "images"}),
+    (each("cat", "more/cat"), {"cat", "more"}),
 ]
 
 

@@ -28,6 +28,8 @@ PLAIN = re.compile(
     r"(readme|licen[cs]e|copying|notice|authors|contributors|citation|changelog|changes|makefile|version|manifest|"
     r"(md5|sha1|sha256)(sums?)?|checksums?)"
 )
+# the end of the name of a mask that lies beside its image: `benign (1)_mask_2.png` beside `benign (1).png`
+MASK = re.compile(rf"(.+)[_\-. ](?:{'|'.join(sorted(ANNOTATIONS))}|seg)(?:[_\-. ]?\d+)?", re.DOTALL)
 BESIDE = "files beside the class folders"
 SAY = (
     "or name the classes in the dataset's `classes` ({label: [...]}), and the level of folders with these names counts"
@@ -66,7 +68,9 @@ def find_layout(tree: Tree, where: str, classes: list[str]) -> Layout:
         raise InputError(_no_class(inner, where))
     tops = [escaped(name) for name in inner.tops]
     _refuse_annotations(inner, where, classes)
+    _refuse_masks(inner, where)
     _refuse_one_folder(inner, where, classes)
+    _refuse_classes_in_folders_beside_them(inner, where, classes)
     within = f" in {escaped('/'.join(start))}/" if start else ""
     if set(tops) <= set(classes):
         layout = _class_layout(inner, where, True)
@@ -118,11 +122,13 @@ def _split_layout(tree: Tree, where: str) -> Layout:
             f"{where} has images in {listed}, which are names of splits, and no class folders in them. Put one folder "
             f"per class into each, {TABLE}; if these are the classes, list them in the dataset's `classes`."
         )
-    every, *others = (set(part.tops) for part in labelled.values())
-    if others and not every.union(*others[1:]).intersection(others[0]) and len(labelled) > 1:
+    splits_of = Counter(name for part in labelled.values() for name in set(part.tops))
+    alone = [name for name, part in labelled.items() if all(splits_of[top] == 1 for top in part.tops)]
+    if alone and len(labelled) > 1:
         raise InputError(
-            f"{where} has splits ({listed}) that share no class folder: {some(sorted(map(escaped, every)))} in the "
-            f"first. Give the classes the same names in all, {SAY}, {TABLE}."
+            f"{where} has splits ({listed}), and {escaped(alone[0])}/ shares no class folder with the others: it has "
+            f"{some(map(escaped, labelled[alone[0]].tops))}. Give the classes the same names in all, or move images "
+            f"without a label away, {SAY}, {TABLE}."
         )
     return Layout(f"splits ({listed}) with one folder per class", label, 0)
 
@@ -171,6 +177,38 @@ def _refuse_annotations(tree: Tree, where: str, classes: list[str]) -> None:
                 f"{some(sorted(annotations))}/). Annotations are not read: move them away, so that folders are "
                 f"classes, {TABLE}."
             )
+
+
+def _refuse_masks(tree: Tree, where: str) -> None:
+    """Refuse masks beside their images: they would be images of the same class, and show where to look."""
+    stems = {(path[:-1], PurePath(path[-1]).stem.casefold()) for path in tree.files}
+    masks = sorted(
+        "/".join(path)
+        for path in tree.files
+        if looks_like_image(path[-1])
+        and (found := MASK.fullmatch(PurePath(path[-1]).stem.casefold()))
+        and (path[:-1], found[1]) in stems
+    )
+    if masks:
+        raise InputError(
+            f"{where} has {len(masks):,} files that are named like masks of the images beside them, e.g. "
+            f"{escaped(masks[0])}. Annotations are not read: move them away, {TABLE}; if they are images, rename them."
+        )
+
+
+def _refuse_classes_in_folders_beside_them(tree: Tree, where: str, classes: list[str]) -> None:
+    """Refuse cat/, dog/ and more/cat/, more/dog/: `more` would be a class of cats and dogs."""
+    tops = tree.tops
+    if set(map(escaped, tops)) <= set(classes):
+        return
+    both = [path for path in tree.folders if len(path) == 2 and path[1] in tops and path[1] != path[0]]
+    if both:
+        within = sorted({path[0] for path in both})
+        raise InputError(
+            f"{where} has {some(sorted({escaped(path[1]) for path in both}))} both beside and in "
+            f"{some(map(escaped, within))}. Put the images of a class into one folder, or move the others away; if "
+            f"all folders at the top are classes ({some(map(escaped, tops))}), list them in `classes`; {TABLE}."
+        )
 
 
 def _refuse_one_folder(tree: Tree, where: str, classes: list[str]) -> None:

@@ -241,9 +241,16 @@ def test_a_column_of_images_in_parquet_is_not_read(raw: Path, monkeypatch: pytes
     assert sorted(asked) == ["kind", "path"]
 
 
-def test_group_names_of_one_group_do_not_differ_in_blanks_or_fractions(raw: Path) -> None:
-    rows = {"path": ["a.png", "sub/b.png", "c d.png"], "kind": ["x", "y", "y"], "patient": ["1", "1.0", " 1"]}
-    assert {image.group for image in read(raw, rows, labels=["kind"], group="patient").images} == {"1"}
+@pytest.mark.parametrize("names", [["1", "1.0", " 1"], ["1", "001", "01"], ["p1", "P1", "p1\u200b"]])
+def test_spellings_of_one_group_are_one(raw: Path, names: list[str]) -> None:
+    rows = {"path": ["a.png", "sub/b.png", "c d.png"], "kind": ["x", "y", "y"], "patient": names}
+    assert {image.group for image in read(raw, rows, labels=["kind"], group="patient").images} == {names[0]}
+
+
+def test_a_group_that_a_program_wrote_for_no_value_is_none(raw: Path) -> None:
+    rows = {"path": ["a.png", "c d.png"], "kind": ["x", "y"], "patient": ["p1", "nan"]}
+    with pytest.raises(InputError, match="Group column 'patient' is empty in 1 rows: t.csv, row 2"):
+        read(raw, rows, labels=["kind"], group="patient")
 
 
 @pytest.mark.parametrize("twins", [["1", "1.0"], ["1", "01"], ["2.50", "2.5"], ["1", "1e0"], ["a", "a\u200b"]])

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.config.schema import Dataset
 from pipeline.datasets.readers.columns import read_columns
 from pipeline.datasets.readers.files import all_inside, escaped, inside, raw_folder
-from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage, check_labels, plain_card
+from pipeline.datasets.readers.raw import SHOWN, RawDataset, RawImage, check_labels, plain_card, sameness
 from pipeline.store.errors import InputError
 
 
@@ -67,10 +67,12 @@ def _weight(text: str) -> float | None:
 
 
 def _groups(texts: list[str], name: str, rows: list[str]) -> list[str]:
-    """Groups without surrounding blanks, in one Unicode form, whole numbers without a fraction: none falls in two."""
-    empty = [rows[index] for index, group in enumerate(texts) if not group.strip()]
+    """Groups in one spelling: what one person writes for one patient (`p1`, `P1 `; `7`, `007`, `7.0`) is not divided."""
+    empty = [rows[index] for index, group in enumerate(texts) if group.strip().casefold() in ("", "nan")]
     if empty:
         raise InputError(
             f"Group column '{name}' is empty in {len(empty)} rows: {'; '.join(empty[:SHOWN])}. Fill them in."
         )
-    return [re.sub(r"^(-?\d+)\.0*$", r"\1", unicodedata.normalize("NFC", group).strip()) for group in texts]
+    plain = [re.sub(r"^(-?\d+)\.0*$", r"\1", unicodedata.normalize("NFC", group).strip()) for group in texts]
+    first: dict[object, str] = {}
+    return [first.setdefault(sameness(group), group) for group in plain]

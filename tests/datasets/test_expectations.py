@@ -146,16 +146,15 @@ def test_a_share_of_the_labels_that_leaves_a_class_too_few_is_told_by_class() ->
 
 @pytest.mark.slow
 def test_deep_files_with_few_grey_levels_are_a_fault_and_plain_ones_are_not() -> None:
-    manifest = good().assign(mode="I;16", levels=[4] * 7 + [200] * 5)
+    manifest = good().assign(mode="I;16", levels=[17] * 7 + [200] * 5)  # 12 bits on the scale of 16 have 17
     (complaint,) = complaints(manifest)
-    assert complaint.startswith(
-        "more than half of the images stored with more than 8 bits have fewer than 16 grey levels"
-    )
-    assert "(7: levels 4, name 0.png;" in complaint
+    assert complaint.startswith("half of the images of one mode of more than 8 bits have fewer than 20 grey levels")
+    assert "(1: levels 17, name I;16)" in complaint
     expectations.gate(checked(manifest.assign(levels=[4] * 5 + [200] * 7)))
     expectations.gate(checked(manifest.assign(mode="L")))  # a drawing
     for mode in ("F", "I", "I;16B", "RGB;16"):
         assert len(complaints(manifest.assign(mode=mode))) == 1
+    assert len(complaints(manifest.assign(levels=[1, 1, *[200] * 10], mode=["F", "F", *["I;16"] * 10]))) == 1
 
 
 def test_a_message_is_bounded_and_names_the_report(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_spellings_of_one_group_are_one(raw: Path, names: list[str]) -> None:
 
 def test_a_group_that_a_program_wrote_for_no_value_is_none(raw: Path) -> None:
     rows = {"path": ["a.png", "c d.png"], "kind": ["x", "y"], "patient": ["p1", "nan"]}
-    with pytest.raises(InputError, match="Group column 'patient' is empty in 1 rows: t.csv, row 2"):
+    with pytest.raises(InputError, match=r"Group column 'patient' is empty in 1 rows: t\.csv, row 2"):
         read(raw, rows, labels=["kind"], group="patient")
 
 

@@ -67,7 +67,7 @@ def _weight(text: str) -> float | None:
 
 
 def _groups(texts: list[str], name: str, rows: list[str]) -> list[str]:
-    """Groups in one spelling: what one person writes for one patient (`p1`, `P1 `; `7`, `007`, `7.0`) is not divided."""
+    """Groups in one spelling: what one person writes for one patient (`p1`, `P1 `; `7`, `007`) is not divided."""
     empty = [rows[index] for index, group in enumerate(texts) if group.strip().casefold() in ("", "nan")]
     if empty:
         raise InputError(

@@ -6,7 +6,7 @@ from pipeline.config.params import Params
 from pipeline.datasets.leakage import COLUMNS, NAMESAKE, REFUSED, Images, counts, shared
 from pipeline.datasets.learnable import learnable
 from pipeline.store.errors import InputError
-from pipeline.store.files import read_npy, read_parquet, write_csv, write_json
+from pipeline.store.files import read_json, read_npy, read_parquet, write_csv, write_json
 from pipeline.store.outs import LeakagePaths
 from pipeline.store.paths import Paths
 from pipeline.store.seeds import seed_for
@@ -73,6 +73,32 @@ def compare(params: Params, paths: Paths) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
+def check_backgrounds(params: Params, paths: Paths) -> None:
+    """Refuse datasets whose transparent images were laid on different colours: copies would look like other images.
+
+    Raises:
+        InputError: with all pairs of such datasets.
+    """
+    pairs = {
+        (params.targets[target].dataset, params.pretrained[link].dataset)
+        for source, target in used_sources(params)
+        for link in params.chain_of(source)[:-1]
+    }
+    cards = {name: read_json(paths.dataset(name).card).get("transparency") for name in {*sum(pairs, ())}}
+    behind = {name: card["background"] for name, card in cards.items() if card}
+    lines = [
+        f"  - '{mine}' on {behind[mine]} and '{theirs}' on {behind[theirs]}"
+        for mine, theirs in sorted(pairs)
+        if mine in behind and theirs in behind and behind[mine] != behind[theirs]
+    ]
+    if lines:
+        raise InputError(
+            "Transparent images of datasets lie on different colours, so that copies which they share are not found:\n"
+            + "\n".join(lines)
+            + "\nGive these datasets one `background`, such as gray."
+        )
+
+
 def refuse(found: pd.DataFrame, params: Params, paths: Paths) -> None:
     """Stop the run if a source learns from what a target tests.
 
@@ -98,6 +124,7 @@ def refuse(found: pd.DataFrame, params: Params, paths: Paths) -> None:
 
 def run(params: Params, paths: Paths, name: str) -> str:
     """Write what is shared, also what is no reason to refuse; then refuse, or let the training begin."""
+    check_backgrounds(params, paths)
     found = compare(params, paths)
     files = LeakagePaths(paths.leakage.folder)
     files.passed.unlink(missing_ok=True)

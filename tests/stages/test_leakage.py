@@ -40,7 +40,7 @@ COPIES = {
 }
 
 
-def write_dataset(root, name, images, groups=None):
+def write_dataset(root, name, images, groups=None, background=None):
     """What ingest leaves of these images, as far as `leakage` and `split` read it."""
     files = [io.BytesIO() for _ in images]
     for file, image in zip(files, images, strict=True):
@@ -63,7 +63,8 @@ def write_dataset(root, name, images, groups=None):
         written = DatasetPaths(folder)
         write_npy(written.images, np.stack([image.pixels for image in decoded]))
         write_parquet(written.manifest, table.assign(unit=units(table["group"], table["cluster"])))
-        write_json(written.card, {"near_duplicate_distance": None})
+        transparency = {"files": 1, "background": background} if background else None
+        write_json(written.card, {"near_duplicate_distance": None, "transparency": transparency})
 
 
 def world(root, learnt, tested, groups=(None, None), **entry):
@@ -126,6 +127,15 @@ def test_copies_of_all_target_images_are_refused_whatever_the_distance_in_params
 
 PATIENTS = [*(f"p{index // 2}" for index in range(COUNT - 1)), "7"]
 STRANGERS = ["P1 ", "007", *(f"q{index}" for index in range(COUNT - 2))]  # the first two have names of patients above
+
+
+def test_transparent_images_on_two_colours_could_hide_copies_and_are_refused(tmp_path):
+    world(tmp_path, OTHERS, SCENES)
+    write_dataset(tmp_path, "theirs", OTHERS, background="#ffffff")
+    tiny_world.run_cell(tmp_path, "leakage", None)  # nothing is transparent in the target's
+    Paths(tmp_path).leakage.passed.unlink()
+    write_dataset(tmp_path, "mine", SCENES, background="#000000")
+    assert "'mine' on #000000 and 'theirs' on #ffffff\nGive these datasets one `background`" in refusal(tmp_path)
 
 
 def test_groups_of_one_kind_are_refused_across_datasets(tmp_path):

@@ -253,7 +253,13 @@ def test_a_group_that_a_program_wrote_for_no_value_is_none(raw: Path) -> None:
         read(raw, rows, labels=["kind"], group="patient")
 
 
-@pytest.mark.parametrize("twins", [["1", "1.0"], ["1", "01"], ["2.50", "2.5"], ["1", "1e0"], ["a", "a\u200b"]])
+TWINS = [
+    *(["1", "1.0"], ["1", "01"], ["2.50", "2.5"], ["1", "1e0"], ["a", "a\u200b"]),
+    *(["hot dog", "hot  dog"], ["hot dog", "hot\u00a0dog"], ["T-shirt", "T\u2013shirt"], ["AB", "\uff21\uff22"]),
+]
+
+
+@pytest.mark.parametrize("twins", TWINS)
 def test_numbers_and_texts_that_are_one_class(raw: Path, twins: list[str]) -> None:
     with pytest.raises(InputError, match="look like one class"):
         read(raw, {"path": ["a.png", "c d.png"], "kind": twins}, labels=["kind"])

@@ -111,7 +111,7 @@ def _label_fault(column: str, value: str, allowed: list[str], place: str) -> str
 
 
 def check_twins(where: str, names: list[str]) -> None:
-    """Refuse names that differ only in case, surrounding blanks, Unicode form, zeros or what is not seen.
+    """Refuse names that differ only in case, blanks, dashes, Unicode form, zeros or what is not seen.
 
     Raises:
         InputFaults: names both of each pair.
@@ -137,9 +137,13 @@ def some(words: Iterable[str]) -> str:
 
 
 def sameness(name: str) -> object:
-    """Equal for names that one person writes for one class: `Cat`, `cat `; `1`, `1.0`, `01`, `1e0`."""
+    """Equal for names that one person writes for one class: `Cat`, `cat `; `1`, `1.0`, `01`, `1e0`.
+
+    The dash, the kind and number of blanks, and letters of full width do not matter either.
+    """
     seen = "".join(character for character in name if unicodedata.category(character) != "Cf")  # no zero-width space
-    folded = unicodedata.normalize("NFC", seen).strip().casefold()
+    plain = "".join("-" if unicodedata.category(one) == "Pd" else one for one in unicodedata.normalize("NFKC", seen))
+    folded = unicodedata.normalize("NFC", " ".join(plain.split()).casefold())
     return Decimal(folded) if NUMBER.fullmatch(folded) else folded
 
 

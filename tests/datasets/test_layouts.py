@@ -197,6 +197,15 @@ AMBIGUOUS = {
         each("cat", "dog", "augmented/cat", "augmented/dog"),
         "cat, dog both beside and in augmented",
     ),
+    "a patient in two classes": (each("cat/p1", "cat/p2", "dog/p2"), "either may be the classes"),
+    "two levels in a split": (
+        each("train/a/cat", "train/a/dog", "train/b/cat", "train/b/dog"),
+        "raw/train has folders .a, b. with the same folders in them .cat, dog.",
+    ),
+    "classes in a folder beside them in a split": (
+        each("train/cat", "train/dog", "train/more/cat", "val/cat", "val/dog"),
+        "raw/train has cat both beside and in more",
+    ),
     "a class that was moved into another": (each("cat", "dog", "cat/dog"), "dog both beside and in cat"),
     "masks beside their images": (
         each("benign", "malignant", names=("(1).png", "(1)_mask.png", "(1)_mask_1.png", "(2).png")),
@@ -228,6 +237,9 @@ CHOICES = [
     (each("train/cat", "test/dog", "extra/cat"), {"cat", "dog"}),
     (each("masks/a", "images/b"), {"masks", "images"}),
     (each("cat", "more/cat"), {"cat", "more"}),
+    (each("cat/p1", "cat/p2", "dog/p2"), {"cat", "dog"}),
+    (each("train/a/x", "train/a/y", "train/b/x", "train/b/y"), {"a", "b"}),
+    (each("train/a/x", "train/a/y", "train/b/x", "train/b/y"), {"x", "y"}),
 ]
 
 

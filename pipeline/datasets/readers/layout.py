@@ -77,7 +77,7 @@ def find_layout(tree: Tree, where: str, classes: list[str]) -> Layout:
     elif _second(inner) and set(_second(inner)) <= set(classes):
         layout = Layout(f"one folder per class in each of {some(tops)}", 1, 0)
     elif all(is_split(name) for name in inner.tops):
-        layout = _split_layout(inner, where)
+        layout = _split_layout(inner, where, classes)
     else:
         layout = _class_layout(inner, where, False)
     depth = len(start)
@@ -108,13 +108,17 @@ def _unwrapped(tree: Tree, classes: list[str]) -> Parts:
         start = (*start, inner.tops[0])
 
 
-def _split_layout(tree: Tree, where: str) -> Layout:
+def _split_layout(tree: Tree, where: str, classes: list[str]) -> Layout:
     """Splits with class folders; what else lies in a split is left out later."""
     label = 1
     parts = {name: tree.below((name,)) for name in tree.tops}
     labelled = {name: part for name, part in parts.items() if part.tops}
     while labelled and all(len(part.tops) == 1 and _holding_folders(part) for part in labelled.values()):
         labelled = {name: part.below((part.tops[0],)) for name, part in labelled.items()}  # train/images/CLASS
+        label += 1
+    inner = {top for part in labelled.values() for top in map(escaped, _second(part))}
+    if inner and inner <= set(classes):
+        labelled = {name: _a_level_down(part) for name, part in labelled.items()}
         label += 1
     listed = some(escaped(name) for name in tree.tops)
     if not labelled:
@@ -130,7 +134,17 @@ def _split_layout(tree: Tree, where: str) -> Layout:
             f"{some(map(escaped, labelled[alone[0]].tops))}. Give the classes the same names in all, or move images "
             f"without a label away, {SAY}, {TABLE}."
         )
+    for name, part in labelled.items():
+        _refuse_classes_in_folders_beside_them(part, f"{where}/{escaped(name)}", classes)
+        if part.tops == _holding_folders(part) and not set(map(escaped, part.tops)) <= set(classes):
+            _refuse_two_levels(part, f"{where}/{escaped(name)}")
     return Layout(f"splits ({listed}) with one folder per class", label, 0)
+
+
+def _a_level_down(tree: Tree) -> Tree:
+    """What lies in the top folders, as if it lay in one."""
+    files, folders = (sorted({path[1:] for path in paths if len(path) > 1}) for paths in (tree.files, tree.folders))
+    return Tree(files, folders, tree.left_out)
 
 
 def _class_layout(tree: Tree, where: str, named: bool) -> Layout:
@@ -152,14 +166,21 @@ def _class_layout(tree: Tree, where: str, named: bool) -> Layout:
         second = _second(tree)
         if len(second) > 1 and all(map(is_split, second)) and not any(len(path) > 2 for path in tree.folders):
             return Layout(f"one folder per class with splits ({some(map(escaped, sorted(second)))}) in each", 0, 1)
-        shared = sorted(name for name, count in second.items() if count > 1)
-        if len(shared) > 1 and not named:
-            raise InputError(
-                f"{where} has folders ({some(map(escaped, tops))}) with the same folders in them "
-                f"({some(map(escaped, shared))}): either may be the classes. Leave one level of folders, {SAY}; "
-                f"{TABLE}, which can also give groups."
-            )
+        if not named:
+            _refuse_two_levels(tree, where)
     return Layout("one folder per class", 0)
+
+
+def _refuse_two_levels(tree: Tree, where: str) -> None:
+    """Refuse folders with the same folders in them, but for one in each, such as `images`."""
+    second = _second(tree)
+    shared = sorted(name for name, count in second.items() if count > 1)
+    if shared and len(second) > 1:
+        raise InputError(
+            f"{where} has folders ({some(map(escaped, tree.tops))}) with the same folders in them "
+            f"({some(map(escaped, shared))}): either may be the classes. Leave one level of folders, {SAY}; "
+            f"{TABLE}, which can also give groups."
+        )
 
 
 def _refuse_annotations(tree: Tree, where: str, classes: list[str]) -> None:

@@ -172,3 +172,12 @@ def test_a_class_or_an_image_that_dvc_has_not_put_there_is_no_smaller_dataset(ra
     (raw / "emu").mkdir(exist_ok=True)
     (raw / "emu" / "1.png").touch()
     assert read(raw).card["left_out"] == {"*.dvc": 1}
+
+
+def test_versions_of_one_picture_are_a_group(tmp_path: Path) -> None:
+    names = [f"{name}_jpg.rf.{digit * 32}.jpg" for name in ("1", "2") for digit in "ab"]
+    for name in [*names, "plain.rf.jpg"]:
+        (tmp_path / "raw" / "cat").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / "cat" / name).write_bytes(b"x")
+    found = read_folder(Dataset(reader="folder", raw="raw", labels=["label"]), tmp_path)
+    assert [image.group for image in found.images] == [*["cat/1_jpg"] * 2, *["cat/2_jpg"] * 2, "cat/plain.rf.jpg"]

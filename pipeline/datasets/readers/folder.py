@@ -1,6 +1,7 @@
 """Reader of a folder with one directory per class, with or without splits."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipeline.registry.readers import READERS
 from pipeline.store.errors import InputError, InputFaults
 
 LABEL = "label"
+# versions of one picture (rotated, mirrored, ...) as Roboflow names them: cat_jpg.rf.0123456789abcdef.jpg
+VERSION = re.compile(r"(.+)\.rf\.[0-9A-Za-z]{16,}\.\w+", re.DOTALL)
 CONTENT = "one directory per class with its images (or set `reader`)"
 
 
@@ -51,7 +54,7 @@ def read_folder(dataset: Dataset, root: Path) -> RawDataset:
     paths = all_inside(folder, [(name, f"Class '{escaped(path[layout.label])}'") for name, path in named], root)
     labels = [{column: escaped(path[_level(layout, column)]) for column in dataset.labels} for path in listed]
     images = [
-        RawImage(path, escaped(name), label, {}, group=escaped(name))
+        RawImage(path, escaped(name), label, {}, group=escaped(_original(name)))
         for path, name, label in zip(paths, names, labels, strict=True)
     ]
     for column in dataset.labels:
@@ -63,6 +66,12 @@ def read_folder(dataset: Dataset, root: Path) -> RawDataset:
 
 def _level(layout: Layout, column: str) -> int:
     return layout.label if column == LABEL or layout.split is None else layout.split
+
+
+def _original(name: str) -> str:
+    """The name that versions of one picture share, so that these are a group."""
+    version = VERSION.fullmatch(name)
+    return version[1] if version else name
 
 
 def _has_label(path: Parts, layout: Layout) -> bool:

@@ -54,13 +54,20 @@ def shared(tested: Images, learnt: Images) -> pd.DataFrame:
     elif tested.settings.group and learnt.settings.group:
         kinds = {tested.settings.group_kind, learnt.settings.group_kind}
         kind = GROUP if len(kinds) == 1 and None not in kinds else NAMESAKE
-        if kind == GROUP or None in kinds:  # two kinds that differ: names that agree mean nothing
+        if _column(tested.settings) == _column(learnt.settings):
+            kind = UNIT
+        if kind != NAMESAKE or None in kinds:  # two kinds that differ: names that agree mean nothing
             mine, theirs = tested.table["group"].map(sameness), learnt.table["group"].map(sameness)
             found.append(_equal(kind, mine, theirs, tested, learnt))
     if not inside or tested.settings.near_duplicate_distance is None:  # else near-duplicates share a unit
         found.append(_near(tested, learnt, inside))
     known = set(found[0]["image"])
     return pd.concat([found[0], *(part[~part["image"].isin(known)] for part in found[1:])], ignore_index=True)
+
+
+def _column(settings: Dataset) -> tuple[str, str | None, str | None]:
+    """Where the groups of a dataset are written; two datasets of one column have groups of one kind."""
+    return settings.raw, settings.table, settings.group
 
 
 def counts(found: pd.DataFrame) -> str:

@@ -124,11 +124,11 @@ def refuse(found: pd.DataFrame, params: Params, paths: Paths) -> None:
 
 def run(params: Params, paths: Paths, name: str) -> str:
     """Write what is shared, also what is no reason to refuse; then refuse, or let the training begin."""
-    check_backgrounds(params, paths)
     found = compare(params, paths)
     files = LeakagePaths(paths.leakage.folder)
     files.passed.unlink(missing_ok=True)
     write_csv(files.found, found)
+    check_backgrounds(params, paths)
     refuse(found, params, paths)
     write_json(files.passed, {"passed": True})
     told = f"; told only: {counts(found)} ({files.found})" if len(found) else ""

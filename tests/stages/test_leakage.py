@@ -67,12 +67,12 @@ def write_dataset(root, name, images, groups=None, background=None):
         write_json(written.card, {"near_duplicate_distance": None, "transparency": transparency})
 
 
-def world(root, learnt, tested, groups=(None, None), **entry):
+def world(root, learnt, tested, groups=(None, None), table="theirs.csv", **entry):
     """A source pretrained on dataset `theirs` and adapted to a target on dataset `mine`; returns the params."""
     raw = {**tiny_world.RAW, "transfers": {}, "baselines": {}, "sources": {}, "rescaled": {}}
     raw["sources"] = {"tiny": {"architecture": "VGG16", "weights": "random"}}
     shared = {"reader": "table", "raw": "raw", "table": "t.csv", "labels": ["label"], **entry}
-    raw["datasets"] = {"mine": shared, "theirs": shared}
+    raw["datasets"] = {"mine": shared, "theirs": shared | {"table": table}}
     raw["targets"] = {"tested": {"dataset": "mine", "label": "label"}}
     source = {"pretrain": "supervised", "init": "tiny", "dataset": "theirs", "label": "label"}
     raw["pretrained"] = {"first": source}
@@ -149,6 +149,11 @@ def test_groups_whose_kind_params_do_not_tell_are_counted_and_told(tmp_path, cap
     out = capsys.readouterr().out
     assert "share no image; told only: 3 group of the same name" in out and "found.csv" in out
     assert "group_kind" in out
+
+
+def test_two_datasets_of_one_column_have_groups_of_one_kind(tmp_path):
+    world(tmp_path, OTHERS, SCENES, (STRANGERS, PATIENTS), table="t.csv", group="patient")
+    assert "3 images (3 same group; e.g. mine/2.png as theirs/0.png)" in refusal(tmp_path)
 
 
 def test_groups_of_two_kinds_are_no_finding(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The whole pipeline under DVC on drawn images, then what an edit of params.yaml reruns and what it adds.
 
-The tests of this file share one workspace and run in the order in which they stand.
+The tests of this file share one workspace and run in the order in which they stand; those that are slow have the first
+run made where they run alone.
 """
 
 import contextlib
@@ -72,6 +73,13 @@ def repro(workspace):
     return {match[1] for match in re.finditer(r"(?m)^(\w+(?:@[\w-]+)?): .* \[[\d.]+ s", done.stdout)}
 
 
+@pytest.fixture
+def finished(workspace):
+    """The workspace with all that its params ask for."""
+    repro(workspace)
+    return workspace
+
+
 def metrics(workspace):
     return json.loads((workspace / "reports" / "metrics.json").read_text())
 
@@ -112,18 +120,19 @@ def test_a_second_run_does_nothing_and_leaves_what_is_committed_as_it_was(worksp
     assert committed(workspace) == before
 
 
-def test_questions_of_fewer_repeats_take_their_trainings_from_the_store(workspace):
+@pytest.mark.slow
+def test_questions_of_fewer_repeats_take_their_trainings_from_the_store(finished):
     """The folds of one target are fewer then; those of the first repeat are what they were."""
     asked = ("mono-to-poly", "mono-to-poly-unlabelled")
-    before = metrics(workspace)
-    with modify_yaml(str(workspace / "params.yaml")) as params:
+    before = metrics(finished)
+    with modify_yaml(str(finished / "params.yaml")) as params:
         for name in asked:
             params["questions"][name]["repeats"] = 1
-    done = run(workspace, "pipeline", "repro")
+    done = run(finished, "pipeline", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     for cell in ("head@mono-to-poly", "tune@mono-to-poly", "scratch@poly-defect-resnet8"):
         assert f"{cell}: 2 of 2 folds are in the store" in done.stdout
-    after = metrics(workspace)
+    after = metrics(finished)
     assert [before[name]["repeats"] for name in asked] == [2, 2]
     assert [after[name]["repeats"] for name in asked] == [1, 1]
     kept = ("gain", "p", "arms", "compute", "repeats")
@@ -138,7 +147,8 @@ def test_a_head_param_reruns_head_and_what_follows_and_nothing_before(workspace)
     assert {stage.split("@")[0] for stage in ran} == {"head", "tune", "evaluate", "report"}
 
 
-def test_a_folder_dataset_and_its_questions_are_an_edit_of_params_alone(workspace):
+@pytest.mark.slow
+def test_a_folder_dataset_and_its_questions_are_an_edit_of_params_alone(finished):
     """Stripes against spots, one directory a class: a few lines of params later there are verdicts for them."""
     rng = np.random.default_rng(0)
     for index in range(160):
@@ -147,13 +157,13 @@ def test_a_folder_dataset_and_its_questions_are_an_edit_of_params_alone(workspac
             pixels[:, ::4] += 120
         else:
             pixels[10:20, 10:20] += 120
-        path = workspace / "data" / "raw" / "shapes" / ("stripes" if index % 2 else "spots") / f"{index}.png"
+        path = finished / "data" / "raw" / "shapes" / ("stripes" if index % 2 else "spots") / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
     learnt = {"init": "random", "dataset": "shapes", "pool": "source"}
     asked = {"target": "stripes", "unfreeze": 0}
     network = {"target": "stripes", "architecture": "cifar_resnet8"}
-    with modify_yaml(str(workspace / "params.yaml")) as params:
+    with modify_yaml(str(finished / "params.yaml")) as params:
         params["datasets"]["shapes"] = {
             "reader": "folder",
             "raw": "data/raw/shapes",
@@ -181,7 +191,7 @@ def test_a_folder_dataset_and_its_questions_are_an_edit_of_params_alone(workspac
             "unlabelled-stripes": asks("stripes", "adaptations/unlabelled-stripes", "unadapted/unlabelled-stripes"),
             "stripes-again": asks("stripes", "baselines/stripes-resnet8-again", "baselines/stripes-resnet8"),
         }
-    ran = repro(workspace)
+    ran = repro(finished)
     new = (*ADDED, "shapes", "stripes", "shapes-turned", "shapes-labelled")
     new += ("stripes-resnet8", "stripes-resnet8-again")
     splits = {"split@cell-defect", "split@few-labels", "split@poly-defect"}
@@ -192,13 +202,14 @@ def test_a_folder_dataset_and_its_questions_are_an_edit_of_params_alone(workspac
         "source@random",  # it checks where every transfer from it begins to unfreeze
         "report",
     }
-    found = metrics(workspace)
+    found = metrics(finished)
     for name, setting in ADDED.items():
         assert found[name].get("setting") == setting
         assert found[name]["label"] in ("positive", "negative")
-        assert name in (workspace / "reports" / "report.md").read_text()
+        assert name in (finished / "reports" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_source_that_has_seen_the_target_is_refused(workspace):
     with modify_yaml(str(workspace / "params.yaml")) as params:
         params["targets"]["stripes"]["pool"] = None
@@ -211,6 +222,7 @@ def test_a_source_that_has_seen_the_target_is_refused(workspace):
         params["targets"]["stripes"]["pool"] = "target"
 
 
+@pytest.mark.slow
 def test_what_is_removed_leaves_every_report(workspace):
     with modify_yaml(str(workspace / "params.yaml")) as params:
         for section in ("transfers", "adaptations", "questions"):

@@ -96,7 +96,9 @@ def test_a_file_that_resizes_answers_as_predict_does_by_the_example_in_its_card(
     np.testing.assert_allclose(answer_of_the_card(out, picture), expected, atol=5e-3)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "form", ["onnx", *(pytest.param(form, marks=pytest.mark.slow) for form in ("keras", "litert"))]
+)
 def test_two_exports_are_the_same_bytes(world, tmp_path, form):
     installed(form)
     for name in ("one", "two"):

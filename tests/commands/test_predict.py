@@ -77,6 +77,7 @@ def test_predicting_writes_nothing_into_the_run(world, images, tmp_path):
     assert len(pd.read_parquet(tmp_path / "out.parquet")) == 1
 
 
+@pytest.mark.slow
 def test_predictions_do_not_depend_on_what_else_is_predicted(world, images, tmp_path, monkeypatch):
     """Nor on how many images fit into memory at once."""
     assert run(world.root, "to-kind", images, "--out", tmp_path / "all.parquet") == 0

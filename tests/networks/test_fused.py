@@ -154,7 +154,9 @@ def test_a_twin_computes_what_its_network_does_with_its_input_statistics_too(ker
     np.testing.assert_allclose(twin(images), model(images), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [pytest.param("whole", marks=pytest.mark.slow), "pooling", "top"])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("whole", "pooling")), "top"]
+)
 def test_fifty_steps_give_the_weights_that_keras_gives_but_for_rounding(name):
     """The yardstick of rounding is Keras itself on inputs that are changed in their last bits."""
     model = networks()[name]

@@ -47,10 +47,8 @@ def test_rows_refer_to_the_same_images_at_both_sizes(large, world):
     assert before.equals(after)
 
 
-@pytest.mark.parametrize(
-    ("name", "baseline", "size"),
-    [("defect", "defect-tiny", SMALL), pytest.param("kind", "kind-tiny", LARGE, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "baseline", "size"), [("defect", "defect-tiny", SMALL), ("kind", "kind-tiny", LARGE)])
 def test_every_network_of_a_question_has_the_target_s_size(large, name, baseline, size):
     tiny_world.run_cells(large, "extract", "forecast", "head", "tune", only=f"to-{name}")
     tiny_world.run_cell(large, "scratch", baseline)

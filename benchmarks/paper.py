@@ -67,11 +67,10 @@ def estimate(metric: str, tested: Tested, probabilities: Array) -> tuple[float, 
 
     The standard error is that of the infinitesimal jackknife over groups.
     """
-    _, group = np.unique(tested.group, return_inverse=True)
     used = tested.weights > 0
     arrays = tested.labels[used], probabilities[used], tested.weights[used]
     value = METRICS[metric](*arrays)
-    influence = group_influence(METRICS[metric], *arrays, np.unique(group[used], return_inverse=True)[1])
+    influence = group_influence(METRICS[metric], *arrays, np.unique(tested.group[used], return_inverse=True)[1])
     if value is None:
         raise SystemExit(f"{metric} is undefined")
     return value, 1.96 * float(np.sqrt((influence**2).sum()))

@@ -181,7 +181,8 @@ def near_duplicates(
     if not cropped:
         return cluster
     level = levelled(thumbnails)
-    pairs = _at_most(MOST_ALIGNED, _pairs(hashes_of(level), hashes_of(level), distance))
+    of_level = hashes_of(level)
+    pairs = _at_most(MOST_ALIGNED, _pairs(of_level, of_level, distance))
     toned_cluster = _joined(pairs or [], toned(thumbnails, level, hues), count)
     every = np.arange(count)
     return component_firsts(np.append(every, every), np.append(cluster, toned_cluster), count, every)

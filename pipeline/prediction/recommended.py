@@ -81,9 +81,8 @@ def cautions(run: Run, name: str) -> tuple[str, ...]:
     if run.facts.controls == "failed":
         said.append(f"controls of this run failed ({', '.join(run.facts.failed_controls)}): do not trust its verdicts")
     if result and result.advice and result.advice.gain is not None and result.advice.label == "negative":
-        best, _ = max(result.advice.baselines.items(), key=lambda chosen: chosen[1])
-        lost = f"{result.advice.gain:+.3f}, {result.advice.evidence}"
-        said.append(f"another network from scratch does better (gain over it {lost}): try baselines/{best}")
+        lost, other = f"{result.advice.gain:+.3f}, {result.advice.evidence}", f"baselines/{result.advice.best}"
+        said.append(f"another network from scratch does better (gain over it {lost}): try {other}")
     return tuple(said)
 
 

@@ -71,9 +71,8 @@ def _predict(name: str, result: Result, run: Run, found: Outcome) -> Step:
     if result.kind == "adaptation":
         return _other_network(result.target, run.results)
     if result.advice is not None and outdone(result):
-        best, _ = max(result.advice.baselines.items(), key=lambda chosen: chosen[1])
         text = say("Predict new images by the best network from scratch:")
-        return Step(text, PREDICT.format(asked=f"baselines/{best}"))
+        return Step(text, PREDICT.format(asked=f"baselines/{result.advice.best}"))
     return Step(_predict_words(result, found), PREDICT.format(asked=name))
 
 

@@ -135,6 +135,11 @@ class Advice(Reading):
     level: float
     baselines: dict[str, int]
 
+    @property
+    def best(self) -> str:
+        """The baseline that validation preferred in most trainings; of several, the first."""
+        return max(self.baselines, key=self.baselines.__getitem__)
+
 
 class Details(Model):
     """The parts of a result that the report shows and metrics.json leaves out.

@@ -17,6 +17,11 @@ def used_sources(params: Params) -> list[tuple[str, str]]:
     return [(source, target) for source, target in params.uses() if source in params.pretrained]
 
 
+def comparisons(params: Params) -> list[tuple[str, str, str]]:
+    """Each of these pairs with the source itself and every one that it starts from: (source, learnt_by, target)."""
+    return [(source, link, target) for source, target in used_sources(params) for link in params.chain_of(source)[:-1]]
+
+
 def tested_images(params: Params, paths: Paths, target: str) -> Images:
     """The images of a target, all of which are tested in some fold."""
     dataset = params.targets[target].dataset
@@ -64,12 +69,11 @@ def compare(params: Params, paths: Paths) -> pd.DataFrame:
     """All that is shared: source, learnt_by (it or one of its inits), target, kind, image, other (names)."""
     found = [pd.DataFrame(columns=["source", "learnt_by", "target", *COLUMNS])]
     learnt = all_learnt(params, paths)
-    used = used_sources(params)
-    tested = {target: tested_images(params, paths, target) for target in {target for _, target in used}}
-    for source, target in used:
-        for link in params.chain_of(source)[:-1]:
-            pairs = shared(tested[target], learnt[link])
-            found.append(pairs.assign(source=source, learnt_by=link, target=target))
+    compared = comparisons(params)
+    tested = {target: tested_images(params, paths, target) for target in {target for _, _, target in compared}}
+    for source, link, target in compared:
+        pairs = shared(tested[target], learnt[link])
+        found.append(pairs.assign(source=source, learnt_by=link, target=target))
     return pd.concat(found, ignore_index=True)
 
 
@@ -80,9 +84,7 @@ def check_backgrounds(params: Params, paths: Paths) -> None:
         InputError: with all pairs of such datasets.
     """
     pairs = {
-        (params.targets[target].dataset, params.pretrained[link].dataset)
-        for source, target in used_sources(params)
-        for link in params.chain_of(source)[:-1]
+        (params.targets[target].dataset, params.pretrained[link].dataset) for _, link, target in comparisons(params)
     }
     cards = {name: read_json(paths.dataset(name).card).get("transparency") for name in {*sum(pairs, ())}}
     behind = {name: card["background"] for name, card in cards.items() if card}

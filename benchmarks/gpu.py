@@ -12,6 +12,9 @@ where it is installed, on TensorFlow (mixed_bfloat16, with the loaders and compi
 - train all: all layers, batch normalization by the batch;
 - train top: the top 6 blocks, from activations that are cached on the card.
 
+Last, what `run.workers` gains on a card: ResNet-8 at 80 pixels, whose steps are too small to fill it, trained by one
+process and by three at once.
+
 Images lie on the card as uint8. Ours also makes the symmetries of the square there, timm trains on images as they are.
 Rows that do not fit --seconds are listed as left out. Writes gpu.json and gpu.md into FOLDER. Without a GPU it runs in
 float32 and compiles nothing on PyTorch: a dry run (`--pack FOLDER --images 32 --size 64`, then `--batch 8`).
@@ -29,10 +32,13 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from pipeline.runner.surroundings import MEMORY_ON_DEMAND
 
 Row = dict[str, Any]
 
@@ -45,7 +51,10 @@ ENGINES = {
     "tensorflow": "ours, Keras on TensorFlow",
 }
 UNFREEZE, CLASSES, RATE, DECAY = 6, 2, 1e-3, 1e-4
+SMALL, SMALL_BATCH = 80, 32  # pixels and batch of ResNet-8
+AT_ONCE = (1, 3)
 BUDGET = 440.0  # seconds of the whole
+RESERVED = 0.2  # share of them for the trainings at once
 SHARE = 1.6  # of an equal share of the time left that one engine may use
 MOST_BYTES = 60 * 10**6  # of the pixels
 # what a machine with PyTorch, JAX and timm may lack; the last one is the ImageNet weights
@@ -120,7 +129,10 @@ def our_features(pixels: np.ndarray) -> tuple[Callable[[np.ndarray], Any], Calla
     from pipeline.training.on_device import DeviceImages
     from pipeline.training.pooled import pooling
 
-    network, load = pooling(our_backbone(pixels.shape[1])), DeviceImages(pixels, np.arange(len(pixels)), "none")
+    network, load = (
+        pooling(our_backbone(pixels.shape[1], "extract")),
+        DeviceImages(pixels, np.arange(len(pixels)), "none"),
+    )
     call = predictor(network) if keras.backend.backend() == "tensorflow" else device_predictor(network)
     return lambda positions: call(load(positions, np.zeros_like(positions))), keras.ops.convert_to_numpy
 
@@ -137,8 +149,8 @@ def our_training(pixels: np.ndarray, row: str, batch: int) -> Callable[[int], fl
     from pipeline.training.compiled_steps import steps_of, train_epoch
     from pipeline.training.on_device import DeviceCut, DeviceImages
 
-    body = backbone = our_backbone(pixels.shape[1])
-    views, load = 8, DeviceImages(pixels, np.arange(len(pixels)), "dihedral")
+    backbone = our_backbone(pixels.shape[1], row)
+    body, views, load = backbone, 8, DeviceImages(pixels, np.arange(len(pixels)), "dihedral")
     if row == "top":
         cut = cut_layer(backbone, UNFREEZE)
         set_trainable(backbone, cut, "frozen")
@@ -160,12 +172,13 @@ def our_training(pixels: np.ndarray, row: str, batch: int) -> Callable[[int], fl
     return lambda steps: train(batches(steps), np.full(steps, RATE), lambda count: None)
 
 
-def our_backbone(size: int) -> Any:
-    """The backbone with its ImageNet weights, in the precision that is set."""
+def our_backbone(size: int, row: str) -> Any:
+    """The backbone with its ImageNet weights (small: ResNet-8 with random ones), in the precision that is set."""
     from pipeline.networks.heads import set_precision
     from pipeline.networks.lite_weights import load_lite0
+    from pipeline.networks.small_resnets import cifar_resnet8
 
-    backbone = load_lite0(size)[0]
+    backbone = cifar_resnet8(size) if row == "small" else load_lite0(size)[0]
     set_precision(backbone)
     return backbone
 
@@ -294,13 +307,7 @@ def measure_here(engine: str, folder: Path, batch: int, seconds: float) -> None:
     """In a process of its own: print one line of JSON a row."""
     ours = engine != "timm"
     if ours:
-        from pipeline.networks.device import device_name, use_device
-
-        use_device("auto")
-        if device_name() != "cpu":
-            import keras
-
-            keras.config.set_dtype_policy("mixed_bfloat16")
+        use_keras()
     pixels = np.load(folder / "pixels.npy")
     for row in ROWS:
         begun = time.perf_counter()
@@ -317,6 +324,34 @@ def measure_here(engine: str, folder: Path, batch: int, seconds: float) -> None:
         rate = images_per_second(run, batch, seconds)
         took = time.perf_counter() - begun
         print(json.dumps({"engine": engine, "row": row, "rate": rate, "seconds": round(took, 1)}), flush=True)
+
+
+def use_keras() -> None:
+    """Have Keras use the card, in the precision that suits it."""
+    from pipeline.networks.device import device_name, use_device
+
+    use_device("auto")
+    if device_name() != "cpu":
+        import keras
+
+        keras.config.set_dtype_policy("mixed_bfloat16")
+
+
+def measure_small(engine: str, folder: Path, at_once: int, seconds: float) -> None:
+    """In one of several processes: print the speed of ResNet-8 while all of them train, for so many seconds."""
+    use_keras()
+    pixels = np.ascontiguousarray(np.load(folder / "pixels.npy")[:, :SMALL, :SMALL])
+    train = our_training(pixels, "small", SMALL_BATCH)
+    train(2)  # compiles
+    (folder / f"ready-{os.getpid()}").touch()
+    while len(list(folder.glob("ready-*"))) < at_once:
+        time.sleep(0.01)
+    start, steps = time.perf_counter(), 0
+    while time.perf_counter() < start + seconds:
+        train(10)
+        steps += 10
+    rate = steps * SMALL_BATCH / (time.perf_counter() - start)
+    print(json.dumps({"engine": engine, "row": "small", "rate": rate}), flush=True)
 
 
 def rows_of(command: list[str], environment: dict[str, str], seconds: float) -> tuple[list[Row], str]:
@@ -336,20 +371,50 @@ def rows_of(command: list[str], environment: dict[str, str], seconds: float) -> 
     return rows, f"failed: {last[-1] if last else process.returncode}"
 
 
+def command_of(folder: Path, engine: str, given: argparse.Namespace, at_once: int = 0) -> list[str]:
+    """The command of one process: all rows of an engine, or its part of several small trainings at once."""
+    command = [sys.executable, "-m", "benchmarks.gpu", str(folder), "--measure", engine, "--at-once", str(at_once)]
+    return [*command, "--batch", str(given.batch), "--row-seconds", str(given.row_seconds)]
+
+
+def environment_of(folder: Path, engine: str) -> dict[str, str]:
+    """The environment of an engine's processes."""
+    places = [str(Path.cwd()), os.environ.get("PYTHONPATH", ""), str(folder / "site")]
+    chosen = {"KERAS_BACKEND": "torch" if engine == "timm" else engine, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {**os.environ, **chosen, "PYTHONPATH": os.pathsep.join(filter(None, places))}
+
+
+def measure_sharing(folder: Path, engines: list[str], given: argparse.Namespace, seconds: float) -> list[Row]:
+    """Images/s of all processes together, for each number of small trainings at once, by one engine of ours."""
+    until, rows = time.perf_counter() + seconds, []
+    ours = [engine for engine in engines if engine != "timm"]
+    for at_once in AT_ONCE if ours else ():
+        for ready in folder.glob("ready-*"):
+            ready.unlink()
+        command, environment = (
+            command_of(folder, ours[0], given, at_once),
+            environment_of(folder, ours[0]) | MEMORY_ON_DEMAND,
+        )
+        left = until - time.perf_counter()
+        with ThreadPoolExecutor(at_once) as pool:
+            found = list(pool.map(rows_of, [command] * at_once, [environment] * at_once, [left] * at_once))
+        if all(ended for ended, _ in found):
+            rate = sum(ended[0]["rate"] for ended, _ in found)
+            rows.append({"engine": ours[0], "at_once": at_once, "rate": rate})
+            print(f"ResNet-8, {at_once} at once, {ENGINES[ours[0]]}: {rate:,.0f} images/s", flush=True)
+        else:
+            print(f"ResNet-8, {at_once} at once: {next(reason for ended, reason in found if not ended)}", flush=True)
+    return rows
+
+
 def measure(folder: Path, engines: list[str], given: argparse.Namespace) -> tuple[list[Row], dict[str, str]]:
     """All rows, and of every engine with missing rows the reason."""
-    until, site = time.perf_counter() + given.seconds, unpack(folder)
-    sys.path.append(str(site))  # for versions
-    places = [str(Path.cwd()), os.environ.get("PYTHONPATH", ""), str(site)]
+    until = time.perf_counter() + (1 - RESERVED) * given.seconds
     rows, reasons = [], {}
     for number, engine in enumerate(engines):
         left = until - time.perf_counter()
         allowed = min(left, SHARE * left / (len(engines) - number))
-        command = [sys.executable, "-m", "benchmarks.gpu", str(folder), "--measure", engine]
-        command += ["--batch", str(given.batch), "--row-seconds", str(given.row_seconds)]
-        backend = "torch" if engine == "timm" else engine
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places)), "KERAS_BACKEND": backend}
-        found, reason = rows_of(command, environment | {"TF_CPP_MIN_LOG_LEVEL": "3"}, allowed)
+        found, reason = rows_of(command_of(folder, engine, given), environment_of(folder, engine), allowed)
         for row in found:
             print(f"{ROWS[row['row']]}, {ENGINES[engine]}: {row['rate']:,.0f} images/s", flush=True)
         if reason:
@@ -360,6 +425,22 @@ def measure(folder: Path, engines: list[str], given: argparse.Namespace) -> tupl
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------
+
+
+def sharing_table(rows: list[Row]) -> str:
+    """The Markdown of the small trainings at once."""
+    lines = [
+        "",
+        f"ResNet-8 at {SMALL} pixels in batches of {SMALL_BATCH}, trained by several processes on the card at once "
+        "(`run.workers`):",
+        "",
+        "| engine | at once | images/s together | over one |",
+        "|---|---:|---:|---:|",
+    ]
+    for row in rows:
+        ratio = f"x {row['rate'] / rows[0]['rate']:.2f}" if row is not rows[0] else ""
+        lines.append(f"| {ENGINES[row['engine']]} | {row['at_once']} | {row['rate']:,.0f} | {ratio} |")
+    return "\n".join(lines) + "\n" if rows else ""
 
 
 def table(rows: list[Row], reasons: dict[str, str], engines: list[str], facts: str, off: dict[str, float]) -> str:
@@ -421,20 +502,26 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--measure", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--at-once", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.pack:
         return pack(given.pack, given.images, given.size, given.python)
     if not given.folder or not (given.folder / "pixels.npy").exists():
         parser.error("name a folder that `python -m benchmarks.gpu --pack FOLDER` made")
+    if given.at_once:
+        return measure_small(given.measure, given.folder, given.at_once, given.row_seconds)
     if given.measure:
         return measure_here(given.measure, given.folder, given.batch, given.row_seconds)
     for stale in given.folder.glob("features-*.npy"):
         stale.unlink()
+    begun = time.perf_counter()
+    sys.path.append(str(unpack(given.folder)))  # for versions
     engines = [engine for engine in given.engines if is_installed(engine)]
     rows, reasons = measure(given.folder, engines, given)
+    sharing = measure_sharing(given.folder, engines, given, begun + given.seconds - time.perf_counter())
     facts, differences = facts_of(given.folder, given), differences_to_timm(given.folder, engines)
-    text = table(rows, reasons, engines, facts, differences)
-    result = {"facts": facts, "rows": rows, "left_out": reasons, "differences": differences}
+    text = table(rows, reasons, engines, facts, differences) + sharing_table(sharing)
+    result = {"facts": facts, "rows": rows, "at_once": sharing, "left_out": reasons, "differences": differences}
     (given.folder / "gpu.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (given.folder / "gpu.md").write_text(text, encoding="utf-8")
     print(text, end="")

@@ -6,7 +6,7 @@ The images are drawn here (`draw`): smooth textures of 64 pixels as JPEG files i
 re-encoded copy of its neighbour. Every stage is a process of its own, as DVC runs it: `python -m pipeline STAGE NAME`
 on the params of this repository with one data set, one target of 32 pixels and one transfer of EfficientNet-Lite0 (the
 extra `demo`). At that size the network costs a fiftieth of what it costs at 224 pixels, so that the stages' own work
-shows; benchmarks/extraction.py has its speed at true sizes. Writes hundred_thousand.md.
+shows; benchmarks/extraction.py has its speed at true sizes. Writes hundred_thousand.md and hundred_thousand.svg.
 """
 
 import argparse
@@ -24,7 +24,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import joblib
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -185,6 +187,8 @@ def table(rows: list[Row], searches: dict[int, float]) -> str:
         "its memory maps, private the part that the system cannot drop. Written are the outputs, and their copy in "
         "`.store`.",
         "",
+        "![Core seconds over images, by stage, on logarithmic axes](hundred_thousand.svg)",
+        "",
         "| stage | images | seconds | core seconds | images/s | peak, GB | private, GB | written, bytes an image |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
@@ -234,6 +238,21 @@ def growth(rows: list[Row]) -> list[str]:
     return lines
 
 
+def draw_growth(rows: list[Row], path: Path) -> None:
+    """Write a figure of core seconds over images, on logarithmic axes, where what is linear has slope 1."""
+    images = np.array([row["images"] for row in rows])
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for stage in SHOWN:
+        axes.loglog(images, [cost_of(row, stage).cores for row in rows], "o-", label=stage)
+    longest = max(cost_of(rows[0], stage).cores for stage in SHOWN)
+    axes.loglog(images, longest * images / images[0], color="grey", linestyle=":", label="slope 1: linear")
+    axes.set(xlabel="images", ylabel="core seconds")
+    axes.legend(ncols=2, frameon=False)
+    with matplotlib.rc_context({"svg.hashsalt": path.stem}):  # the same bytes for the same figures
+        figure.savefig(path, metadata={"Date": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=NUMBERS)
@@ -252,6 +271,7 @@ def main() -> None:
         )
     text = table(made, {count: search_seconds(count) for count in SEARCHED})
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
+    draw_growth(made, Path(__file__).with_suffix(".svg"))
     print(text, end="")
 
 

@@ -20,7 +20,7 @@ from pipeline.runner.declaration import Cell, all_cells, find_cell, read_stages
 from pipeline.runner.parent import die_with_parent
 from pipeline.runner.shared_folders import TOLD, delete_leftovers, make_absent, shared_folders
 from pipeline.runner.system_faults import memory_setting, system_faults
-from pipeline.runner.workers import parallel_trainings
+from pipeline.runner.workers import parallel_trainings, share_memory
 from pipeline.store.errors import InputError
 from pipeline.store.files import check_sealed, write_json
 from pipeline.store.kept import GIGABYTE, Store
@@ -63,6 +63,7 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
 def _make(cell: Cell, params: Params, paths: Paths) -> str:
     """Run the stage; write its clock if it uses a device; returns its line of log with its seconds."""
     if cell.uses_device:
+        share_memory(params.run)
         use_device(params.run.device, params.run.precision)  # before the stage's module imports Keras
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
     cluster = params.run.cluster if cell.stage in ARMS else None

@@ -30,6 +30,8 @@ KEPT = (
     *("TF_CPP_", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR", "XLA_PYTHON_CLIENT_", "PYTORCH_CUDA_ALLOC_CONF"),
     *("JAX_PLATFORM", "JOBLIB_TEMP_FOLDER"),
 )
+# With these a backend takes a GPU's memory as it needs it; TensorFlow and JAX take nearly all of it at their start.
+MEMORY_ON_DEMAND = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 XLA_FLAGS = "XLA_FLAGS"
 DEVICES = "CUDA_VISIBLE_DEVICES"
 KEPT_FLAGS = ("--xla_gpu_cuda_data_dir=", "--xla_cpu_multi_thread_eigen=")  # a folder; and ours of networks/device.py

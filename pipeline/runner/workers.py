@@ -3,6 +3,7 @@
 `run.workers` and `run.cluster` are params of no stage: results do not depend on them.
 """
 
+import os
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Literal
@@ -15,14 +16,27 @@ from pipeline.networks.device import device_name, use_device
 from pipeline.runner.clock import gpu_names
 from pipeline.runner.cluster import MEMORY, ray_trainings
 from pipeline.runner.parent import die_with_parent
+from pipeline.runner.surroundings import MEMORY_ON_DEMAND
 from pipeline.store.errors import InputError
 
 CGROUP = Path("/sys/fs/cgroup")  # of a container
 
 
 def trainings_at_once(run: Run) -> int:
-    """The number of trainings at once: one on a GPU, which one network fills, else that of `worker_count`."""
-    return 1 if run.device != "cpu" and gpu_names() else worker_count(run.workers)
+    """The number of trainings at once, on the device that the run will use."""
+    return sharing_count(run.workers) if run.device != "cpu" and gpu_names() else worker_count(run.workers)
+
+
+def sharing_count(setting: Literal["auto"] | int) -> int:
+    """The number of trainings that share an accelerator: "auto" is one, which fills it unless the network is small."""
+    return 1 if setting == "auto" else setting
+
+
+def share_memory(run: Run) -> None:
+    """Where several trainings are to share a GPU, have the backend, not yet imported, leave memory to the others."""
+    if trainings_at_once(run) > 1:
+        for name, value in MEMORY_ON_DEMAND.items():
+            os.environ.setdefault(name, value)  # workers inherit it
 
 
 def worker_count(setting: Literal["auto"] | int, memory: int | None = None) -> int:
@@ -39,18 +53,17 @@ def worker_count(setting: Literal["auto"] | int, memory: int | None = None) -> i
 
 
 def parallel_trainings(setting: Literal["auto"] | int, cluster: str | None = None) -> AbstractContextManager:
-    """A context in which `joblib.Parallel` trains in worker processes; on an accelerator one after another.
-
-    A network on a GPU uses the whole of it.
+    """A context in which `joblib.Parallel` trains in worker processes, each on one core; all share an accelerator.
 
     Args:
+        setting: `run.workers`; on an accelerator "auto" is one.
         cluster: `run.cluster`; None: on this machine.
 
     Raises:
         InputError: a cluster is asked for, which is of CPUs, and this machine trains on an accelerator.
     """
     device = device_name()
-    workers = worker_count(setting) if device == "cpu" else 1
+    workers = worker_count(setting) if device == "cpu" else sharing_count(setting)
     if cluster is not None:
         if device != "cpu":
             raise InputError(

@@ -7,21 +7,21 @@ from typing import Any
 
 import joblib
 import keras
-import numpy as np
 import pandas as pd
 
 from pipeline.config.params import Params
+from pipeline.forecast.sample import stratified
 from pipeline.forecast.scores import SCORES
 from pipeline.forecast.vote import SOURCE
 from pipeline.networks.architectures import build_backbone
 from pipeline.shortlist.candidates import Candidate, candidates
-from pipeline.stages.forecast import features_of, forecast_of
+from pipeline.stages.forecast import features_of, forecast_of, training_rows
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_npy, read_parquet
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
-from pipeline.training.folds import fold_parts, images_of
+from pipeline.training.folds import images_of
 
 MOST_IMAGES = 2000  # to train on: of more a part is scored, with as large a share of every class
 
@@ -84,23 +84,6 @@ def shortlist(params: Params, paths: Paths, target: str, workers: int) -> Shortl
             except InputError as error:
                 left_out.append((candidate.name, str(error)))
     return Shortlist(ordered(ranked), counted(ranked), left_out, len(chosen), len(trained_on))
-
-
-def training_rows(examples: pd.DataFrame, folds: int) -> np.ndarray:
-    """Positions (n,) of the examples that some fold of the first repeat trains on, ascending."""
-    return np.unique(np.concatenate([fold_parts(examples, fold, "none").train.positions for fold in range(folds)]))
-
-
-def stratified(labels: pd.Series, positions: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """At most `most` of positions (n,), ascending: by chance, as large a share of every class, and one image at least.
-
-    Args:
-        labels: str (n,), of these positions.
-    """
-    shuffled = np.random.default_rng(seed).permutation(len(positions))
-    within = labels.iloc[shuffled].reset_index(drop=True)
-    share = within.groupby(within).cumcount() / within.groupby(within).transform("size")  # of its class drawn before it
-    return np.sort(positions[shuffled[np.argsort(share, kind="stable")[:most]]])
 
 
 def counted(found: Sequence[Ranked]) -> list[str]:

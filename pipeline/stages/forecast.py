@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.params import Params
+from pipeline.forecast.sample import stratified
 from pipeline.forecast.score_inputs import ScoreInputs, standardised
 from pipeline.forecast.vote import RANDOM, SOURCE, forecast, z_scores
 from pipeline.networks.architectures import build_backbone
@@ -25,7 +26,21 @@ from pipeline.training.folds import class_names, fold_parts, images_of
 from pipeline.training.pooled import pooled_features, pooling
 
 BATCH = 256
+MOST_IMAGES = 5000  # to train on: of more a part is scored, with as large a share of every class
 Inputs = tuple[np.ndarray, np.ndarray | None]  # pooled features (n, d), and a head's outputs on them (n, s) or None
+
+
+def training_rows(examples: pd.DataFrame, folds: int) -> np.ndarray:
+    """Positions (n,) of the examples that some fold of the first repeat trains on, ascending."""
+    return np.unique(np.concatenate([fold_parts(examples, fold, "none").train.positions for fold in range(folds)]))
+
+
+def scored_rows(examples: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
+    """Positions (n,) of the examples whose features are needed, ascending: all, but for too many to train on."""
+    trained_on = training_rows(examples, folds)
+    if len(trained_on) <= MOST_IMAGES:
+        return np.arange(len(examples))
+    return stratified(examples["label"].iloc[trained_on], trained_on, MOST_IMAGES, seed)
 
 
 def with_outputs(features: np.ndarray, head: keras.Model | None) -> Inputs:
@@ -83,16 +98,19 @@ def run(params: Params, paths: Paths, name: str) -> str:
     keras.config.set_dtype_policy(params.run.precision)
     source, features = paths.source(transfer.source), paths.features(name)
     images = images_of(paths, transfer.target)
-    examples = read_parquet(paths.target(transfer.target).examples)
+    every = read_parquet(paths.target(transfer.target).examples)
     seed = seed_for(params.run.seed, "forecast", name)
+    scored = scored_rows(every, params.run.folds, seed)
+    examples = every.iloc[scored].reset_index(drop=True)
     card = read_json(source.card)
     untrained = build_backbone(card["architecture"], read_npy(images).shape[1], seed, card["architecture_sha256"])
     reference = features_of(untrained, images, examples)
     head = load_model(source.head) if source.head.is_file() else None
     folds = progress(range(params.run.folds), total=params.run.folds, label=f"forecast {name}", unit="fold")
-    pooled = read_npy(features.pooled)
+    pooled = read_npy(features.pooled)[scored]
     made = forecast_of(pooled, head, reference, examples, folds, params.forecast.permutations, seed)
     with replacing_folder(paths.forecast(name).folder) as folder:
         gflops = len(examples) * forward_flops(untrained) / GIGA
         write_json(ForecastPaths(folder).forecast, {**made, "gflops": gflops})
-    return f"{made['label']}: {made['reason']}"
+    part = f" (on {len(examples):,} images to train on)" if len(examples) < len(every) else ""
+    return f"{made['label']}: {made['reason']}{part}"

@@ -6,7 +6,6 @@ import io
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -66,15 +65,6 @@ def test_the_heading_says_which_scores_do_not_count():
         (none, "rank: none, since no score is known"),
     ):
         assert said in heading("x", ranking.Shortlist(ranking.ordered(found), ranking.counted(found), [], 10, 10))
-
-
-def test_a_part_is_drawn_with_every_class():
-    labels = pd.Series(["often"] * 900 + ["rare"] * 99 + ["once"])
-    positions = np.arange(1000) * 3
-    drawn = ranking.stratified(labels, positions, 100, seed=4)
-    assert labels.iloc[drawn // 3].value_counts().to_dict() == {"often": 89, "rare": 10, "once": 1}
-    assert not np.array_equal(drawn, ranking.stratified(labels, positions, 100, seed=5))
-    assert np.array_equal(ranking.stratified(labels, positions, 5000, seed=4), positions)
 
 
 def test_the_table_fits_80_columns():

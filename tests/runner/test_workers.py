@@ -1,10 +1,19 @@
 """How many trainings run at once."""
 
+import os
+from pathlib import Path
+
 import joblib
 import pytest
 
+from pipeline.config.loading import load_params
 from pipeline.runner import workers
-from pipeline.runner.workers import free_memory, parallel_trainings, worker_count
+from pipeline.runner.surroundings import MEMORY_ON_DEMAND, fixed
+from pipeline.runner.workers import free_memory, parallel_trainings, share_memory, trainings_at_once, worker_count
+
+
+def run_section(**changes):
+    return load_params(Path(__file__).parents[1] / "params.yaml").run.model_copy(update=changes)
 
 
 def test_a_number_is_taken_as_it_is():
@@ -27,10 +36,31 @@ def test_a_container_s_limit_counts(tmp_path, monkeypatch):
     assert free_memory() == 2000
 
 
-def test_an_accelerator_is_used_by_one_training_at_a_time(monkeypatch):
+@pytest.mark.parametrize(("setting", "expected"), [("auto", 1), (1, 1), (4, 4)])
+def test_an_accelerator_is_shared_by_as_many_trainings_as_a_number_says(monkeypatch, setting, expected):
     monkeypatch.setattr(workers, "device_name", lambda: "gpu:0")
-    with parallel_trainings(4):
-        assert joblib.effective_n_jobs(None) == 1
+    with parallel_trainings(setting):
+        assert joblib.effective_n_jobs(None) == expected
+    monkeypatch.setattr(workers, "gpu_names", lambda: ["a card"])
+    assert trainings_at_once(run_section(device="auto", workers=setting)) == expected
+
+
+def test_on_a_cpu_a_number_of_workers_is_taken_as_it_is(monkeypatch):
     monkeypatch.setattr(workers, "device_name", lambda: "cpu")
+    monkeypatch.setattr(workers, "gpu_names", lambda: ["a card that is not used"])
     with parallel_trainings(4):
         assert joblib.effective_n_jobs(None) == 4
+    assert trainings_at_once(run_section(device="cpu", workers=4)) == 4
+
+
+def test_trainings_that_share_a_card_leave_memory_to_each_other(monkeypatch):
+    for name in MEMORY_ON_DEMAND:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(workers, "gpu_names", lambda: ["a card"])
+    share_memory(run_section(device="auto", workers="auto"))
+    assert not os.environ.keys() & MEMORY_ON_DEMAND, "one training has the card for itself"
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
+    share_memory(run_section(device="auto", workers=3))
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true", "the user's own word stands"
+    assert {name: os.environ[name] for name in MEMORY_ON_DEMAND}.items() <= fixed(os.environ).items(), "workers get it"

@@ -35,6 +35,26 @@ def test_it_runs_before_any_arm_and_twice_to_the_same_bytes(world_copy):
     assert paths.forecast("to-defect").forecast.read_bytes() == before
 
 
+def test_of_many_images_a_part_of_those_to_train_on_is_scored(world_copy, monkeypatch, capsys):
+    from pipeline.stages import forecast
+
+    copied = world_copy()
+    paths = Paths(copied.root)
+    examples = read_parquet(paths.target("defect").examples)
+    folds = copied.raw["run"]["folds"]
+    trained_on = forecast.training_rows(examples, folds)
+    assert np.array_equal(forecast.scored_rows(examples, folds, 3), np.arange(len(examples)))
+    monkeypatch.setattr(forecast, "MOST_IMAGES", len(trained_on) - 5)
+    scored = forecast.scored_rows(examples, folds, 3)
+    assert set(scored) < set(trained_on) and len(scored) == len(trained_on) - 5
+    everything = read_json(paths.forecast("to-defect").forecast)
+    tiny_world.run_cell(copied.root, "forecast", "to-defect")
+    made = read_json(paths.forecast("to-defect").forecast)
+    assert made["gflops"] == pytest.approx(everything["gflops"] * len(scored) / len(examples))
+    assert made["scores"] != everything["scores"] and made["votes"] == everything["votes"]
+    assert f"(on {len(scored)} images to train on)" in capsys.readouterr().out
+
+
 def test_labels_of_test_and_validation_rows_are_not_looked_at(world):
     from pipeline.stages.forecast import fold_z
 

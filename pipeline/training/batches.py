@@ -43,7 +43,7 @@ def activation_loader(cut: Path) -> Loader:
 
 def feature_loader(pooled: Path) -> Loader:
     """Load pooled features (n, d), which exist for the identity view only."""
-    stored = np.array(read_npy(pooled))  # in memory: a row is 5 KB, read hundreds of times
+    stored = np.load(pooled, allow_pickle=False)  # in memory: a row is 5 KB, read hundreds of times
     return lambda positions, which: stored[positions]
 
 

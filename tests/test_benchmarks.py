@@ -78,7 +78,7 @@ def test_small_trainings_at_once_are_told_by_what_they_do_together(tmp_path, mon
 
 
 def test_wheels_are_fetched_for_the_other_interpreter_without_what_they_need(tmp_path):
-    command = gpu.download_command(tmp_path, "3.12")
+    command = gpu.download_command(tmp_path, "3.12", gpu.PACKED)
     assert command[command.index("--python-version") + 1] == "3.12" and "--no-deps" in command
     names = [part.partition("==")[0] for part in command if "==" in part]
     assert names == list(gpu.PACKED)
@@ -87,7 +87,7 @@ def test_wheels_are_fetched_for_the_other_interpreter_without_what_they_need(tmp
 
 def test_pixels_are_of_at_most_60_mb(tmp_path):
     with pytest.raises(SystemExit, match="are more than 60,000,000 bytes; lower --images"):
-        gpu.pack(tmp_path / "out", 1200, 224, "3.12")
+        gpu.pack(tmp_path / "out", 1200, 224, "3.12", False)
     assert not (tmp_path / "out").exists()
 
 
@@ -114,6 +114,7 @@ def test_the_table_of_peers_sets_them_beside_ours():
     }
     text = peers.table(rows, "Two cores.")
     assert f"| {peers.WAYS['ours']} | 50 | 90 |  |  | 0.700 0.800 | 0.750 |" in text
+    assert "One seed and 2 folds rank no qualities" in text
     assert f"| {peers.WAYS['keras']} | 160 | 300 | x 3.20 | x 2.00 | 0.600 0.700 | 0.650 |" in text
 
 

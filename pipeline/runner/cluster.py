@@ -189,7 +189,7 @@ def room() -> int:
     """How many trainings the cluster has cores and memory for.
 
     Raises:
-        InputError: none.
+        InputError: no machine has room for one.
     """
     import ray
 

@@ -3,7 +3,10 @@
 `run.workers` and `run.cluster` are params of no stage: results do not depend on them.
 """
 
+import functools
 import os
+import subprocess
+import sys
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Literal
@@ -20,11 +23,24 @@ from pipeline.runner.surroundings import MEMORY_ON_DEMAND
 from pipeline.store.errors import InputError
 
 CGROUP = Path("/sys/fs/cgroup")  # of a container
+ASK_KERAS = "from pipeline.networks.device import device_name, use_device; use_device('auto'); print(device_name())"
 
 
 def trainings_at_once(run: Run) -> int:
     """The number of trainings at once, on the device that the run will use."""
-    return sharing_count(run.workers) if run.device != "cpu" and gpu_names() else worker_count(run.workers)
+    return sharing_count(run.workers) if run.device != "cpu" and keras_uses_gpu() else worker_count(run.workers)
+
+
+@functools.cache
+def keras_uses_gpu() -> bool:
+    """Whether Keras trains on a GPU of this machine, which its backend may be installed without.
+
+    Asked in a process of its own: forks of one that has used a GPU cannot use it.
+    """
+    if not gpu_names():
+        return False
+    answer = subprocess.run([sys.executable, "-c", ASK_KERAS], capture_output=True, text=True, check=False).stdout
+    return answer.strip() not in ("", "cpu")
 
 
 def sharing_count(setting: Literal["auto"] | int) -> int:
@@ -33,8 +49,8 @@ def sharing_count(setting: Literal["auto"] | int) -> int:
 
 
 def share_memory(run: Run) -> None:
-    """Where several trainings are to share a GPU, have the backend, not yet imported, leave memory to the others."""
-    if trainings_at_once(run) > 1:
+    """Where several trainings would share a GPU, have the backend, not yet imported, leave memory to the others."""
+    if run.device != "cpu" and sharing_count(run.workers) > 1:
         for name, value in MEMORY_ON_DEMAND.items():
             os.environ.setdefault(name, value)  # workers inherit it
 

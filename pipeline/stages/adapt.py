@@ -35,9 +35,9 @@ from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.roles import examples_of, fold_count, repeat_count, role_column
 from pipeline.store.seeds import seed_for
-from pipeline.training.batches import pixel_loader
 from pipeline.training.fingerprint import examples_of_fold
 from pipeline.training.folds import Part, class_names, fold_parts, images_of
+from pipeline.training.on_device import images_loader
 from pipeline.training.pooled import pooled_features, pooling
 
 SOURCE_ONLY, ADAPTED, CEILING = "source_only", "adapted", "target_supervised"
@@ -90,7 +90,7 @@ def read_source(paths: Paths, name: str, class_weight: str) -> Source:
     set_precision(backbone)
     network = pooling(backbone)
     table = read_parquet(files.examples)
-    load = pixel_loader(source_images(paths, name), table["row"].to_numpy(), "none")
+    load = images_loader(source_images(paths, name), table["row"].to_numpy(), "none")
     features = pooled_features(network, load, np.arange(len(table)))
     parts = fold_parts(table.assign(weight=1.0, **{role_column(0): table["role"]}), 0, class_weight)
     return Source(network, head, labelled(features, parts.train), labelled(features, parts.validation))
@@ -197,7 +197,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     check_source(paths, adaptation.source, adaptation.target)
     source = read_source(paths, adaptation.source, params.run.class_weight)
     examples = examples_of(paths.target(adaptation.target), f"adaptations/{name}")
-    load = pixel_loader(pixels, examples["row"].to_numpy(), "none")
+    load = images_loader(pixels, examples["row"].to_numpy(), "none")
     positions = np.arange(len(examples))
     images = Images(pooled_features(source.network, load, positions), load, positions)
     folds = [unlabelled_parts(images, examples[role_column(fold)]) for fold in range(fold_count(examples))]

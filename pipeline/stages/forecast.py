@@ -21,8 +21,8 @@ from pipeline.store.outs import ForecastPaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
 from pipeline.store.seeds import seed_for
-from pipeline.training.batches import pixel_loader
 from pipeline.training.folds import class_names, fold_parts, images_of
+from pipeline.training.on_device import images_loader
 from pipeline.training.pooled import pooled_features, pooling
 
 BATCH = 256
@@ -68,7 +68,7 @@ def fold_z(
 def features_of(backbone: keras.Model, images: Path, examples: pd.DataFrame) -> np.ndarray:
     """The pooled features (n, d) of the examples' images, as they are stored."""
     set_precision(backbone)
-    load = pixel_loader(images, examples["row"].to_numpy(), "none")
+    load = images_loader(images, examples["row"].to_numpy(), "none")
     return pooled_features(pooling(backbone), load, np.arange(len(examples)))
 
 

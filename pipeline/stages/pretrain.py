@@ -32,7 +32,7 @@ from pipeline.store.outs import DatasetPaths, SourcePaths
 from pipeline.store.paths import Paths
 from pipeline.store.places import load
 from pipeline.store.seeds import seed_for
-from pipeline.training.batches import pixel_loader
+from pipeline.training.on_device import images_loader
 from pipeline.training.pooled import pooled_features, pooling
 
 SEEN = ["dataset", "image_id", "unit", "phash"]
@@ -134,7 +134,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
         seed=seed,
     )
     learnt = load(method.learn)(task)
-    pixels = pixel_loader(dataset.images, rows, "none")
+    pixels = images_loader(dataset.images, rows, "none")
     found = represent(pooled_features(pooling(backbone), pixels, np.arange(len(rows))))
     check_not_collapsed(found, method.least_rank, name)
     seen, begun, ingested = seen_so_far(examples, entry.dataset, init), read_json(init.card), read_json(dataset.card)

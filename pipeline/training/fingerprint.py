@@ -63,7 +63,7 @@ def wordless(source: str) -> str:
             node.exc, node.cause = node.exc.func, None
         elif isinstance(node, ast.Assert):
             node.msg = None
-    return ast.dump(tree)
+    return ast.unparse(tree)  # unlike `dump`, nearly the same in all versions of Python
 
 
 def machine() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +20,9 @@ from pipeline.arms.keeping import kept_folds
 from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.train import train_arm, train_fold
-from pipeline.runner.workers import prepare_worker
+from pipeline.runner import clock
+from pipeline.runner.cluster import MEMORY
+from pipeline.runner.workers import parallel_trainings, prepare_worker
 from pipeline.store.errors import InputError
 from pipeline.store.files import sha256_file
 from pipeline.store.kept import Store
@@ -89,16 +92,50 @@ def refuse(spec):
     raise InputError(f"fold {spec.fold} is refused")
 
 
+def digests_alone(specs, folder, repository):
+    """Of the arm, trained in one process."""
+    (folder / "specs").write_bytes(pickle.dumps(specs))
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    subprocess.run([sys.executable, "-c", ALONE, str(folder)], env=environment, check=True, timeout=120)
+    return digests(folder / "one")
+
+
 @pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path, repository, specs, two_workers):
     together = arm(specs, tmp_path / "two", pid_of)
     pids = {(specs[0].inputs.parent / f"pid{fold}").read_text() for fold in FOLDS}
     assert str(os.getpid()) not in pids
     assert len(together) == 3 + 4 + 2  # networks, tables, facts and the seal
-    (tmp_path / "specs").write_bytes(pickle.dumps(specs))
-    environment = os.environ | {"PYTHONPATH": str(repository)}
-    subprocess.run([sys.executable, "-c", ALONE, str(tmp_path)], env=environment, check=True, timeout=120)
-    assert digests(tmp_path / "one") == together
+    assert digests_alone(specs, tmp_path, repository) == together
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outside", [False, True], ids=["HOST:PORT", "ray://HOST:PORT"])
+def test_a_cluster_gives_the_same_bytes(tmp_path, repository, specs, monkeypatch, outside):
+    """By `run.cluster`, from one of its machines and from outside."""
+    pytest.importorskip("ray", reason="the extra `cluster` is not installed")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setattr(parallel, "LEAST_IMAGES", 0)
+    monkeypatch.chdir(tmp_path)
+    node, port = {"num_cpus": 1, "memory": MEMORY, "object_store_memory": 80 * 2**20}, free_port()
+    head = {"include_dashboard": False, "ray_client_server_port": port} if outside else {"include_dashboard": False}
+    two = Cluster(initialize_head=True, head_node_args=node | head)
+    two.add_node(**node)
+    counted = clock.cpu_seconds()
+    try:
+        with parallel_trainings("auto", f"ray://127.0.0.1:{port}" if outside else two.address):
+            together = arm(specs, tmp_path / "cluster")
+    finally:
+        two.shutdown()
+    assert clock.cpu_seconds() - counted > 3, "what was computed elsewhere counts"
+    assert digests_alone(specs, tmp_path, repository) == together
+
+
+def free_port():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
 
 
 @pytest.mark.slow

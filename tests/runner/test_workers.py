@@ -1,6 +1,8 @@
 """How many trainings run at once."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import joblib
@@ -41,22 +43,37 @@ def test_an_accelerator_is_shared_by_as_many_trainings_as_a_number_says(monkeypa
     monkeypatch.setattr(workers, "device_name", lambda: "gpu:0")
     with parallel_trainings(setting):
         assert joblib.effective_n_jobs(None) == expected
-    monkeypatch.setattr(workers, "gpu_names", lambda: ["a card"])
+    monkeypatch.setattr(workers, "keras_uses_gpu", lambda: True)
     assert trainings_at_once(run_section(device="auto", workers=setting)) == expected
 
 
 def test_on_a_cpu_a_number_of_workers_is_taken_as_it_is(monkeypatch):
     monkeypatch.setattr(workers, "device_name", lambda: "cpu")
-    monkeypatch.setattr(workers, "gpu_names", lambda: ["a card that is not used"])
+    monkeypatch.setattr(workers, "keras_uses_gpu", lambda: True)
     with parallel_trainings(4):
         assert joblib.effective_n_jobs(None) == 4
     assert trainings_at_once(run_section(device="cpu", workers=4)) == 4
 
 
+@pytest.mark.parametrize(("answer", "expected"), [("gpu:0", True), ("cpu", False), ("", False)])
+def test_a_card_counts_where_keras_uses_it(monkeypatch, answer, expected):
+    workers.keras_uses_gpu.cache_clear()
+    monkeypatch.setattr(workers, "ASK_KERAS", f"print({answer!r})")
+    monkeypatch.setattr(workers, "gpu_names", lambda: ["a card"])
+    assert workers.keras_uses_gpu() is expected
+    workers.keras_uses_gpu.cache_clear()
+
+
+def test_keras_answers_what_it_is_asked(monkeypatch, repository):
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    done = subprocess.run([sys.executable, "-c", workers.ASK_KERAS], capture_output=True, text=True, check=True)
+    assert done.stdout == "cpu\n"
+
+
 def test_trainings_that_share_a_card_leave_memory_to_each_other(monkeypatch):
     for name in MEMORY_ON_DEMAND:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(workers, "gpu_names", lambda: ["a card"])
     share_memory(run_section(device="auto", workers="auto"))
     assert not os.environ.keys() & MEMORY_ON_DEMAND, "one training has the card for itself"
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")

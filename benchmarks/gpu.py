@@ -5,9 +5,9 @@
 
 The second machine needs this repository, PyTorch, JAX, timm, pandas and scikit-learn (without the last two: `--bare`,
 60 MB more), and no network, TensorFlow, DVC or Great Expectations: what else is missing there is unpacked from the
-wheels. Every engine runs in a process of its own, one after another on
-the same card: timm (channels_last, bfloat16 autocast, torch.compile, fused AdamW), and Keras on JAX, on PyTorch and,
-where it is installed, on TensorFlow (mixed_bfloat16, with the loaders and compiled steps of pipeline/training). Rows:
+wheels. Every engine runs in a process of its own, one after another on the same card: timm (channels_last, bfloat16
+autocast, torch.compile, fused AdamW), and Keras on JAX, on PyTorch and, where it is installed, on TensorFlow
+(mixed_bfloat16, with the loaders and compiled steps of pipeline/training). Rows:
 
 - extract: pooled features of 224 pixels;
 - train all: all layers, batch normalization by the batch;
@@ -132,10 +132,8 @@ def our_features(pixels: np.ndarray) -> tuple[Callable[[np.ndarray], Any], Calla
     from pipeline.training.on_device import DeviceImages
     from pipeline.training.pooled import pooling
 
-    network, load = (
-        pooling(our_backbone(pixels.shape[1], "extract")),
-        DeviceImages(pixels, np.arange(len(pixels)), "none"),
-    )
+    network = pooling(our_backbone(pixels.shape[1], "extract"))
+    load = DeviceImages(pixels, np.arange(len(pixels)), "none")
     call = predictor(network) if keras.backend.backend() == "tensorflow" else device_predictor(network)
     return lambda positions: call(load(positions, np.zeros_like(positions))), keras.ops.convert_to_numpy
 
@@ -397,10 +395,8 @@ def measure_sharing(folder: Path, engines: list[str], given: argparse.Namespace,
     for at_once in AT_ONCE if ours else ():
         for ready in folder.glob("ready-*"):
             ready.unlink()
-        command, environment = (
-            command_of(folder, ours[0], given, at_once),
-            environment_of(folder, ours[0]) | MEMORY_ON_DEMAND,
-        )
+        command = command_of(folder, ours[0], given, at_once)
+        environment = environment_of(folder, ours[0]) | MEMORY_ON_DEMAND
         left = until - time.perf_counter()
         with ThreadPoolExecutor(at_once) as pool:
             found = list(pool.map(rows_of, [command] * at_once, [environment] * at_once, [left] * at_once))

@@ -14,6 +14,7 @@ import joblib
 import pytest
 import tiny_world
 import toy_fold
+from two_nodes import two_nodes
 
 from pipeline.arms import parallel
 from pipeline.arms.keeping import kept_folds
@@ -21,7 +22,6 @@ from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.train import train_arm, train_fold
 from pipeline.runner import clock
-from pipeline.runner.cluster import MEMORY
 from pipeline.runner.workers import parallel_trainings, prepare_worker
 from pipeline.store.errors import InputError
 from pipeline.store.files import sha256_file
@@ -113,21 +113,14 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, repository, specs,
 @pytest.mark.parametrize("outside", [False, True], ids=["HOST:PORT", "ray://HOST:PORT"])
 def test_a_cluster_gives_the_same_bytes(tmp_path, repository, specs, monkeypatch, outside):
     """By `run.cluster`, from one of its machines and from outside."""
-    pytest.importorskip("ray", reason="the extra `cluster` is not installed")
-    from ray.cluster_utils import Cluster
-
     monkeypatch.setattr(parallel, "LEAST_IMAGES", 0)
     monkeypatch.chdir(tmp_path)
-    node, port = {"num_cpus": 1, "memory": MEMORY, "object_store_memory": 80 * 2**20}, free_port()
-    head = {"include_dashboard": False, "ray_client_server_port": port} if outside else {"include_dashboard": False}
-    two = Cluster(initialize_head=True, head_node_args=node | head)
-    two.add_node(**node)
-    counted = clock.cpu_seconds()
-    try:
-        with parallel_trainings("auto", f"ray://127.0.0.1:{port}" if outside else two.address):
-            together = arm(specs, tmp_path / "cluster")
-    finally:
-        two.shutdown()
+    port, counted = free_port(), clock.cpu_seconds()
+    with (
+        two_nodes(**({"ray_client_server_port": port} if outside else {})) as (two, _),
+        parallel_trainings("auto", f"ray://127.0.0.1:{port}" if outside else two.address),
+    ):
+        together = arm(specs, tmp_path / "cluster")
     assert clock.cpu_seconds() - counted > 3, "what was computed elsewhere counts"
     assert digests_alone(specs, tmp_path, repository) == together
 

@@ -8,27 +8,19 @@ from pathlib import Path
 
 import joblib
 import pytest
+from two_nodes import two_nodes
 
 from pipeline.runner import cluster
 from pipeline.runner.cluster import RayTasks, cluster_faults
 from pipeline.runner.surroundings import of_libraries
 from pipeline.store.errors import InputError
 
-NODE = {"num_cpus": 1, "memory": cluster.MEMORY, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-
 
 @pytest.fixture(scope="module")
 def nodes():
     """A cluster of two nodes with a core each, and its second node."""
-    pytest.importorskip("ray", reason="the extra `cluster` is not installed")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    two = Cluster(initialize_head=True, head_node_args=NODE)
-    second = two.add_node(**{name: value for name, value in NODE.items() if name != "include_dashboard"})
-    yield two, second
-    cluster.sys.modules["ray"].shutdown()
-    two.shutdown()
+    with two_nodes() as both:
+        yield both
 
 
 def trained(address, tasks):

@@ -192,5 +192,6 @@ def tuned(
 ) -> dict[str, Any]:
     """Tune a backbone above a cut together with a trained head; `load` gives what the cut puts out."""
     fitting, views = world.params.tune, view_count(world.params.run.augmentation)
-    trainee = TunedNetwork(backbone, head, cut, pixels, fitting.batch_norm).build(fitting.dropout, 0.0, seed)
+    network = TunedNetwork(backbone, head, cut, pixels, fitting.batch_norm, fitting.batch_norm_momentum)
+    trainee = network.build(fitting.dropout, 0.0, seed)
     return trained(trainee, load, parts, plan_of(fitting, budget, len(parts.train.labels), seed, views))

@@ -1,11 +1,12 @@
 """What an edit of the code makes stale, as `dvc status` tells it: the deps of dvc.yaml, under DVC itself.
 
-Every out is a stand-in that `dvc commit` takes for made, so that nothing has to run.
+Every out but that of `code` is a stand-in that `dvc commit` takes for made, so that nothing has to run.
 """
 
 import contextlib
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from dvc.repo import Repo
@@ -13,11 +14,26 @@ from dvc.utils.serialize import dump_yaml
 from every_stage import ROOT, raw_params
 
 from pipeline.runner.declaration import read_stages
+from pipeline.stages import code
+from pipeline.store.paths import Paths
 
 RUNNER = ("runner/*.py", "commands/*.py", "cli.py", "__main__.py")
 MESSAGES = ("config/references.py", "config/comparisons.py", "config/loading.py", "config/lookup.py")
 STAGES = read_stages(ROOT / "dvc.yaml").values()
 TRAINING = {stage.name for stage in STAGES if "run.device" in stage.params}
+TRAINS = [f"{part}/**/*.py" for part in ("arms", "networks", "pretraining", "store", "training")]
+
+
+def commented(text):
+    return text + b"# another word\n"
+
+
+def reworded(text):
+    return text.replace(b"raise InputError(\n", b"raise InputError(\n'In other words: '")
+
+
+def computing(text):
+    return text + b"ANOTHER = 1\n"
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +46,7 @@ def made(tmp_path_factory):
     first = {stage.section: dict([next(iter(raw[stage.section].items()))]) for stage in STAGES if stage.section}
     dump_yaml(root / "params.yaml", raw | first | {"baselines": raw["baselines"]})
     with contextlib.chdir(root):
+        copy_code(root)
         repo = Repo.init(root, no_scm=True)
         stages = repo.index.stages
         outs = [out.fs_path for stage in stages for out in stage.outs]
@@ -42,18 +59,27 @@ def made(tmp_path_factory):
     return root
 
 
-def stale_after_edit(root, *patterns):
-    """The stages with a stale cell after a comment is put at the end of every file of pipeline/ that matches."""
+def copy_code(root):
+    """Run `code` on the package of a workspace."""
+    package = root / "pipeline"
+    with mock.patch("pipeline.store.code.PACKAGE", package), mock.patch.object(code, "PACKAGE", package):
+        code.run(None, Paths(root), "")
+
+
+def stale_after_edit(root, *patterns, edit=commented):
+    """The stages with a stale cell after an edit of every file of pipeline/ that matches, once `code` has run."""
     files = {file: file.read_bytes() for pattern in patterns for file in sorted((root / "pipeline").glob(pattern))}
     assert files, patterns
     try:
         for file, text in files.items():
-            file.write_bytes(text + b"# another word\n")
+            file.write_bytes(edit(text))
+        copy_code(root)
         with contextlib.chdir(root):
             return {address.partition("@")[0].split(":")[-1] for address in Repo(root).status()}
     finally:
         for file, text in files.items():
             file.write_bytes(text)
+        copy_code(root)
 
 
 def test_without_an_edit_nothing_is_stale(made):
@@ -70,6 +96,12 @@ def test_an_edit_of_the_report_makes_no_training_stale(made):
     assert "report" in stale and not stale & TRAINING
 
 
+@pytest.mark.parametrize("edit", [commented, reworded])
+def test_an_edit_of_words_in_the_code_that_trains_makes_no_training_stale(made, edit):
+    stale = stale_after_edit(made, *TRAINS, edit=edit)
+    assert "code" in stale and not stale & TRAINING
+
+
 @pytest.mark.parametrize(("file", "stale"), [("stages/head.py", {"head"}), ("networks/device.py", TRAINING)])
-def test_an_edit_of_what_a_stage_runs_makes_it_stale(made, file, stale):
-    assert stale_after_edit(made, file) == stale
+def test_an_edit_of_what_a_stage_computes_makes_it_stale(made, file, stale):
+    assert stale_after_edit(made, file, edit=computing) == {"code", *stale}

@@ -11,6 +11,8 @@ from every_stage import ROOT, dvc_stages, raw_params
 from pipeline.config.loading import check_params
 from pipeline.config.params import ENTRY_SECTIONS
 from pipeline.runner.declaration import all_cells, read_stages
+from pipeline.stages.code import COPIED
+from pipeline.store.code import files_of
 from pipeline.store.paths import Paths
 from pipeline.store.yaml import read_yaml
 
@@ -36,7 +38,8 @@ OUTS = {  # stage -> its output by paths.py, for the name of an entry
 }
 PAGES = (P.report_markdown, P.report_html, P.report_gain, P.report_label_issues, P.plots)
 REPORT = (*PAGES, P.report_cost, P.report_metrics, P.report_verdicts)
-SINGLE = {"leakage": (P.leakage.found, P.leakage.passed), "report": REPORT}  # stages of one cell
+# stages of one cell
+SINGLE = {"code": (P.code,), "leakage": (P.leakage.found, P.leakage.passed), "report": REPORT}
 
 
 def each_cell(test):
@@ -88,16 +91,21 @@ def test_outs_are_those_of_paths(cell):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_on_code_are_the_import_graph(stage):
-    """Every imported file lies in a dep, and every dep on code holds an imported file."""
+    """Every imported file lies in a dep, and every dep on code holds an imported file, which `code` copies too."""
     files = {
-        file.relative_to(ROOT)
-        for file in imported_files(stage)
+        file.relative_to(ROOT / "pipeline")
+        for file in imported_files(stage) | set(files_of(COPIED) if stage == "code" else ())
         if file.name != "__init__.py" or file.stat().st_size  # an empty __init__ says nothing
     }
-    deps = {Path(dep) for dep in STAGES[stage].deps if dep.startswith("pipeline/")}
+    code = "data/code" if "run.device" in STAGES[stage].params else "pipeline"  # without its words for what trains
+    deps = {Path(dep).relative_to(code) for dep in STAGES[stage].deps if dep.startswith(("pipeline/", "data/code/"))}
     uncovered = {file for file in files if not any(file == dep or dep in file.parents for dep in deps)}
     unused = {dep for dep in deps if not any(file == dep or dep in file.parents for file in files)}
     assert (uncovered, unused) == (set(), set())
+
+
+def test_all_that_trains_depends_on_is_copied():
+    assert {f"pipeline/{part}" for part in COPIED} == set(STAGES["code"].deps)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -113,7 +121,7 @@ def test_deps_on_data_are_outs_of_other_stages_or_raw(cell):
     outs = [Path(out) for other in CELLS for out in other.outs if other is not cell]
     for dep in cell.deps:
         if not dep.startswith(("pipeline/", "data/raw/")):
-            assert any(out.is_relative_to(dep) for out in outs), dep
+            assert any(out.is_relative_to(dep) or Path(dep).is_relative_to(out) for out in outs), dep
 
 
 @pytest.mark.parametrize("stage", WITHOUT_KERAS)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from pipeline.networks.architectures import build_backbone
-from pipeline.networks.freezing import batch_norms, set_trainable, split_at
+from pipeline.networks.freezing import batch_norms, set_momentum, set_trainable, split_at
 from pipeline.networks.heads import build_head, set_precision, with_head
 from pipeline.networks.keras_files import at_size
 from pipeline.networks.rescaling import shuffle_weights
@@ -58,6 +58,7 @@ class TunedNetwork:
     cut: str
     image_size: int
     batch_norm: Literal["frozen", "train"]
+    batch_norm_momentum: float | None = None
 
     def build(self, dropout: float, l2: float, seed: int) -> Trainee:
         keras.utils.set_random_seed(seed)
@@ -68,6 +69,8 @@ class TunedNetwork:
         head = build_head(features, classes, dropout, l2)
         head.set_weights(trained_head.get_weights())
         set_trainable(backbone, self.cut, self.batch_norm)
+        if self.batch_norm == "train" and self.batch_norm_momentum is not None:
+            set_momentum(backbone, self.batch_norm_momentum)
         _, top = split_at(backbone, self.cut)
         trained = with_head(top, head)
         check_trainable(trained, batch_norms(top) if self.batch_norm == "frozen" else ())
@@ -94,8 +97,7 @@ class ScratchNetwork:
         if source is not None:
             shuffle_weights(backbone, source, seed)
         set_precision(backbone)
-        for layer in batch_norms(backbone):
-            layer.momentum = self.batch_norm_momentum
+        set_momentum(backbone, self.batch_norm_momentum)
         whole = with_head(backbone, build_head(backbone.output_shape[-1], self.classes, dropout, l2))
         check_trainable(whole)
         return Trainee(whole, whole, variable_depths(whole, backbone))

@@ -21,7 +21,6 @@ Side = Annotated[int, Field(ge=32, le=1024)]  # of square images, pixels
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Cluster = Annotated[str, Field(pattern=r"^(ray|auto|(ray://)?[^:/\s]+:[0-9]{1,5})$")]  # of Ray
-
 RESERVED = ("run", "studies")  # keys of reports/metrics.json that are not questions
 
 
@@ -255,6 +254,7 @@ class Tune(Fitting):
 
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)]
     batch_norm: Literal["frozen", "train"]
+    batch_norm_momentum: Momentum | None = None  # of layers whose statistics are trained; None: as they come
     method: Tuning
     layer_decay: Annotated[float, Field(gt=0, le=1)]
     l2_sp: NotNegative

@@ -156,7 +156,8 @@ def _transfer(params: Params, paths: Paths, name: str, arm: ArmPaths, budget: Bu
         return head
     save_model(head, folder / "head.keras")
     cut, size = read_json(features.cost)["cut"], read_npy(images).shape[1]
-    tuned = TunedNetwork(source.backbone, folder / "head.keras", cut, size, params.tune.batch_norm)
+    statistics = params.tune.batch_norm, params.tune.batch_norm_momentum
+    tuned = TunedNetwork(source.backbone, folder / "head.keras", cut, size, *statistics)
     return train_fold(spec("tune", params.tune, "pixels", images, FromPixels(tuned), budget)).model
 
 

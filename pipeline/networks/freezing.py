@@ -181,3 +181,9 @@ def _cut_position(backbone: keras.Model, cut: str) -> tuple[int, list[Step]]:
 def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     """The batch normalisations of a model, those inside nested models included."""
     return [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def set_momentum(model: keras.Model, momentum: float) -> None:
+    """Let the moving statistics of every batch normalisation average over about 1 / (1 - momentum) steps."""
+    for layer in batch_norms(model):
+        layer.momentum = momentum

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from pipeline.networks.flops import spending
+from pipeline.networks.freezing import set_momentum
 from pipeline.networks.fused import Kernels, copy_state
-from pipeline.networks.graph import flat_layers
 from pipeline.networks.trainable import check_trainable, unfreeze
 from pipeline.pretraining.settings import PretrainFitting
 from pipeline.store.progress import progress
@@ -98,11 +98,9 @@ class PretrainResult:
 
 
 def prepare(backbone: keras.Model, momentum: float) -> None:
-    """Unfreeze all layers, and set batch-norm momentum: moving statistics average 1 / (1 - momentum) steps."""
+    """Unfreeze all layers and set the momentum of batch normalization."""
     unfreeze(backbone)
-    for layer in flat_layers(backbone):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum
+    set_momentum(backbone, momentum)
 
 
 def fit_classifier(model: keras.Model, task: Task, load: Loader, train: Part, validation: Part, views: int) -> Fit:

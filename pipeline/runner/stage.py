@@ -88,7 +88,7 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
 def check_deps(cell: Cell, cells: Iterable[Cell], root: Path) -> None:
     """Check the seal of every folder that other cells write and this one reads.
 
-    A dep is such a folder or contains some. Outputs that are files have a suffix, and no seal.
+    A dep is such a folder, contains some or lies in one. Outputs that are files have a suffix, and no seal.
 
     Args:
         cells: all of the run.
@@ -98,8 +98,9 @@ def check_deps(cell: Cell, cells: Iterable[Cell], root: Path) -> None:
         InputError: a folder is absent, or a file in it is missing or damaged.
     """
     outs = sorted({PurePosixPath(out) for other in cells for out in other.outs})
+    deps = [PurePosixPath(dep) for dep in cell.deps]
     for out in outs:
-        if not out.suffix and any(out.is_relative_to(dep) for dep in cell.deps):
+        if not out.suffix and any(out.is_relative_to(dep) or dep.is_relative_to(out) for dep in deps):
             check_sealed(root / out)
 
 

@@ -21,23 +21,23 @@ def tune_specs(
     params: Params, paths: Paths, name: str, *, live: Callable[[int], Path | None] = lambda fold: None
 ) -> list[FoldSpec]:
     """One spec per fold of a tuned arm; `live` maps a fold to the folder of its live log, by default to none."""
-    transfer, features = params.transfers[name], paths.features(name)
+    tune, transfer, features = params.tune, params.transfers[name], paths.features(name)
     head, images = paths.trained("heads", name).arm("head"), images_of(paths, transfer.target)
     backbone, cut = paths.source(transfer.source).backbone, read_json(features.cost)["cut"]
     target = paths.target(transfer.target)
     cached, size = features.cut.exists(), read_npy(images).shape[1]
     return fold_specs(
         params.run,
-        params.tune,
+        tune,
         arm="tune",
         examples=target.examples,
         kind="activations" if cached else "pixels",
         inputs=features.cut if cached else images,
         networks=[
-            TunedNetwork(backbone, head.model(fold), cut, size, params.tune.batch_norm)
+            TunedNetwork(backbone, head.model(fold), cut, size, tune.batch_norm, tune.batch_norm_momentum)
             for fold in range(fold_count(examples_of(target, f"transfers/{name}")))
         ],
-        settings=sweep(params.tune.learning_rate),
+        settings=sweep(tune.learning_rate),
         live=live,
         method=method_of(params, name),
     )

@@ -31,6 +31,7 @@ class Paths(Folder):
     run_lock = File(".locks/repro.lock")  # held by `python -m pipeline repro`
     store = File(".store")  # finished trainings, by what they depend on; in no stage's outputs
     dvc_tmp = File(".dvc/tmp")  # locks of DVC
+    code = File("data/code")  # code that trains, without its words
     clocks = File("data/clocks")
     estimate = File("data/estimate.json")  # core-seconds by cell, by `init`
     report_metrics = File("reports/metrics.json")
@@ -127,7 +128,7 @@ class Paths(Folder):
     def _outputs(self) -> list[Path]:
         kinds = (self.dataset, self.target, self.source, self.features, self.forecast, self.question)
         trained = (self.trained(kind, "*") for kind in TRAINED)
-        return [self.plots, *(kind("*").folder for kind in kinds), *(arms.folder for arms in trained)]
+        return [self.plots, self.code, *(kind("*").folder for kind in kinds), *(arms.folder for arms in trained)]
 
     def _existing(self, pattern: Path) -> list[Path]:
         return [path for path in self.root.glob(pattern.relative_to(self.root).as_posix()) if path.is_dir()]

@@ -1,6 +1,5 @@
 """Keys of the store: a sha256 of all that a result depends on, its code and machine included."""
 
-import ast
 import functools
 import hashlib
 import importlib
@@ -18,11 +17,9 @@ import sklearn
 from pydantic import BaseModel
 
 from pipeline.networks.device import device_name
+from pipeline.store.code import PACKAGE, files_of, wordless
 from pipeline.store.files import sha256_file
 from pipeline.store.roles import role_column
-
-PACKAGE = Path(__file__).parents[1]
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def fingerprints(contents: Iterable[Any], code: tuple[str, ...]) -> list[str]:
@@ -45,25 +42,9 @@ def examples_of_fold(examples: pd.DataFrame, fold: int) -> str:
 
 def code_of(parts: tuple[str, ...]) -> dict[str, str]:
     """The sha256 of every Python file in parts of the package, without its words."""
-    files = [PACKAGE / part for part in parts if part.endswith(".py")]
-    files += [file for part in parts for file in (PACKAGE / part).rglob("*.py")]
-    return {file.relative_to(PACKAGE).as_posix(): _sha256(wordless(file.read_text("utf-8"))) for file in files}
-
-
-def wordless(source: str) -> str:
-    """Code without what no result depends on: comments, layout, docstrings and the messages of errors that it raises.
-
-    So that who words a message better trains nothing again.
-    """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-        elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            node.exc, node.cause = node.exc.func, None
-        elif isinstance(node, ast.Assert):
-            node.msg = None
-    return ast.unparse(tree)  # unlike `dump`, nearly the same in all versions of Python
+    return {
+        file.relative_to(PACKAGE).as_posix(): _sha256(wordless(file.read_text("utf-8"))) for file in files_of(parts)
+    }
 
 
 def machine() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from pipeline.arms.networks import ScratchNetwork, TunedNetwork
-from pipeline.networks.freezing import blocks, cut_layer
+from pipeline.networks.freezing import batch_norms, blocks, cut_layer
 from pipeline.networks.graph import flat_layers
 from pipeline.networks.heads import build_head
 from pipeline.networks.published import load_published
@@ -91,6 +91,21 @@ def test_it_is_tuned_as_far_as_the_plan_says(
     trained = arm.build(0.0, 0.0, 0).trained
     trained_norms = 2 * norms if unfreeze == "all" else 0
     assert parameters(trained.trainable_variables) == expected + trained_norms + 5 * 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("statistics", "momentum"), [(("train", 0.9), 0.9), (("train", None), 0.99), (("frozen", 0.9), 0.99)]
+)
+def test_tuned_statistics_get_a_momentum_where_they_are_trained(
+    frozen: Path, tmp_path: Path, statistics: tuple[str, float | None], momentum: float
+) -> None:
+    backbone, _ = load_published(str(frozen), "file", 16, sha256_file(frozen))
+    save_model(backbone, tmp_path / "backbone.keras")
+    save_model(build_head(5, 2, 0.0, 0.0), tmp_path / "head.keras")
+    arm = TunedNetwork(
+        tmp_path / "backbone.keras", tmp_path / "head.keras", cut_layer(backbone, "all"), 16, *statistics
+    )
+    assert {layer.momentum for layer in batch_norms(arm.build(0.0, 0.0, 0).trained)} == {momentum}
 
 
 def test_statistics_of_nested_normalisations_survive_new_weights(tmp_path: Path) -> None:

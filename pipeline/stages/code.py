@@ -1,0 +1,33 @@
+"""code: copy the code of the stages that train without its words, for these stages to depend on."""
+
+from pipeline.config.params import Params
+from pipeline.store.code import PACKAGE, files_of, wordless
+from pipeline.store.files import replacing_folder, write_text
+from pipeline.store.paths import Paths
+
+# parts of the package that a stage which trains imports, as the deps of `code` in dvc.yaml
+COPIED = (
+    "adaptation",
+    "arms",
+    "config/params.py",
+    "config/schema.py",
+    "datasets",
+    "forecast",
+    "networks",
+    "pretraining",
+    "registry",
+    "stages",
+    "store",
+    "training",
+)
+
+
+def run(params: Params, paths: Paths, name: str) -> str:
+    """Write the copies, each at its place in the package: an edit of words leaves them as they are."""
+    files = files_of(COPIED)
+    with replacing_folder(paths.code) as folder:
+        for file in files:
+            copy = folder / file.relative_to(PACKAGE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            write_text(copy, wordless(file.read_text("utf-8")) + "\n")
+    return f"{len(files)} files without comments, docstrings and messages"

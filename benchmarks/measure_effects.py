@@ -14,9 +14,9 @@ from pipeline.config.loading import load_params
 from pipeline.results.result import read_result
 from pipeline.store.files import read_parquet
 from pipeline.store.paths import Paths
-from pipeline.verdict.crossed import estimate
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.pairs import PairedPredictions, UndefinedGain, pair
+from pipeline.verdict.t_test import estimate
 from pipeline.verdict.trainings import gains
 
 METRIC = "balanced_accuracy"
@@ -26,7 +26,7 @@ Written by `python -m benchmarks.measure_effects` from the predictions of the la
 every baseline against its repeat. `discordant`: images that one arm alone is right about. `ICC`: intraclass correlation
 within groups (one-way analysis of variance) of being right, mean of both arms, and of the difference between the arms.
 `repeats`: the gain in balanced accuracy of each repeat. Then its standard error, and square roots of the components of
-its variance (pipeline/verdict/crossed.py): `seed` of one training (0 where negative), `redrawn` of one repeat, and
+its variance (pipeline/verdict/t_test.py): `seed` of one training (0 where negative), `redrawn` of one repeat, and
 `lasting`. One repeat has no components.
 """
 

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
-from pipeline.verdict.crossed import Components, estimate
 from pipeline.verdict.metrics import Array
 from pipeline.verdict.pairs import PairedPredictions, UndefinedGain
 from pipeline.verdict.planning import smallest_detectable_gain
+from pipeline.verdict.t_test import Components, estimate
 from pipeline.verdict.trainings import Trainings, gains
 
 DESIGNS = ((3, 1), (3, 3), (2, 5), (3, 5), (3, 10))  # folds, repeats

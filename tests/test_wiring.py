@@ -12,8 +12,8 @@ from pipeline.config.loading import check_params
 from pipeline.config.params import ENTRY_SECTIONS
 from pipeline.runner.declaration import all_cells, read_stages
 from pipeline.stages.code import COPIED
-from pipeline.store.code import files_of
 from pipeline.store.paths import Paths
+from pipeline.store.wordless import files_of
 from pipeline.store.yaml import read_yaml
 
 PLACE = re.compile(r"pipeline(\.\w+)+:\w+")

@@ -24,9 +24,9 @@ from pipeline.store.files import read_json
 from pipeline.store.kept import Store
 from pipeline.store.outs import KeptFoldPaths
 from pipeline.store.paths import Paths
-from pipeline.verdict.crossed import Components
 from pipeline.verdict.looks import nominal_level
 from pipeline.verdict.planning import MOST, smallest_detectable_gain
+from pipeline.verdict.t_test import Components
 
 REPEATS, MORE_GROUPS = (3, 5, 10), 2
 # A target of 20 groups with the variances of ELPV's pools, in squared balanced accuracy: the first world of

@@ -1,9 +1,9 @@
 """code: copy the code of the stages that train without its words, for these stages to depend on."""
 
 from pipeline.config.params import Params
-from pipeline.store.code import PACKAGE, files_of, wordless
 from pipeline.store.files import replacing_folder, write_text
 from pipeline.store.paths import Paths
+from pipeline.store.wordless import PACKAGE, files_of, wordless
 
 # parts of the package that a stage which trains imports, as the deps of `code` in dvc.yaml
 COPIED = (

@@ -17,9 +17,9 @@ import sklearn
 from pydantic import BaseModel
 
 from pipeline.networks.device import device_name
-from pipeline.store.code import PACKAGE, files_of, wordless
 from pipeline.store.files import sha256_file
 from pipeline.store.roles import role_column
+from pipeline.store.wordless import PACKAGE, files_of, wordless
 
 
 def fingerprints(contents: Iterable[Any], code: tuple[str, ...]) -> list[str]:

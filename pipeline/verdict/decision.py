@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.verdict import planning, significance
-from pipeline.verdict.crossed import Components, Estimate, estimate
+from pipeline.verdict import planning
+from pipeline.verdict.holm import holm
 from pipeline.verdict.metrics import METRICS, Array
 from pipeline.verdict.pairs import ROUNDING, PairedPredictions, UndefinedGain
-from pipeline.verdict.trainings import Trainings, defined, gains
+from pipeline.verdict.t_test import Components, Estimate, estimate
+from pipeline.verdict.trainings import Trainings, defined, gains, probability_of_improvement
 
 DETECTABLE, REPEATS, GROUPS = "smallest_detectable_gain", "repeats_needed", "groups_needed"  # reasons begin with them
 Label = Literal["positive", "negative"]
@@ -108,7 +109,7 @@ def decide(
 
 def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     """Adjust a run's verdicts for their number (Holm 1979) and judge the evidence again; pass no controls."""
-    adjusted = significance.holm({name: verdict.p for name, verdict in verdicts.items()})
+    adjusted = holm({name: verdict.p for name, verdict in verdicts.items()})
     family = max(1, sum(p is not None for p in adjusted.values()))
     return {
         name: _evidence(replace(verdict, p_holm=adjusted[name], family=family)) for name, verdict in verdicts.items()
@@ -127,7 +128,7 @@ def _observed(verdict: Verdict, trainings: Trainings) -> Verdict:
     """Add the fields that need no variance."""
     gain = defined(trainings).mean()
     gain = gain if abs(gain) > ROUNDING else 0.0
-    improvement = significance.probability_of_improvement(_known(trainings.values))
+    improvement = probability_of_improvement(_known(trainings.values))
     label: Label = "positive" if gain > 0 else "negative"
     return replace(verdict, gain=gain, label=label, probability_of_improvement=improvement)
 

@@ -6,7 +6,7 @@ If scratch matches at share s what the transfer reached at share f, scratch need
 measured shares only a bound is known: more than the largest share / f, or less than the smallest / f.
 
 Intervals of the ratio have no closed form. They are quantiles over joint draws of all qualities from their t
-distribution: groups move all of them together, seed variance each by itself (crossed.py). No image is resampled.
+distribution: groups move all of them together, seed variance each by itself (t_test.py). No image is resampled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.verdict.arms import Tested, quality, within_trainings
-from pipeline.verdict.crossed import Estimate, estimate
 from pipeline.verdict.metrics import METRICS, Array
 from pipeline.verdict.pairs import ROUNDING, UndefinedGain
+from pipeline.verdict.t_test import Estimate, estimate
 from pipeline.verdict.trainings import defined
 
 DRAWS = 10_000

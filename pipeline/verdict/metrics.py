@@ -6,7 +6,7 @@ undefined value is None, never nan.
 
 The *influence* (n,) of the images on a metric is its derivative by the weight of each image, times that weight
 (Hampel 1974). It sums to 0. Summed over the images of a group it says, to first order, how the metric would move if
-there were more of that group: the ingredient of every interval (crossed.py).
+there were more of that group: the ingredient of every interval (t_test.py).
 """
 
 import math

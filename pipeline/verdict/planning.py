@@ -1,6 +1,6 @@
 """Planning: the smallest gain that a run would detect, and the repeats or groups that a smaller one needs.
 
-The variance of a gain at R repeats of K folds on c times the groups, from the components of one run (crossed.py):
+The variance of a gain at R repeats of K folds on c times the groups, from the components of one run (t_test.py):
 
     V = V_a / c + V_e / (c R) + sigma_b^2 (1 - K / (c G)) / (K R)
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from scipy.stats import t as student
 
-from pipeline.verdict.crossed import Components, satterthwaite
+from pipeline.verdict.t_test import Components, satterthwaite
 
 POWER = 0.8
 MOST = 10  # times the data or the repeats; a gain that needs more is not practically detectable

@@ -1,5 +1,6 @@
 """What every training says about a metric: its value there, and how much each group of images moved it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,3 +100,12 @@ def _normalised(trainings: Trainings) -> Trainings:
     weight, size = inside @ (inside.T @ trainings.members), inside @ (inside.T @ trainings.shares)
     members = np.divide(trainings.members, weight, out=np.zeros_like(weight), where=weight > 0)
     return replace(trainings, members=members, shares=trainings.shares / size)
+
+
+def probability_of_improvement(gains: Sequence[float | None]) -> float | None:
+    """Share of trainings in which the transfer is better, ties half (Agarwal et al. 2021, section 4.3, paired).
+
+    Trainings of undefined gain (None) are left out; None where none remains.
+    """
+    known = np.array([gain for gain in gains if gain is not None])
+    return float((known > 0).mean() + (known == 0).mean() / 2) if len(known) else None

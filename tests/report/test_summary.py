@@ -27,7 +27,7 @@ from pipeline.report.summary import (
     with_controls,
 )
 from pipeline.results.result import Compute
-from pipeline.verdict.significance import holm
+from pipeline.verdict.holm import holm
 
 # ---- evidence --------------------------------------------------------------------------------------------------------
 

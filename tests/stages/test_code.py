@@ -5,9 +5,9 @@ import ast
 import tiny_world
 
 from pipeline.stages.code import COPIED
-from pipeline.store.code import PACKAGE, files_of
 from pipeline.store.files import check_sealed
 from pipeline.store.paths import Paths
+from pipeline.store.wordless import PACKAGE, files_of
 
 
 def test_every_file_is_copied_without_its_words(tmp_path):

@@ -21,7 +21,7 @@ from pipeline.stages import report as stage
 from pipeline.store.errors import InputError
 from pipeline.store.files import read_json, seal, sha256_file, write_json
 from pipeline.store.paths import Paths
-from pipeline.verdict.significance import holm
+from pipeline.verdict.holm import holm
 
 NULL, ADAPTATION, TRANSFERS = "defect-null", "round-to-square", ("to-defect", "to-kind")
 METRICS = {"balanced_accuracy", "accuracy", "macro_f1", "roc_auc", "log_loss", "ece"}

@@ -9,9 +9,9 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.metrics import accuracy_score
 
 from pipeline.verdict import arms as tables
-from pipeline.verdict.crossed import estimate
 from pipeline.verdict.label_efficiency import bounded, efficiency, estimates, joint_draws, monotone, times_the_labels
 from pipeline.verdict.pairs import UndefinedGain
+from pipeline.verdict.t_test import estimate
 
 FRACTIONS = np.array([0.05, 0.1, 0.25, 0.5, 1.0])
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.stats import nct, norm
 from scipy.stats import t as student
 
-from pipeline.verdict.crossed import Components
 from pipeline.verdict.planning import (
     groups_needed,
     planned,
@@ -17,6 +16,7 @@ from pipeline.verdict.planning import (
     smallest_detectable,
     smallest_detectable_gain,
 )
+from pipeline.verdict.t_test import Components
 
 PARTS = Components(20, 3.0, 3, 0.0006, 15.0, 0.0001, 0.0012, 0.0014, 0.00013)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
-from pipeline.verdict.crossed import _seed_variance, estimate
 from pipeline.verdict.metrics import METRICS
 from pipeline.verdict.pairs import UndefinedGain, pair
+from pipeline.verdict.t_test import _seed_variance, estimate
 from pipeline.verdict.trainings import Trainings, defined, gains
 
 from .worlds import columns, pairs

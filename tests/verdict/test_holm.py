@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.verdict.significance import holm, probability_of_improvement
+from pipeline.verdict.holm import holm
+from pipeline.verdict.trainings import probability_of_improvement
 
 
 @given(st.lists(st.none() | st.floats(0, 1), max_size=6))

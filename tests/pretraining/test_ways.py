@@ -112,11 +112,11 @@ def test_rotation_turns_every_image_four_times(tmp_path):
     part = turned_part(np.array([3, 7]))
     assert part.labels.tolist() == [0, 1, 2, 3] * 2
     made = task(tmp_path, "rotation")
-    load = pixel_loader(made.images, made.rows, "none")
-    plain = load(np.array([3, 7]), np.zeros(2, int))
-    turned = turned_loader(load)(part.positions, np.zeros(8, int))
-    for position, image in enumerate(turned):
-        np.testing.assert_array_equal(image, np.rot90(plain[position // 4], position % 4))
+    plain = pixel_loader(made.images, made.rows, "none")(np.array([3, 7]), np.zeros(2, int))
+    load = turned_loader(pixel_loader(made.images, made.rows, "dihedral"))
+    for view, seen in enumerate((plain, plain[:, :, ::-1])):  # mirrored, then turned
+        for position, image in enumerate(load(part.positions, np.full(8, view))):
+            np.testing.assert_array_equal(image, np.rot90(seen[position // 4], position % 4))
 
 
 def test_pairs_are_stacked_and_the_projection_is_apart(tmp_path):

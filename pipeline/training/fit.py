@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 from pipeline.store.errors import InputError
 from pipeline.store.probabilities import normalised
 from pipeline.store.seeds import seed_for
-from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict
+from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict_now
 from pipeline.training.compiled_steps import epoch_trainer
 from pipeline.training.early_stopping import EarlyStopping, stopped_improving
 from pipeline.training.folds import Part
@@ -149,7 +149,7 @@ def learning_rates(plan: Plan, steps_per_epoch: int) -> np.ndarray:
 
 def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
     """Class probabilities (n, k) float64 under the identity view."""
-    return normalised(np.concatenate(list(predict(model.predict_on_batch, load, positions))))
+    return normalised(predict_now(model, load, positions))
 
 
 Batch = tuple[Any, np.ndarray, np.ndarray]  # inputs (on a device, see on_device.py, or NumPy), labels, weights

@@ -89,7 +89,7 @@ def fit(
     optimizer = restarted_optimizer(model, plan, depth)
     shape = epoch_shape(len(train.positions), plan.batch_size, plan.min_steps)
     rates = learning_rates(plan, shape.steps).reshape(plan.epochs, shape.steps)
-    train_epoch = epoch_trainer(model) or functools.partial(_train_epoch, model)
+    train_epoch = epoch_trainer(model) or functools.partial(keras_epoch, model)
     stopping, history, kept_weights = EarlyStopping(plan.epochs, plan.patience, plan.keep), [], model.get_weights()
     for epoch in range(plan.epochs + 1):
         loss = None
@@ -111,13 +111,13 @@ def fit(
     return Fit(history, stopping.kept_epoch, kept_loss, stopped_improving(stopping.losses, plan.patience))
 
 
-def compile_model(model: keras.Model, plan: Plan) -> None:
-    """Compile for classification with AdamW; of the plan, weight decay and the method are compiled in."""
+def compile_model(model: keras.Model, plan: Plan, loss: Any = "sparse_categorical_crossentropy") -> None:
+    """Compile for a loss of Keras with AdamW; of the plan, weight decay and the method are compiled in."""
     decay = plan.weight_decay if plan.method.decays else 0.0
     optimizer = BlockwiseAdamW(plan.learning_rate, decay, pulled=plan.method.pull > 0)
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice: 10 s for Lite0
     # XLA made training slower on CPUs; JAX always compiles
-    model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=keras.backend.backend() == "jax")
+    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
 
 
 def restarted_optimizer(model: keras.Model, plan: Plan, depth: np.ndarray) -> BlockwiseAdamW:
@@ -152,7 +152,8 @@ def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np
     return normalised(predict_now(model, load, positions))
 
 
-Batch = tuple[Any, np.ndarray, np.ndarray]  # inputs (on a device, see on_device.py, or NumPy), labels, weights
+# inputs (on a device, see on_device.py, or NumPy), labels, weights (None: all 1)
+Batch = tuple[Any, np.ndarray, np.ndarray | None]
 
 
 def batches_of(train: Part, load: Loader, plan: Plan, epoch: int) -> Iterator[Batch]:
@@ -164,9 +165,10 @@ def batches_of(train: Part, load: Loader, plan: Plan, epoch: int) -> Iterator[Ba
         yield load(train.positions[batch], which), train.labels[batch], train.weights[batch].astype("float32")
 
 
-def _train_epoch(
+def keras_epoch(
     model: keras.Model, batches: Iterator[Batch], rates: np.ndarray, on_images: Callable[[int], object]
 ) -> float:
+    """Train a compiled model on batches at the rate of each by Keras' own steps, and return the mean loss."""
     losses = []
     for (inputs, labels, weights), rate in zip(batches, rates, strict=True):
         model.optimizer.learning_rate = rate

@@ -13,7 +13,7 @@ from pipeline.networks.saving import save_model
 from pipeline.pretraining import rotation
 from pipeline.pretraining.rotation import turned_loader, turned_part
 from pipeline.pretraining.task import PretrainResult, Task
-from pipeline.pretraining.two_views import two_views, with_projection
+from pipeline.pretraining.two_views import with_projection
 from pipeline.registry.pretraining import PRETRAINING
 from pipeline.store.errors import InputError
 from pipeline.store.places import load
@@ -119,14 +119,8 @@ def test_rotation_turns_every_image_four_times(tmp_path):
             np.testing.assert_array_equal(image, np.rot90(seen[position // 4], position % 4))
 
 
-def test_pairs_are_stacked_and_the_projection_is_apart(tmp_path):
-    made = task(tmp_path, "simclr", smallest_crop=1.0, brightness=0.0)
-    images = np.load(made.images)[:5]
-    pairs = two_views(images, made.settings, "none", np.random.default_rng(0))
-    assert pairs.shape == (10, 16, 16, 3)
-    close = [np.corrcoef(pairs[i].ravel(), pairs[5 + i].ravel())[0, 1] for i in range(5)]
-    assert min(close) > 0.5
-    model = with_projection(made.backbone, 6, 2)
+def test_the_projection_is_apart(tmp_path):
+    model = with_projection(task(tmp_path, "simclr").backbone, 6, 2)
     assert model.output_shape == (None, 6) and model.get_layer("hidden2_bn")
 
 

@@ -35,7 +35,7 @@ import pipeline.networks.inference as inference
 from pipeline.networks.inference import device_predictor
 from pipeline.training.batches import predict_now
 from pipeline.training.compiled_steps import steps_of, train_epoch
-from pipeline.training.fit import Plan, _train_epoch, compile_model, restarted_optimizer
+from pipeline.training.fit import Plan, compile_model, keras_epoch, restarted_optimizer
 from pipeline.training.tuning import TuningMethod
 
 def network():
@@ -60,7 +60,7 @@ for way in ("keras", "compiled"):
     restarted_optimizer(model, plan, depth).multipliers.assign(np.linspace(0, 1, len(depth)))
     for _ in range(2):  # a second epoch goes on from the first
         if way == "keras":
-            loss = _train_epoch(model, iter(batches), rates, lambda count: None)
+            loss = keras_epoch(model, iter(batches), rates, lambda count: None)
         else:
             loss = train_epoch(steps_of(model), batches, rates, lambda count: None)
     found.append((loss, model.get_weights(), [np.array(keras.ops.convert_to_numpy(v)) for v in

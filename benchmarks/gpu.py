@@ -161,7 +161,7 @@ def our_training(pixels: np.ndarray, row: str, batch: int) -> Callable[[int], fl
         views, load = 1, DeviceCut(np.concatenate(parts).astype("float16")[:, None])
     model = with_head(body, build_head(backbone.output_shape[-1], CLASSES, 0.2, 0.0))
     model = compiled_twin(model, fit.Plan(RATE, 1, 1, batch, "constant", 0.0, DECAY, 1), "fused")
-    train: Callable[..., float] = functools.partial(fit._train_epoch, model)
+    train: Callable[..., float] = functools.partial(fit.keras_epoch, model)
     if keras.backend.backend() != "tensorflow":
         train = functools.partial(train_epoch, steps_of(model))
     rng = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from pipeline.config.schema import Adapt
 from pipeline.networks.flops import GIGA, forward_flops
 from pipeline.networks.graph import flat_layers
 from pipeline.store.errors import InputError
-from pipeline.training.batches import predict
+from pipeline.training.batches import predict_now
 
 BATCH = 128  # statistics of small batches are noisy
 IMAGES = 512  # upper bound; each statistic is a mean over images and all places of the feature map
@@ -111,7 +111,7 @@ def prepare(source: Source, settings: Adapt) -> Adapter:
         def features(images: Images) -> np.ndarray:
             with with_statistics(network, found):
                 # its weights change from call to call: as constants they would be compiled anew
-                return np.concatenate(list(predict(network.predict_on_batch, images.load, images.positions)))
+                return predict_now(network, images.load, images.positions)
 
         return Adapted(features, lambda own: own, head_of(source), forward * len(some.positions))
 

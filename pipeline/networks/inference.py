@@ -1,10 +1,11 @@
-"""Networks that are trained no more, as functions of batches: their weights are constants.
+"""Networks as functions of batches, in inference; of those that are trained no more the weights are constants.
 
 With constants TensorFlow folds batch normalization into the convolutions before it, and oneDNN reorders their filters
 once instead of in every batch: on 160 to 224 pixels 1.4 to 1.6 times Keras' `predict` (benchmarks/extraction.py).
 Features differ by rounding, about 1e-6 of their scale.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from pipeline.networks.device import device_name
 
 Predictor = Callable[[np.ndarray], np.ndarray]
+MOST_MODELS = 8  # whose compiled functions are kept, as many as training/compile_cache.py keeps networks
 
 
 def predictor(model: keras.Model) -> Predictor:
@@ -48,10 +50,23 @@ def device_predictor(model: keras.Model) -> Callable[[Any], Any]:
     A caller can queue many batches before it reads the first. Keras' `predict_on_batch` waits for each, and on PyTorch
     runs every operation one by one.
     """
-    state = [
-        [keras.ops.copy(keras.ops.stop_gradient(variable.value)) for variable in variables]
-        for variables in (model.trainable_variables, model.non_trainable_variables)
-    ]
+    state = [[keras.ops.copy(value) for value in values] for values in _state(model)]
+    return functools.partial(compiled_forward(model), *state)
+
+
+def present_predictor(model: keras.Model) -> Callable[[Any], Any]:
+    """The function (inputs) -> outputs of a network in training, in inference with its present weights.
+
+    Valid until the weights change. Where `predictor` runs compiled on an accelerator, so does this, compiled once for
+    all states of the network, with outputs that stay on the device; elsewhere it is Keras' `predict_on_batch`.
+    """
+    if device_name() == "cpu" or keras.backend.backend() == "tensorflow":
+        return model.predict_on_batch
+    return functools.partial(_kept_forward(model), *_state(model))
+
+
+def compiled_forward(model: keras.Model) -> Callable[[Any, Any, Any], Any]:
+    """The function (trainable, other variables, inputs) -> outputs on JAX or PyTorch, compiled as a whole."""
 
     def forward(trainable: Any, others: Any, inputs: Any) -> Any:
         return model.stateless_call(trainable, others, inputs, training=False)[0]
@@ -59,25 +74,30 @@ def device_predictor(model: keras.Model) -> Callable[[Any], Any]:
     if keras.backend.backend() == "jax":
         import jax
 
-        compiled = jax.jit(forward)
-        return lambda inputs: compiled(*state, inputs)
-    return _torch_predictor(forward, state)
-
-
-def _torch_predictor(forward: Callable[..., Any], state: list[Any]) -> Callable[[Any], Any]:
+        return jax.jit(forward)
     import torch
 
     graphs: dict[tuple[int, ...], Callable[..., Any]] = {}  # by the shape of the inputs
 
     @torch.no_grad()
-    def call(inputs: Any) -> Any:
-        inputs = keras.ops.convert_to_tensor(inputs)
+    def call(trainable: Any, others: Any, inputs: Any) -> Any:
+        arguments = (trainable, others, keras.ops.convert_to_tensor(inputs))
         shape = tuple(inputs.shape)
         if shape not in graphs:
-            graphs[shape] = torch_compiled(forward, *state, inputs)
-        return graphs[shape](*state, inputs)
+            graphs[shape] = torch_compiled(forward, *arguments)
+        return graphs[shape](*arguments)
 
     return call
+
+
+_kept_forward = functools.lru_cache(MOST_MODELS)(compiled_forward)
+
+
+def _state(model: keras.Model) -> list[list[Any]]:
+    return [
+        [keras.ops.stop_gradient(variable.value) for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    ]
 
 
 def torch_compiled(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:

@@ -4,9 +4,10 @@ import numpy as np
 
 from pipeline.networks.heads import build_head, with_head
 from pipeline.pretraining.task import PretrainResult, Task, fit_classifier, prepare
-from pipeline.training.augmentation import view_count
-from pipeline.training.batches import Loader, pixel_loader
+from pipeline.training.augmentation import AUGMENTATIONS, view_count
+from pipeline.training.batches import Loader
 from pipeline.training.folds import Part
+from pipeline.training.on_device import images_loader
 
 TURNS = 4
 
@@ -20,7 +21,7 @@ def learn(task: Task) -> PretrainResult:
     """
     prepare(task.backbone, task.settings.batch_norm_momentum)
     augmentation = "none" if task.augmentation == "none" else "mirror"
-    load = turned_loader(pixel_loader(task.images, task.rows, augmentation))
+    load = turned_loader(images_loader(task.images, task.rows, "dihedral"))
     train, validation = (turned_part(np.flatnonzero(task.role == role)) for role in ("train", "validation"))
     classifier = with_head(task.backbone, build_head(task.backbone.output_shape[-1], TURNS, 0.0, 0.0))
     result = fit_classifier(classifier, task, load, train, validation, view_count(augmentation))
@@ -35,12 +36,14 @@ def turned_part(positions: np.ndarray) -> Part:
 
 
 def turned_loader(load: Loader) -> Loader:
-    """A loader of rotated square images for the positions of `turned_part`."""
+    """A loader of images, plain (view 0) or mirrored (1) and then rotated, for the positions of `turned_part`.
 
-    def load_turned(positions: np.ndarray, which: np.ndarray) -> np.ndarray:
-        batch, turns = load(positions // TURNS, which), positions % TURNS
-        for turn in range(1, TURNS):
-            batch[turns == turn] = np.rot90(batch[turns == turn], turn, axes=(1, 2))
-        return batch
-
-    return load_turned
+    Args:
+        load: of square images under the views of "dihedral". These turn first: to be mirrored and then turned is to be
+            turned the other way and then mirrored.
+    """
+    dihedral = AUGMENTATIONS["dihedral"]
+    turned = [dihedral.index((turns, False)) for turns in range(TURNS)]
+    mirrored = [dihedral.index((-turns % TURNS, True)) for turns in range(TURNS)]
+    seen = np.array([turned, mirrored])
+    return lambda positions, which: load(positions // TURNS, seen[which, positions % TURNS])

@@ -8,6 +8,8 @@ from pipeline.pretraining.settings import SimCLR
 from pipeline.pretraining.task import PretrainResult, Task
 from pipeline.pretraining.two_views import learn_from_views
 
+SMALLEST = 1e-14  # squared length: a projection of zeros stays one, with a finite gradient (nan by `ops.normalize`)
+
 
 def learn(task: Task) -> PretrainResult:
     """Train with NT-Xent against the other images of the batch; the projection has one hidden layer."""
@@ -24,7 +26,8 @@ def nt_xent(projections: Any, temperature: float) -> Any:
         projections: (2 n, d); rows i and n + i are views of one image.
         temperature: divides the cosine similarities.
     """
-    unit = ops.normalize(projections, axis=-1)
+    squares = ops.sum(ops.square(projections), axis=-1, keepdims=True)
+    unit = projections * ops.rsqrt(ops.maximum(squares, SMALLEST))
     similar = ops.matmul(unit, ops.transpose(unit)) / temperature
     others = similar - 1e9 * ops.eye(ops.shape(unit)[0], dtype=similar.dtype)  # a view is not compared with itself
     first, second = ops.split(unit, 2, axis=0)

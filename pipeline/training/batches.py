@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import joblib
+import keras
 import numpy as np
 
-from pipeline.networks.inference import Predictor
+from pipeline.networks.inference import Predictor, present_predictor
 from pipeline.store.cores import one_core
 from pipeline.store.files import read_npy, release
 from pipeline.training.augmentation import views
@@ -96,6 +97,15 @@ def predict(call: Predictor, load: Loader, positions: np.ndarray, view: int = 0)
     """
     for start in range(0, len(positions), PREDICT_BATCH):
         yield _outputs(call, load, positions[start : start + PREDICT_BATCH], view)
+
+
+def predict_now(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
+    """A network's outputs (n, ...) with its present weights for positions (n,) under view 0.
+
+    On an accelerator all batches are queued before the first output is read.
+    """
+    outputs = list(predict(present_predictor(model), load, positions))
+    return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
 
 
 def predict_in_threads(call: Predictor, load: Loader, positions: np.ndarray, view: int = 0) -> Iterator[np.ndarray]:

@@ -14,29 +14,37 @@ import numpy as np
 from keras import ops
 
 from pipeline.networks.device import device_name
-from pipeline.networks.inference import torch_compiled
+from pipeline.networks.inference import MOST_MODELS, torch_compiled
 
-MOST_MODELS = 8  # whose compiled steps are kept, as many as compile_cache.py keeps networks
+Loss = Callable[[Any, Any, Any], Any]  # labels (n,), outputs of the model, weights (n,) -> scalar
 
 
-def epoch_trainer(model: keras.Model) -> Callable[..., float] | None:
+def cross_entropy(labels: Any, predicted: Any, weights: Any) -> Any:
+    """The weighted loss of a classifier as Keras takes it, of class probabilities (n, k)."""
+    return ops.mean(keras.losses.sparse_categorical_crossentropy(labels, predicted) * weights)
+
+
+def epoch_trainer(model: keras.Model, loss: Loss = cross_entropy) -> Callable[..., float] | None:
     """The function (batches, rates, on_images) -> mean loss that trains one epoch of a compiled model.
+
+    `loss` is to be the one it was compiled with.
 
     None where Keras' `train_on_batch` serves: on a CPU, on TensorFlow, whose steps are graphs, and with loss scaling.
     """
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     if device_name() == "cpu" or scaled or keras.backend.backend() == "tensorflow":
         return None
-    return functools.partial(train_epoch, steps_of(model))
+    return functools.partial(train_epoch, steps_of(model, loss))
 
 
 def train_epoch(
     steps: "Steps", batches: Iterable[tuple[Any, Any, Any]], rates: np.ndarray, on_images: Callable[[int], object]
 ) -> float:
-    """Train on batches (inputs, labels, weights) at the rate of each, and return the mean loss."""
+    """Train on batches (inputs, labels, weights) at the rate of each, and return the mean loss; weights None are 1."""
     losses = []
     steps.begin()
     for (inputs, labels, weights), rate in zip(batches, rates, strict=True):
+        weights = np.ones(len(labels), "float32") if weights is None else weights
         losses.append(steps.step(inputs, labels.astype("int32"), weights, np.float32(rate)))
         on_images(len(labels))
     steps.end()
@@ -46,8 +54,8 @@ def train_epoch(
 class Steps:
     """The steps of one epoch: `begin`, `step` for every batch, `end`; then the model holds what was learnt."""
 
-    def __init__(self, model: keras.Model) -> None:
-        self.model = model
+    def __init__(self, model: keras.Model, loss: Loss) -> None:
+        self.model, self.loss = model, loss
 
     def begin(self) -> None:
         """Take the model's present state."""
@@ -59,29 +67,28 @@ class Steps:
     def end(self) -> None:
         """Give the model its new state."""
 
-    def loss(self, trainable: Any, others: Any, inputs: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
-        """The weighted loss as Keras takes it, penalties included, and the other variables after the forward pass."""
+    def forward(self, trainable: Any, others: Any, inputs: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
+        """The loss, penalties included, and the other variables after the forward pass."""
         predicted, others, penalties = self.model.stateless_call(
             trainable, others, inputs, training=True, return_losses=True
         )
-        each = keras.losses.sparse_categorical_crossentropy(labels, predicted)
-        return ops.mean(each * weights) + sum(penalties), others
+        return self.loss(labels, predicted, weights) + sum(penalties), others
 
 
 class JaxSteps(Steps):
     """A jitted step from state to state."""
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, loss: Loss) -> None:
         import jax
 
-        super().__init__(model)
+        super().__init__(model, loss)
         optimizer = model.optimizer
         place = [variable.name for variable in optimizer.variables].index("learning_rate")
 
         @jax.jit
         def update(state: Any, inputs: Any, labels: Any, weights: Any, rate: Any) -> tuple[Any, Any]:
             trainable, others, optimized = state
-            (loss, others), gradients = jax.value_and_grad(self.loss, has_aux=True)(
+            (loss, others), gradients = jax.value_and_grad(self.forward, has_aux=True)(
                 trainable, others, inputs, labels, weights
             )
             optimized = [*optimized[:place], rate, *optimized[place + 1 :]]
@@ -110,8 +117,8 @@ class JaxSteps(Steps):
 class TorchSteps(Steps):
     """Loss and gradients as one compiled graph (see `torch_compiled`), then the optimizer by list operations."""
 
-    def __init__(self, model: keras.Model) -> None:
-        super().__init__(model)
+    def __init__(self, model: keras.Model, loss: Loss) -> None:
+        super().__init__(model, loss)
         self.graphs: dict[tuple[int, ...], Callable[..., Any]] = {}  # by the shape of the inputs
 
     def begin(self) -> None:
@@ -143,7 +150,7 @@ class TorchSteps(Steps):
         import torch
 
         trainable = [value.detach().requires_grad_() for value in trainable]
-        loss, others = self.loss(trainable, others, *batch)
+        loss, others = self.forward(trainable, others, *batch)
         return loss.detach(), torch.autograd.grad(loss, trainable), [value.detach() for value in others]
 
 
@@ -151,6 +158,6 @@ STEPS: dict[str, type[Steps]] = {"jax": JaxSteps, "torch": TorchSteps}
 
 
 @functools.lru_cache(MOST_MODELS)
-def steps_of(model: keras.Model) -> Steps:
+def steps_of(model: keras.Model, loss: Loss = cross_entropy) -> Steps:
     """The compiled steps of a compiled model on this backend."""
-    return STEPS[keras.backend.backend()](model)
+    return STEPS[keras.backend.backend()](model, loss)

@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 from pipeline.store.errors import InputError
 from pipeline.store.probabilities import normalised
 from pipeline.store.seeds import seed_for
-from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict
+from pipeline.training.batches import Loader, draw_epoch, epoch_shape, predict_now
 from pipeline.training.compiled_steps import epoch_trainer
 from pipeline.training.early_stopping import EarlyStopping, stopped_improving
 from pipeline.training.folds import Part
@@ -89,7 +89,7 @@ def fit(
     optimizer = restarted_optimizer(model, plan, depth)
     shape = epoch_shape(len(train.positions), plan.batch_size, plan.min_steps)
     rates = learning_rates(plan, shape.steps).reshape(plan.epochs, shape.steps)
-    train_epoch = epoch_trainer(model) or functools.partial(_train_epoch, model)
+    train_epoch = epoch_trainer(model) or functools.partial(keras_epoch, model)
     stopping, history, kept_weights = EarlyStopping(plan.epochs, plan.patience, plan.keep), [], model.get_weights()
     for epoch in range(plan.epochs + 1):
         loss = None
@@ -111,13 +111,13 @@ def fit(
     return Fit(history, stopping.kept_epoch, kept_loss, stopped_improving(stopping.losses, plan.patience))
 
 
-def compile_model(model: keras.Model, plan: Plan) -> None:
-    """Compile for classification with AdamW; of the plan, weight decay and the method are compiled in."""
+def compile_model(model: keras.Model, plan: Plan, loss: Any = "sparse_categorical_crossentropy") -> None:
+    """Compile for a loss of Keras with AdamW; of the plan, weight decay and the method are compiled in."""
     decay = plan.weight_decay if plan.method.decays else 0.0
     optimizer = BlockwiseAdamW(plan.learning_rate, decay, pulled=plan.method.pull > 0)
     optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice: 10 s for Lite0
     # XLA made training slower on CPUs; JAX always compiles
-    model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=keras.backend.backend() == "jax")
+    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
 
 
 def restarted_optimizer(model: keras.Model, plan: Plan, depth: np.ndarray) -> BlockwiseAdamW:
@@ -149,10 +149,11 @@ def learning_rates(plan: Plan, steps_per_epoch: int) -> np.ndarray:
 
 def probabilities(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
     """Class probabilities (n, k) float64 under the identity view."""
-    return normalised(np.concatenate(list(predict(model.predict_on_batch, load, positions))))
+    return normalised(predict_now(model, load, positions))
 
 
-Batch = tuple[Any, np.ndarray, np.ndarray]  # inputs (on a device, see on_device.py, or NumPy), labels, weights
+# inputs (on a device, see on_device.py, or NumPy), labels, weights (None: all 1)
+Batch = tuple[Any, np.ndarray, np.ndarray | None]
 
 
 def batches_of(train: Part, load: Loader, plan: Plan, epoch: int) -> Iterator[Batch]:
@@ -164,9 +165,10 @@ def batches_of(train: Part, load: Loader, plan: Plan, epoch: int) -> Iterator[Ba
         yield load(train.positions[batch], which), train.labels[batch], train.weights[batch].astype("float32")
 
 
-def _train_epoch(
+def keras_epoch(
     model: keras.Model, batches: Iterator[Batch], rates: np.ndarray, on_images: Callable[[int], object]
 ) -> float:
+    """Train a compiled model on batches at the rate of each by Keras' own steps, and return the mean loss."""
     losses = []
     for (inputs, labels, weights), rate in zip(batches, rates, strict=True):
         model.optimizer.learning_rate = rate

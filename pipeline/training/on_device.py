@@ -20,12 +20,20 @@ MOST_BYTES = 8 * 2**30  # of one array in the accelerator's memory; a larger one
 
 def images_loader(images: Path, rows: np.ndarray, augmentation: str) -> Loader:
     """The loader of pixels: `pixel_loader`, or on an accelerator that has room the same from its memory."""
+    held = held_images(images, rows)
+    return pixel_loader(images, rows, augmentation) if held is None else DeviceImages(*held, augmentation)
+
+
+def held_images(images: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """What is to lie on an accelerator that has room: the images that `rows` names, and the row of each example there.
+
+    None on a CPU, and where they are larger than MOST_BYTES.
+    """
     stored = read_npy(images)
-    count = len(np.unique(rows))
-    if device_name() == "cpu" or stored[:1].nbytes * count > MOST_BYTES:
-        return pixel_loader(images, rows, augmentation)
     used, own = np.unique(rows, return_inverse=True)
-    return DeviceImages(np.asarray(stored[used]), own, augmentation)
+    if device_name() == "cpu" or stored[:1].nbytes * len(used) > MOST_BYTES:
+        return None
+    return np.asarray(stored[used]), own
 
 
 def cut_loader(cut: Path) -> Loader:
@@ -50,13 +58,7 @@ class DeviceImages:
 
     def __call__(self, positions: np.ndarray, which: np.ndarray) -> Any:
         taken = ops.take(self.images, self.rows[positions], axis=0)
-        steps = self.steps[which]
-        for number, move in enumerate((_transposed, _upside_down, _mirrored)):
-            chosen = steps[:, number]
-            if chosen.any():
-                taken = ops.where(chosen[:, None, None, None], move(taken), taken)
-        pixels = ops.cast(taken, "float32")
-        return pixels if pixels.shape[-1] == 3 else ops.repeat(pixels, 3, axis=-1)
+        return as_rgb_on_device(ops.cast(symmetric(taken, self.steps[which]), "float32"))
 
 
 class DeviceCut:
@@ -69,6 +71,20 @@ class DeviceCut:
     def __call__(self, positions: np.ndarray, which: np.ndarray) -> Any:
         places = (positions * self.views + which).astype("int32")
         return ops.cast(ops.take(self.stored, places, axis=0), "float32")
+
+
+def as_rgb_on_device(pixels: Any) -> Any:
+    """`as_rgb` of images (n, s, s, 1 or 3) on the device."""
+    return pixels if pixels.shape[-1] == 3 else ops.repeat(pixels, 3, axis=-1)
+
+
+def symmetric(images: Any, steps: np.ndarray) -> Any:
+    """Move each image (n, s, s, c) on the device by its `symmetry_steps`, bool (n, 3)."""
+    for number, move in enumerate((_transposed, _upside_down, _mirrored)):
+        chosen = steps[:, number]
+        if chosen.any():
+            images = ops.where(chosen[:, None, None, None], move(images), images)
+    return images
 
 
 def symmetry_steps(augmentation: str) -> np.ndarray:

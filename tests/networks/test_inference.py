@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny_world
 
+from pipeline.networks import inference
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.inference import predictor
 from pipeline.networks.saving import load_model
@@ -50,6 +51,12 @@ def test_weights_are_those_of_the_moment(tiny):
         assert np.abs(predictor(tiny)(images) - expected).max() > 0.1
     finally:
         tiny.set_weights(weights)
+
+
+def test_on_tensorflow_a_network_in_training_is_predicted_by_keras_on_any_device(tiny, monkeypatch):
+    for device in ("cpu", "gpu:0"):
+        monkeypatch.setattr(inference, "device_name", lambda device=device: device)
+        assert inference.present_predictor(tiny) == tiny.predict_on_batch
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -50,6 +50,11 @@ def test_nt_xent_is_the_papers(temperature):
     assert value(nt_xent(PROJECTIONS, temperature)) == pytest.approx(brute_nt_xent(PROJECTIONS, temperature), rel=1e-5)
 
 
+def test_a_projection_of_zeros_is_a_number():
+    dead = np.concatenate([PROJECTIONS[:5], np.zeros((5, 3), "float32")])
+    assert value(nt_xent(dead, 0.5)) == pytest.approx(value(nt_xent(dead + 1e-12 * (dead == 0), 0.5)))
+
+
 def test_nt_xent_knows_which_views_are_of_one_image():
     z = np.eye(4, dtype="float32")
     matched, mismatched = np.concatenate([z, z]), np.concatenate([z, z[[1, 2, 3, 0]]])

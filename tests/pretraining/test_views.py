@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.pretraining.views import ASPECT, crop, random_boxes, random_views, relight
+from pipeline.pretraining.views import ASPECT, crop, draw_views, make_views, random_boxes, relight
+
+from .worlds import SETTINGS
 
 IMAGES = np.random.default_rng(0).integers(40, 200, (6, 24, 24, 1)).astype("uint8")
 
@@ -32,17 +34,23 @@ def test_the_whole_box_is_the_image_and_a_quarter_is_its_corner():
 
 
 def test_light_changes_mean_and_contrast_within_bounds():
-    np.testing.assert_allclose(relight(IMAGES, 0.0, rng()), IMAGES, rtol=1e-6, atol=1e-4)
+    same = np.ones((6, 1, 1, 1), "float32")
+    np.testing.assert_allclose(relight(IMAGES, same, same), IMAGES, rtol=1e-6, atol=1e-4)
     flat = np.full((500, 4, 4, 1), 100, "uint8")
-    light = relight(flat, 0.2, rng())[:, 0, 0, 0]
+    draws = draw_views(500, 4, SETTINGS["simclr"].model_copy(update={"brightness": 0.2}), "none", rng())
+    light = relight(flat, draws.light, draws.contrast)[:, 0, 0, 0]
     assert 80 <= light.min() < 82 and 118 < light.max() <= 120.001
-    assert (relight(flat * 2, 1.0, rng()) <= 255).all()
+    assert 0.8 <= draws.contrast.min() < 0.82 and 1.18 < draws.contrast.max() <= 1.2001
+    assert (relight(flat * 2, 2 * draws.light, draws.contrast) <= 255).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_views_are_seeded_and_differ(channels):
     images = np.repeat(IMAGES, channels, axis=-1)
-    first, again, other = (random_views(images, 0.4, "dihedral", 0.2, rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (
+        make_views(images, "dihedral", draw_views(6, 24, SETTINGS["simclr"], "dihedral", rng(seed)))
+        for seed in (1, 1, 2)
+    )
     assert first.shape == (6, 24, 24, 3) and first.dtype == np.float32
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -31,9 +31,11 @@ import pipeline.networks.lite_weights
 import pipeline.training.compile_cache
 import pipeline.training.on_device
 import pipeline.training.pooled
+import pipeline.networks.inference as inference
 from pipeline.networks.inference import device_predictor
+from pipeline.training.batches import predict_now
 from pipeline.training.compiled_steps import steps_of, train_epoch
-from pipeline.training.fit import Plan, _train_epoch, compile_model, restarted_optimizer
+from pipeline.training.fit import Plan, compile_model, keras_epoch, restarted_optimizer
 from pipeline.training.tuning import TuningMethod
 
 def network():
@@ -58,7 +60,7 @@ for way in ("keras", "compiled"):
     restarted_optimizer(model, plan, depth).multipliers.assign(np.linspace(0, 1, len(depth)))
     for _ in range(2):  # a second epoch goes on from the first
         if way == "keras":
-            loss = _train_epoch(model, iter(batches), rates, lambda count: None)
+            loss = keras_epoch(model, iter(batches), rates, lambda count: None)
         else:
             loss = train_epoch(steps_of(model), batches, rates, lambda count: None)
     found.append((loss, model.get_weights(), [np.array(keras.ops.convert_to_numpy(v)) for v in
@@ -68,8 +70,18 @@ np.testing.assert_allclose(own_loss, loss, rtol=1e-5)
 for expected, value in zip(weights + state, own_weights + own_state, strict=True):
     np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
 assert np.abs(own_weights[1] - first.get_weights()[1]).max() > 1e-3, "nothing was learnt"
-predicted = keras.ops.convert_to_numpy(device_predictor(model)(batches[0][0]))
-np.testing.assert_allclose(predicted, model.predict_on_batch(batches[0][0]), rtol=1e-4, atol=1e-6)
+images, everyone = batches[0][0], np.arange(8)
+predicted = keras.ops.convert_to_numpy(device_predictor(model)(images))
+np.testing.assert_allclose(predicted, model.predict_on_batch(images), rtol=1e-4, atol=1e-6)
+inference.device_name = lambda: "gpu:0"
+if keras.backend.backend() == "torch":
+    import torch
+    torch.compile = lambda graph, dynamic: graph  # on a CPU it would take minutes
+for scale in (1, 2):  # validation sees the weights of the moment, and is compiled once
+    model.set_weights([scale * weight for weight in own_weights])
+    predicted = predict_now(model, lambda positions, which: images[positions], everyone)
+    np.testing.assert_allclose(predicted, model.predict_on_batch(images), rtol=1e-4, atol=1e-6)
+assert inference._kept_forward.cache_info().misses == 1
 print("alike")
 """
 
@@ -112,6 +124,7 @@ def test_arrays_go_to_an_accelerator_that_has_room_and_never_to_a_cpu(tmp_path, 
 def test_compiled_steps_learn_what_keras_steps_learn(repository, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(repository)}
+    places = [str(repository), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(filter(None, places))}
     done = subprocess.run([sys.executable, "-c", TRAINS_ALIKE], env=environment, capture_output=True, text=True)
     assert done.stdout == "alike\n", done.stderr[-3000:]

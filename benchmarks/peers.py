@@ -77,10 +77,10 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
     from pipeline.arms.specs import fold_specs
     from pipeline.arms.train import train_fold
     from pipeline.config.loading import load_params
-    from pipeline.networks.freezing import cut_layer
+    from pipeline.networks.freezing import cut_layer, split_at
     from pipeline.networks.saving import load_model
     from pipeline.runner.workers import parallel_trainings
-    from pipeline.stages.extract import write_features
+    from pipeline.stages.extract import Frozen, extract_at_cut
     from pipeline.store.files import read_parquet
     from pipeline.store.kept import Store
     from pipeline.store.outs import FeaturePaths
@@ -99,7 +99,9 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
     rows = read_parquet(examples)["row"].to_numpy()
     with parallel_trainings("auto"), threadpool_limits(1):
         load = images_loader(images, rows, params.run.augmentation)
-        write_features(backbone, cut, load, len(rows), 8, features, TARGET)
+        trunk, top = split_at(backbone, cut)
+        assert trunk is not None
+        extract_at_cut(Frozen(trunk, top), load, np.ones((len(rows), 8), bool), TARGET, features)
         shared: dict[str, Any] = {"examples": examples, "live": lambda fold: None}
         networks: list[Any] = [HeadNetwork(backbone.output_shape[-1], 2)] * folds
         rates = sweep(params.head.learning_rate, params.head.l2)
@@ -110,7 +112,7 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
         train_and_store(heads, train_fold, "head")
         source = paths.source(SOURCE).backbone
         networks = [TunedNetwork(source, fold.files.model, cut, size, "frozen") for fold in heads]
-        inputs = {"kind": "activations", "inputs": features.cut}
+        inputs = {"kind": "activations", "inputs": features.cut, "places": features.places}
         tuned = kept_folds(
             store,
             fold_specs(params.run, tune, arm="tune", networks=networks, settings=sweep([RATE]), **inputs, **shared),

@@ -27,7 +27,7 @@ from pipeline.networks.freezing import cut_layer, split_at
 from pipeline.networks.fused import copy_state
 from pipeline.networks.keras_files import at_size
 from pipeline.networks.saving import load_model, save_model
-from pipeline.stages.extract import extract_at_cut, extract_pooled
+from pipeline.stages.extract import Frozen, extract_at_cut, extract_pooled
 from pipeline.stages.split import split
 from pipeline.store.files import read_parquet
 from pipeline.store.outs import FeaturePaths
@@ -109,7 +109,8 @@ class World:
             if views:
                 trunk, top = split_at(backbone, cut_layer(backbone, self.params.tune.unfreeze))
                 assert trunk is not None
-                extract_at_cut(trunk, top, load, count, view_count(augmentation), files, f"{pixels}")
+                wanted = np.ones((count, view_count(augmentation)), bool)
+                extract_at_cut(Frozen(trunk, top), load, wanted, f"{pixels}", files)
             else:
                 extract_pooled(backbone, load, count, files.pooled, f"{pixels}")
             took = process_time() - started

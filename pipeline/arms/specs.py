@@ -32,9 +32,7 @@ def fold_specs(
 
     Args:
         fitting: the section of params.yaml for this arm (head, tune or scratch).
-        networks: of every fold.
-        places: of activations in `inputs`.
-        method: the fine-tuning method.
+        networks: of every fold. places: of activations in `inputs`. method: of fine-tuning.
         again: from 1 on, the same arm once again under another seed.
         forecast: the file of the forecast made before the arm is trained, if there is one.
     """

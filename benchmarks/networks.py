@@ -72,7 +72,7 @@ def lite0_tuned(world: World, trial: Trial, parts: Fold, seed: int) -> dict[str,
     )
     lite0_head(world, trial, parts, seed, head)
     cut = cut_layer(load_model(source.backbone), world.params.tune.unfreeze)
-    load = activation_loader(cached.cut)
+    load = activation_loader(cached.cut, cached.places)
     return tuned(world, source.backbone, head, cut, trial.pixels, load, trial.budget, parts, seed)
 
 

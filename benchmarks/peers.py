@@ -85,6 +85,7 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
     from pipeline.store.kept import Store
     from pipeline.store.outs import FeaturePaths
     from pipeline.store.paths import Paths
+    from pipeline.store.roles import role_column
     from pipeline.training.folds import images_of
     from pipeline.training.on_device import images_loader
 
@@ -96,10 +97,12 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
     examples, images = paths.target(TARGET).examples, images_of(paths, TARGET)
     backbone = load_model(paths.source(SOURCE).backbone)
     size, cut = backbone.input_shape[1], cut_layer(backbone, UNFREEZE)
-    rows = read_parquet(examples)["row"].to_numpy()
+    table = read_parquet(examples)
+    trained = np.any([table[role_column(fold)] == "train" for fold in range(folds)], axis=0)
+    wanted = trained[:, None] | (np.arange(8) == 0)  # views of each image, as `extract` computes them
     with parallel_trainings("auto"), threadpool_limits(1):
-        load = images_loader(images, rows, params.run.augmentation)
-        write_features(backbone, cut, load, len(rows), 8, features, TARGET)
+        load = images_loader(images, table["row"].to_numpy(), params.run.augmentation)
+        write_features(backbone, cut, load, wanted, features, TARGET)
         shared: dict[str, Any] = {"examples": examples, "live": lambda fold: None}
         networks: list[Any] = [HeadNetwork(backbone.output_shape[-1], 2)] * folds
         rates = sweep(params.head.learning_rate, params.head.l2)
@@ -110,7 +113,7 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
         train_and_store(heads, train_fold, "head")
         source = paths.source(SOURCE).backbone
         networks = [TunedNetwork(source, fold.files.model, cut, size, "frozen") for fold in heads]
-        inputs = {"kind": "activations", "inputs": features.cut}
+        inputs = {"kind": "activations", "inputs": features.cut, "places": features.places}
         tuned = kept_folds(
             store,
             fold_specs(params.run, tune, arm="tune", networks=networks, settings=sweep([RATE]), **inputs, **shared),

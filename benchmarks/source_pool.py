@@ -109,7 +109,8 @@ class World:
             if views:
                 trunk, top = split_at(backbone, cut_layer(backbone, self.params.tune.unfreeze))
                 assert trunk is not None
-                extract_at_cut(trunk, top, load, count, view_count(augmentation), files, f"{pixels}")
+                wanted = np.ones((count, view_count(augmentation)), bool)
+                extract_at_cut(trunk, top, load, wanted, files, f"{pixels}")
             else:
                 extract_pooled(backbone, load, count, files.pooled, f"{pixels}")
             took = process_time() - started

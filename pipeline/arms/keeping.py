@@ -12,10 +12,10 @@ from typing import TypedDict
 
 from pipeline.arms.spec import FoldResult, FoldSpec
 from pipeline.networks.saving import save_model
-from pipeline.store.files import read_parquet, write_json, write_parquet
+from pipeline.store.files import read_npy, read_parquet, write_json, write_parquet
 from pipeline.store.kept import Store
 from pipeline.store.outs import KeptFoldPaths
-from pipeline.training.fingerprint import examples_of_fold, fingerprints
+from pipeline.training.fingerprint import activation_digests, activations_of_fold, examples_of_fold, fingerprints
 
 # the folders and files of the package that training imports from
 CODE = ("arms", "networks", "registry/architectures.py", "registry/tuning.py", "store", "training")
@@ -66,12 +66,23 @@ def kept_folds(store: Store, specs: list[FoldSpec]) -> list[KeptFold]:
 
 
 def keys(specs: list[FoldSpec]) -> list[str]:
-    """The fingerprint of every fold: of its spec, without its log, and with its own part of the examples alone."""
-    table = functools.cache(read_parquet)
+    """The fingerprint of every fold: of its spec, without its log, and with its own part of the examples alone.
+
+    Of cached activations, too, its own part alone: more repeats cache more of them.
+    """
+    table, digests = functools.cache(read_parquet), functools.cache(activation_digests)
+
+    def inputs(spec: FoldSpec) -> Path | str:
+        if spec.kind != "activations":
+            return spec.inputs
+        assert spec.places
+        return activations_of_fold(digests(spec.inputs), read_npy(spec.places), table(spec.examples), spec.fold)
+
     contents = [
         {
-            "spec": replace(spec, examples=Path(), live=None),
+            "spec": replace(spec, examples=Path(), inputs=Path(), places=None, live=None),
             "examples": examples_of_fold(table(spec.examples), spec.fold),
+            "inputs": inputs(spec),
         }
         for spec in specs
     ]

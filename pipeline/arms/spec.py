@@ -25,8 +25,9 @@ class Setting:
 class FoldSpec:
     """Everything that one fold of one arm depends on; arrays by path.
 
-    `inputs` is images.npy, cut.npy or pooled.npy, according to `kind`: pixels, activations or features. `plan` holds
-    all settings but those of the sweep. `forecast` is a file written before training; its hash goes into the cost.
+    `inputs` is images.npy, cut.npy or pooled.npy, according to `kind`: pixels, activations or features; `places`
+    says where activations lie in it. `plan` holds all settings but those of the sweep. `forecast` is a file written
+    before training; its hash goes into the cost.
     """
 
     arm: str
@@ -42,6 +43,7 @@ class FoldSpec:
     class_weight: str
     precision: str
     kernels: Kernels
+    places: Path | None = None
     live: Path | None = None
     forecast: Path | None = None
 

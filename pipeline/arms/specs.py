@@ -23,6 +23,7 @@ def fold_specs(
     networks: list[Network],
     settings: tuple[Setting, ...],
     live: Callable[[int], Path | None],
+    places: Path | None = None,
     method: TuningMethod = JOINT,
     again: int = 0,
     forecast: Path | None = None,
@@ -31,8 +32,7 @@ def fold_specs(
 
     Args:
         fitting: the section of params.yaml for this arm (head, tune or scratch).
-        networks: of every fold.
-        method: the fine-tuning method.
+        networks: of every fold. places: of activations in `inputs`. method: of fine-tuning.
         again: from 1 on, the same arm once again under another seed.
         forecast: the file of the forecast made before the arm is trained, if there is one.
     """
@@ -65,6 +65,7 @@ def fold_specs(
             class_weight=run.class_weight,
             precision=run.precision,
             kernels=run.kernels,
+            places=places,
             live=live(fold),
             forecast=forecast,
         )

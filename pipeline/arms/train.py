@@ -125,7 +125,10 @@ def copy_arms(source: TrainedPaths, copy: TrainedPaths) -> list[str]:
 def _loader(spec: FoldSpec, examples: pd.DataFrame) -> Loader:
     if spec.kind == "pixels":
         return images_loader(spec.inputs, examples["row"].to_numpy(), spec.augmentation)
-    return {"activations": cut_loader, "features": feature_loader}[spec.kind](spec.inputs)
+    if spec.kind == "activations":
+        assert spec.places
+        return cut_loader(spec.inputs, spec.places)
+    return feature_loader(spec.inputs)
 
 
 def _try(spec: FoldSpec, setting: Setting, load: Loader, parts: Fold, examples: pd.DataFrame) -> _Trial:

@@ -216,7 +216,9 @@ class _Run:
         of, count = architecture_of(self.params, entry.source), self.count(entry.target)
         views = 0 if unfreeze_of(self.params, name) in (0, "all") else VIEWS[self.params.run.augmentation]
         below = max(0.0, self.speed[f"{of} predict"] - self.speed[f"{of} tune_predict"]) if views else 0.0
-        return self.forward(of, count) + count * views * below / PREDICT_BATCH
+        trained = self.suggestion.roles[entry.target]["train"]
+        in_all_views = count * (1 - math.prod(1 - trained / count))  # as if each fold drew for itself
+        return self.forward(of, count) + in_all_views * max(views - 1, 0) * below / PREDICT_BATCH
 
     def forecast(self, name: str) -> float:
         entry = self.params.transfers[name]

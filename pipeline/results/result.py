@@ -72,7 +72,7 @@ class Compute(Model):
     """Compute of the arms of a question.
 
     Attributes:
-        arms: by name. extract_gflops: one pass through the frozen layers.
+        arms: by name. extract_gflops: of the frozen layers, each repeat as if run alone.
         transfer_gflops, scratch_gflops: of both sides of a transfer. saved: the share of scratch's GFLOPs not spent.
         saved_reason: why there is no such share. amortised_gflops, saved_amortised: the same with the share of
             pretraining; None where its cost is unknown.

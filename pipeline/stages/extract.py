@@ -1,4 +1,4 @@
-"""extract (step 2, freeze): cache the frozen layers' outputs for every image."""
+"""extract (step 2, freeze): cache the frozen layers' outputs, in views other than the identity of what trains alone."""
 
 import math
 import shutil
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 
 from pipeline.arms.specs import unfreeze_of
 from pipeline.config.params import Params
@@ -26,11 +27,13 @@ from pipeline.store.files import (
     release,
     replacing_folder,
     write_json,
+    write_npy,
 )
 from pipeline.store.kept import Store
 from pipeline.store.outs import FeaturePaths
 from pipeline.store.paths import Paths
 from pipeline.store.progress import progress
+from pipeline.store.roles import examples_of, trained_by_repeat
 from pipeline.training.augmentation import view_count
 from pipeline.training.batches import PREDICT_BATCH, Loader, predict_in_threads
 from pipeline.training.fingerprint import fingerprints
@@ -55,33 +58,47 @@ def extract_pooled(backbone: keras.Model, load: Loader, examples: int, pooled: P
     written.flush()
 
 
-def extract_at_cut(
-    trunk: keras.Model, top: keras.Model, load: Loader, examples: int, views: int, files: FeaturePaths, label: str
-) -> None:
-    """Write the activations at the cut of every view, and from those of the identity view the pooled features.
+def wanted_views(examples: pd.DataFrame, views: int) -> np.ndarray:
+    """What is computed at the cut, bool (examples, views): other views than the identity of images that train alone.
 
-    The activations (examples, views, h, w, c) are stored as float16: half the disk, and a rounding error (relative
-    5e-4) far below the noise of augmentation and dropout. The pooled features are computed before the rounding.
+    Images that are only validated or tested are never read in them.
+    """
+    trained = np.any(trained_by_repeat(examples), axis=0)
+    return trained[:, None] | (np.arange(views) == 0)
+
+
+def extract_at_cut(
+    trunk: keras.Model, top: keras.Model, load: Loader, wanted: np.ndarray, files: FeaturePaths, label: str
+) -> None:
+    """Write the activations at the cut that are wanted, with their places, and the pooled features of all images.
+
+    The activations are stored as float16: half the disk, and a rounding error (relative 5e-4) far below the noise of
+    augmentation and dropout. The pooled features (examples, d) float32 are computed before the rounding.
+
+    Args:
+        wanted: bool (examples, views), with the identity view of all examples.
     """
     pool = pooling(top)
     activate, pooled_from = predictor(trunk), predictor(pool)
-    shape = (examples, views, *trunk.output_shape[1:])
+    which, positions = wanted.T.nonzero()  # view after view, the identity first
+    shape, examples = (len(positions), *trunk.output_shape[1:]), len(wanted)
     check_space(files.folder, 3 * 2 * math.prod(shape))  # 2 bytes each; in the store, the output and DVC's cache
     cut = np.lib.format.open_memmap(files.cut, "w+", "float16", shape)
     pooled = np.lib.format.open_memmap(files.pooled, "w+", "float32", (examples, pool.output_shape[-1]))
-    with progress(total=examples * views, label=f"extract {label}", unit="view") as bar:
-        for view in range(views):
-            done = 0
-            for activations in predict_in_threads(activate, load, np.arange(examples), view):
-                rows = slice(done, done + len(activations))
-                cut[rows, view] = check_range(activations)
-                if view == 0:
-                    pooled[rows] = pooled_from(activations)
-                release(cut, pooled)
-                done = rows.stop
-                bar.update(len(activations))
+    done = 0
+    with progress(total=len(positions), label=f"extract {label}", unit="view") as bar:
+        for activations in predict_in_threads(activate, load, positions, which):
+            cut[done : done + len(activations)] = check_range(activations)
+            if done < examples:
+                pooled[done : done + len(activations)] = pooled_from(activations)[: examples - done]
+            release(cut, pooled)
+            done += len(activations)
+            bar.update(len(activations))
     cut.flush()
     pooled.flush()
+    places = np.full(wanted.shape, -1, "int32")
+    places[positions, which] = np.arange(len(positions))
+    write_npy(files.places, places)
 
 
 def check_range(activations: np.ndarray) -> np.ndarray:
@@ -99,18 +116,26 @@ def check_range(activations: np.ndarray) -> np.ndarray:
 
 
 def write_features(
-    backbone: keras.Model, cut: str, load: Loader, examples: int, views: int, files: FeaturePaths, label: str
+    backbone: keras.Model, cut: str, load: Loader, wanted: np.ndarray, files: FeaturePaths, label: str
 ) -> None:
-    """Write the pooled features and, of so many views, the activations at the cut, with what they cost."""
+    """Write the pooled features and, where there are views, the activations at the cut, with what they cost.
+
+    Args:
+        wanted: bool (examples, views); no views where nothing is cached at the cut.
+    """
+    images, views = wanted.shape
     if views:
         trunk, top = split_at(backbone, cut)
-        extract_at_cut(trunk, top, load, examples, views, files, label)
-        flops = examples * (views * forward_flops(trunk) + forward_flops(top))
+        extract_at_cut(trunk, top, load, wanted, files, label)
+        view_flops = forward_flops(trunk)
+        image_flops = view_flops + forward_flops(top)
     else:
-        extract_pooled(backbone, load, examples, files.pooled, label)
-        flops = examples * forward_flops(backbone)
-    spent = forward_and_backward(flops / GIGA, 0.0)
-    write_json(files.cost, {"images": examples, "views": views, "cut": cut, **spent})
+        extract_pooled(backbone, load, images, files.pooled, label)
+        view_flops, image_flops = 0, forward_flops(backbone)
+    more = int(wanted[:, 1:].sum())  # views than the identity
+    counts = {"images": images, "views": views, "in_all_views": more // max(views - 1, 1), "cut": cut}
+    spent = forward_and_backward((images * image_flops + more * view_flops) / GIGA, 0.0)
+    write_json(files.cost, {**counts, "image_flops": image_flops, "view_flops": view_flops, **spent})
 
 
 def check_target_unseen(paths: Paths, transfer: Transfer) -> None:
@@ -130,16 +155,20 @@ def run(params: Params, paths: Paths, name: str) -> str:
     backbone = at_size(load_model(source.backbone), read_npy(images).shape[1], source.backbone)
     set_precision(backbone)
     check_target_unseen(paths, transfer)
-    rows = read_parquet(paths.target(transfer.target).examples)["row"].to_numpy()
+    examples = examples_of(paths.target(transfer.target), f"transfers/{name}")
+    rows = examples["row"].to_numpy()
     load = images_loader(images, rows, params.run.augmentation)
     unfreeze = unfreeze_of(params, name)
     cut = cut_layer(backbone, unfreeze)
     # nothing is cached where everything is tuned (the cut is the input) or nothing (the cut is the output)
     views = view_count(params.run.augmentation) if split_at(backbone, cut)[0] and unfreeze != 0 else 0
-    content = [source.backbone, images, rows.tolist(), params.run.augmentation, cut, views, params.run.precision]
-    store, (key,) = Store(paths.store), fingerprints([content], CODE)
+    wanted = wanted_views(examples, views)
+    content = [source.backbone, images, rows.tolist(), params.run.augmentation, cut, params.run.precision]
+    store, (key,) = Store(paths.store), fingerprints([[*content, wanted.astype(int).tolist()]], CODE)
     with store.in_use():
-        kept = store.make(key, lambda to: write_features(backbone, cut, load, len(rows), views, FeaturePaths(to), name))
+        kept = store.make(key, lambda to: write_features(backbone, cut, load, wanted, FeaturePaths(to), name))
         with replacing_folder(paths.features(name).folder) as folder:
             shutil.copytree(kept, folder, dirs_exist_ok=True)
-    return f"{len(rows):,} images, {views} views cached at {cut}" if views else f"{len(rows):,} images, pooled only"
+    if not views:
+        return f"{len(rows):,} images, pooled only"
+    return f"{len(rows):,} images, {wanted[:, -1].sum():,} of them in {views} views, cached at {cut}"

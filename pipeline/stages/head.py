@@ -1,15 +1,32 @@
 """head (steps 1 and 3, add and train the end): a linear probe on the cached features of the frozen backbone."""
 
+from typing import Any
+
+import pandas as pd
+
 from pipeline.arms.networks import HeadNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.specs import fold_specs
 from pipeline.arms.train import train_arm
 from pipeline.config.params import Params
+from pipeline.networks.flops import GIGA
 from pipeline.store.files import read_json, read_npy
 from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
-from pipeline.store.roles import examples_of, fold_count, repeat_count
+from pipeline.store.roles import examples_of, fold_count, trained_by_repeat
 from pipeline.training.folds import class_names
+
+
+def extraction_gflops(cost: dict[str, Any], examples: pd.DataFrame) -> float:
+    """GFLOPs of the extraction, each repeat priced as if run alone: all images, those that it trains on in all views.
+
+    Args:
+        cost: of `extract`. examples: with the folds that the transfer is trained on.
+    """
+    repeats = trained_by_repeat(examples)
+    other_views = max(cost["views"] - 1, 0) * sum(int(trained.sum()) for trained in repeats)
+    flops: int = len(repeats) * cost["images"] * cost["image_flops"] + other_views * cost["view_flops"]
+    return flops / GIGA
 
 
 def run(params: Params, paths: Paths, name: str) -> str:
@@ -35,5 +52,5 @@ def run(params: Params, paths: Paths, name: str) -> str:
     )
     facts = params.transfers[name].model_dump(include={"setting", "source", "target"})
     out, store = paths.trained("heads", name), Store(paths.store)
-    extracted = read_json(features.cost)["gflops"] * repeat_count(table)  # each repeat is priced as if run alone
+    extracted = extraction_gflops(read_json(features.cost), table)
     return train_arm(specs, "head", out, store, f"head@{name}", facts, before_gflops=extracted)

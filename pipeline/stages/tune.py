@@ -38,6 +38,7 @@ def tune_specs(
             for fold in range(fold_count(examples_of(target, f"transfers/{name}")))
         ],
         settings=sweep(tune.learning_rate),
+        places=features.places if cached else None,
         live=live,
         method=method_of(params, name),
     )

@@ -52,7 +52,12 @@ class FeaturePaths(Folder):
     """Output of `extract`; rows are the target's examples, in their order."""
 
     pooled = File("pooled.npy")  # float32 (examples, features): the identity view, pooled over space
-    cut = File("cut.npy")  # float16 (examples, views, height, width, channels): activations; absent if nothing is tuned
+    # activations at the cut, float16 (activations, height, width, channels): of every example in the identity view, and
+    # in the others of those that a fold trains on; with `places` absent if nothing is tuned
+    cut = File("cut.npy")
+    places = File("places.npy")  # int32 (examples, views): where each lies in `cut`; -1: not computed
+    # of all that was computed: images, those in_all_views, gflops...; image_flops of an image in the identity view with
+    # its pooled features, view_flops of one in another view
     cost = File("cost.json")
 
 

@@ -4,6 +4,7 @@ A target is divided into K folds in each of R repeats. Folds are numbered throug
 to repeat f // K, and every image is tested in one fold of each repeat.
 """
 
+import numpy as np
 import pandas as pd
 
 from pipeline.store.files import read_json, read_parquet
@@ -23,6 +24,14 @@ def fold_count(examples: pd.DataFrame) -> int:
 def repeat_count(examples: pd.DataFrame) -> int:
     """The number of repeats: how often every image is tested."""
     return [examples[role_column(fold)].iat[0] for fold in range(fold_count(examples))].count("test")
+
+
+def trained_by_repeat(examples: pd.DataFrame) -> list[np.ndarray]:
+    """For each repeat, the examples that at least one of its folds trains on: bool (examples,)."""
+    folds = fold_count(examples)
+    trained = [(examples[role_column(fold)] == "train").to_numpy() for fold in range(folds)]
+    a_repeat = folds // repeat_count(examples)
+    return [np.any(trained[first : first + a_repeat], axis=0) for first in range(0, folds, a_repeat)]
 
 
 def examples_of(split: SplitPaths, arm: str) -> pd.DataFrame:

@@ -30,16 +30,31 @@ def pixel_loader(images: Path, rows: np.ndarray, augmentation: str) -> Loader:
     return load
 
 
-def activation_loader(cut: Path) -> Loader:
-    """Load activations (n, h, w, c) that `extract` cached for every view."""
-    stored = read_npy(cut)
+def activation_loader(cut: Path, places: Path) -> Loader:
+    """Load activations (n, h, w, c) that `extract` cached; only views of images that train are there (outs.py)."""
+    stored, where = read_npy(cut), np.load(places, allow_pickle=False)
 
     def load(positions: np.ndarray, which: np.ndarray) -> np.ndarray:
-        activations = np.asarray(stored[positions, which], dtype="float32")
+        activations = np.asarray(stored[found_at(where, positions, which)], dtype="float32")
         release(stored)
         return activations
 
     return load
+
+
+def found_at(places: np.ndarray, positions: np.ndarray, which: np.ndarray | int) -> np.ndarray:
+    """Where the activations of examples at positions lie in the cache under these views, int32 (n,) or broadcast.
+
+    Args:
+        places: int32 (examples, views); see FeaturePaths.
+
+    Raises:
+        RuntimeError: one was not computed. Its place of -1 would silently read another's.
+    """
+    found: np.ndarray = places[positions, which]
+    if (found < 0).any():
+        raise RuntimeError(f"{(found < 0).sum()} activations are not in the cache: of images that no fold trains on")
+    return found
 
 
 def feature_loader(pooled: Path) -> Loader:
@@ -96,7 +111,8 @@ def predict(call: Predictor, load: Loader, positions: np.ndarray, view: int = 0)
         call: inputs (b, ...) to outputs (b, ...): a model's `predict_on_batch`, or that of networks/inference.py.
     """
     for start in range(0, len(positions), PREDICT_BATCH):
-        yield _outputs(call, load, positions[start : start + PREDICT_BATCH], view)
+        batch = positions[start : start + PREDICT_BATCH]
+        yield _outputs(call, load, batch, np.full_like(batch, view))
 
 
 def predict_now(model: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
@@ -108,19 +124,25 @@ def predict_now(model: keras.Model, load: Loader, positions: np.ndarray) -> np.n
     return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
 
 
-def predict_in_threads(call: Predictor, load: Loader, positions: np.ndarray, view: int = 0) -> Iterator[np.ndarray]:
-    """`predict` with as many batches at once as joblib's ambient configuration says, each on one core; same bytes."""
+def predict_in_threads(
+    call: Predictor, load: Loader, positions: np.ndarray, which: np.ndarray | int = 0
+) -> Iterator[np.ndarray]:
+    """`predict` with as many batches at once as joblib's ambient configuration says, each on one core; same bytes.
 
-    def outputs(batch: np.ndarray) -> np.ndarray:
+    Args:
+        which: the view of every position, int (n,), or one for all.
+    """
+    views_of = np.broadcast_to(which, positions.shape)
+
+    def outputs(batch: slice) -> np.ndarray:
         with one_core():
-            return _outputs(call, load, batch, view)
+            return _outputs(call, load, positions[batch], views_of[batch])
 
     starts = range(0, len(positions), PREDICT_BATCH)
-    batches = (joblib.delayed(outputs)(positions[start : start + PREDICT_BATCH]) for start in starts)
+    batches = (joblib.delayed(outputs)(slice(start, start + PREDICT_BATCH)) for start in starts)
     at_once = min(joblib.effective_n_jobs(None), joblib.cpu_count())  # of a cluster, the cores of this machine
     yield from joblib.Parallel(at_once, backend="threading", return_as="generator")(batches)
 
 
-def _outputs(call: Predictor, load: Loader, batch: np.ndarray, view: int) -> np.ndarray:
-    filled = np.resize(batch, PREDICT_BATCH)
-    return call(load(filled, np.full_like(filled, view)))[: len(batch)]
+def _outputs(call: Predictor, load: Loader, batch: np.ndarray, which: np.ndarray) -> np.ndarray:
+    return call(load(np.resize(batch, PREDICT_BATCH), np.resize(which, PREDICT_BATCH)))[: len(batch)]

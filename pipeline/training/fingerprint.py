@@ -17,9 +17,12 @@ import sklearn
 from pydantic import BaseModel
 
 from pipeline.networks.device import device_name
-from pipeline.store.files import sha256_file
+from pipeline.store.files import read_npy, release, sha256_file
 from pipeline.store.roles import role_column
 from pipeline.store.wordless import PACKAGE, files_of, wordless
+from pipeline.training.batches import found_at
+
+AT_ONCE = 1024  # activations read before their memory is given back
 
 
 def fingerprints(contents: Iterable[Any], code: tuple[str, ...]) -> list[str]:
@@ -38,6 +41,27 @@ def examples_of_fold(examples: pd.DataFrame, fold: int) -> str:
     """The sha256 of what a fold of a target depends on: images, labels, weights and roles, not those of other folds."""
     used = examples[["row", "image_id", "label", "weight", role_column(fold)]]
     return _sha256(used.to_csv(index=False, float_format="%.17g", header=False))
+
+
+def activation_digests(cut: Path) -> list[bytes]:
+    """The sha256 of each cached activation, in their order."""
+    stored, found = read_npy(cut), list[bytes]()
+    for start in range(0, len(stored), AT_ONCE):
+        found += [hashlib.sha256(activation).digest() for activation in stored[start : start + AT_ONCE]]
+        release(stored)
+    return found
+
+
+def activations_of_fold(digests: list[bytes], places: np.ndarray, examples: pd.DataFrame, fold: int) -> str:
+    """The sha256 of the activations that a fold reads, wherever they lie: not of those that other folds read.
+
+    Args:
+        digests: of all activations in the cache. places: of each in it, int32 (examples, views).
+    """
+    role = examples[role_column(fold)].to_numpy()
+    train, predicted = (np.flatnonzero(np.isin(role, names)) for names in (["train"], ["validation", "test"]))
+    read = [found_at(places, train[:, None], np.arange(places.shape[1])), found_at(places, predicted, 0)]
+    return hashlib.sha256(b"".join(digests[place] for part in read for place in part.ravel())).hexdigest()
 
 
 def code_of(parts: tuple[str, ...]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from keras import ops
 from pipeline.networks.device import device_name
 from pipeline.store.files import read_npy
 from pipeline.training.augmentation import view, view_count
-from pipeline.training.batches import Loader, activation_loader, pixel_loader
+from pipeline.training.batches import Loader, activation_loader, found_at, pixel_loader
 
 MOST_BYTES = 8 * 2**30  # of one array in the accelerator's memory; a larger one stays on the host
 
@@ -36,10 +36,12 @@ def held_images(images: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return np.asarray(stored[used]), own
 
 
-def cut_loader(cut: Path) -> Loader:
+def cut_loader(cut: Path, places: Path) -> Loader:
     """The loader of cached activations: `activation_loader`, or on an accelerator that has room from its memory."""
     stored = read_npy(cut)
-    return activation_loader(cut) if device_name() == "cpu" or stored.nbytes > MOST_BYTES else DeviceCut(stored)
+    if device_name() == "cpu" or stored.nbytes > MOST_BYTES:
+        return activation_loader(cut, places)
+    return DeviceCut(stored, np.load(places, allow_pickle=False))
 
 
 class DeviceImages:
@@ -62,15 +64,17 @@ class DeviceImages:
 
 
 class DeviceCut:
-    """Load activations (n, h, w, c) float32 on the backend's device, from float16 (examples, views, h, w, c)."""
+    """Load activations (n, h, w, c) float32 on the backend's device.
 
-    def __init__(self, stored: np.ndarray) -> None:
-        self.views = stored.shape[1]
-        self.stored = ops.convert_to_tensor(np.asarray(stored).reshape(-1, *stored.shape[2:]))
+    Args:
+        stored: float16 (activations, h, w, c). places: where each lies in it, int32 (examples, views).
+    """
+
+    def __init__(self, stored: np.ndarray, places: np.ndarray) -> None:
+        self.stored, self.places = ops.convert_to_tensor(np.asarray(stored)), places
 
     def __call__(self, positions: np.ndarray, which: np.ndarray) -> Any:
-        places = (positions * self.views + which).astype("int32")
-        return ops.cast(ops.take(self.stored, places, axis=0), "float32")
+        return ops.cast(ops.take(self.stored, found_at(self.places, positions, which), axis=0), "float32")
 
 
 def as_rgb_on_device(pixels: Any) -> Any:

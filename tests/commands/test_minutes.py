@@ -71,6 +71,19 @@ def test_twice_the_trainings_take_about_twice_the_time_and_cores_divide_it(param
     assert once.seconds(4) < once.seconds(2) < once.seconds(1)
 
 
+def test_other_views_are_extracted_of_images_that_a_fold_trains_on_alone(params):
+    def seconds(train, trainings):
+        roles = pd.DataFrame([{"train": train, "validation": 100, "test": 900 - train}] * trainings)
+        asked = Suggestion(Dataset(reader="folder", raw="own", labels=["label"]), {}, {"own": roles}, 0, 2, [])
+        work = minutes.work_of(params, asked, 1000, 0.01, SPEED, workers=1)
+        return work.cells["extract@imagenet-to-own"] - minutes.CELL - minutes.STAGES["extract"]
+
+    whole, below = 1000 * 0.2 / 64, 1000 * (0.2 - 0.05) / 64  # all images through the network, and up to the cut
+    assert seconds(400, 1) == pytest.approx(whole + 0.4 * 7 * below)
+    assert seconds(400, 2) == pytest.approx(whole + (1 - 0.6**2) * 7 * below)
+    assert seconds(500, 20) == pytest.approx(whole + 7 * below, rel=1e-5)
+
+
 @pytest.mark.parametrize("images", [5, 33, 400, 4000])
 def test_epochs_have_the_steps_of_the_trainings(params, images):
     from pipeline.training.batches import PREDICT_BATCH, epoch_shape

@@ -14,9 +14,9 @@ from pipeline.arms import train
 from pipeline.arms.reading import cost_of_folds
 from pipeline.results.assemble import candidates_over_folds, chosen_methods
 from pipeline.results.result import read_result
-from pipeline.stages import adapt, extract
+from pipeline.stages import adapt
 from pipeline.store.errors import InputError
-from pipeline.store.files import check_sealed, read_json, read_parquet, replacing_folder, write_parquet
+from pipeline.store.files import check_sealed, read_json, read_npy, read_parquet, replacing_folder, write_parquet
 from pipeline.store.paths import Paths
 from pipeline.verdict import arms as tables
 from pipeline.verdict.looks import nominal_level
@@ -122,13 +122,22 @@ def test_it_says_what_was_asked(result):
     assert (result.baseline, result.control, result.part_of) == ("defect-tiny", None, None)
 
 
+def extracted_alone(paths):
+    """GFLOPs of the extraction for each of two repeats, as if it were the only one."""
+    cost, examples = read_json(paths.features(TRANSFER).cost), read_parquet(paths.target("defect").examples)
+    roles = [examples[[f"role_{fold}", f"role_{fold + 1}"]] for fold in (0, 2)]
+    other_views = [int((part == "train").any(axis=1).sum()) for part in roles]  # there is one
+    assert cost["views"] == 2 and max(other_views) < len(examples)
+    return [(len(examples) * cost["image_flops"] + count * cost["view_flops"]) / 1e9 for count in other_views]
+
+
 def test_at_equal_compute_scratch_is_what_it_had_reached_for_what_the_transfer_spent(paths, result):
     transfer = paths.trained("transfers", TRANSFER)
     folds = {arm: read_json(transfer.arm(arm).cost)["folds"] for arm in ("head", "tuned")}
-    extracted = read_json(paths.features(TRANSFER).cost)["gflops"]
+    extracted = extracted_alone(paths)
     trajectory, parts = read_parquet(scratch_of(paths).trajectory), []
     for fold in range(4):
-        budget = extracted / 2 + sum(costs[fold]["gflops_chosen"] for costs in folds.values())
+        budget = sum(extracted) / 4 + sum(costs[fold]["gflops_chosen"] for costs in folds.values())
         affordable = trajectory[(trajectory["fold"] == fold) & (trajectory["gflops"] <= budget)]
         parts.append(affordable[affordable["epoch"] == affordable["epoch"].max()])
     tuned = quality(read_parquet(tuned_of(paths).predictions))
@@ -137,7 +146,8 @@ def test_at_equal_compute_scratch_is_what_it_had_reached_for_what_the_transfer_s
 
 def test_compute_adds_up(paths, result):
     spent = result.compute
-    assert spent.extract_gflops == 2 * read_json(paths.features(TRANSFER).cost)["gflops"]  # once a repeat
+    assert spent.extract_gflops == pytest.approx(sum(extracted_alone(paths)))
+    assert spent.extract_gflops < 2 * read_json(paths.features(TRANSFER).cost)["gflops"]  # of both
     parts = [spent.extract_gflops, spent.arms["head"].gflops, spent.arms["tuned"].gflops]
     assert spent.transfer_gflops == pytest.approx(sum(parts)) and min(parts) > 0
     assert spent.scratch_gflops == spent.arms["scratch"].gflops
@@ -296,9 +306,8 @@ def test_more_repeats_than_a_target_has_are_refused(world_copy):
 def test_more_repeats_train_only_what_is_new_and_leave_the_first_as_they_were(world_copy, monkeypatch):
     """Through every stage that trains: four folds are kept, two are new."""
     copied, trained = world_copy(run={"repeats": 3}), []
-    fit, write_features, choose = train.fit, extract.write_features, adapt.choose
+    fit, choose = train.fit, adapt.choose
     monkeypatch.setattr(train, "fit", lambda *given: trained.append("fit") or fit(*given))
-    monkeypatch.setattr(extract, "write_features", lambda *given: trained.append("extract") or write_features(*given))
     monkeypatch.setattr(
         adapt, "choose", lambda source, folds, *rest: trained.append(len(folds)) or choose(source, folds, *rest)
     )
@@ -309,8 +318,10 @@ def test_more_repeats_train_only_what_is_new_and_leave_the_first_as_they_were(wo
         before[stage] = [read_parquet(arm.predictions), *(arm.model(fold).read_bytes() for fold in range(4))]
     for target in ("defect", "square-defect"):
         tiny_world.run_cell(copied.root, "split", target)
+    had = read_npy(files.features(TRANSFER).places) >= 0
     tiny_world.run_cell(copied.root, "extract", TRANSFER)
-    assert trained == []  # features are of images, whatever their folds
+    has = read_npy(files.features(TRANSFER).places) >= 0
+    assert has[had].all() and has.sum() > had.sum()  # of images that only now train
     for stage, (_, name) in cells.items():
         tiny_world.run_cell(copied.root, stage, name)
         assert trained == ["fit"] * 2

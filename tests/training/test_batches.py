@@ -13,8 +13,10 @@ from pipeline.training.batches import (
     draw_epoch,
     epoch_shape,
     feature_loader,
+    found_at,
     pixel_loader,
     predict,
+    predict_in_threads,
 )
 
 
@@ -69,6 +71,13 @@ def test_prediction_covers_all_positions_in_order_with_one_shape(count):
     assert model.shapes == {(PREDICT_BATCH,)}
 
 
+@pytest.mark.parametrize("count", [1, PREDICT_BATCH, 2 * PREDICT_BATCH + 1])
+def test_views_of_a_prediction_go_with_their_positions(count):
+    positions, which = np.arange(count), np.arange(count) % 8
+    outputs = predict_in_threads(lambda batch: batch, lambda rows, views: rows * 8 + views, positions, which)
+    assert np.array_equal(np.concatenate(list(outputs)), positions * 8 + which)
+
+
 def test_pixels_are_those_of_the_examples_row_under_its_view(tmp_path):
     images = np.random.default_rng(0).integers(0, 255, (5, 4, 4, 1), dtype="uint8")
     write_npy(tmp_path / "images.npy", images)
@@ -79,11 +88,25 @@ def test_pixels_are_those_of_the_examples_row_under_its_view(tmp_path):
 
 
 def test_activations_are_those_of_the_view(tmp_path):
-    cut = np.arange(24, dtype="float16").reshape(3, 2, 2, 2, 1)
+    cut = np.arange(20, dtype="float16").reshape(5, 2, 2, 1)
     write_npy(tmp_path / "cut.npy", cut)
-    batch = activation_loader(tmp_path / "cut.npy")(np.array([2, 0]), np.array([1, 0]))
+    write_npy(tmp_path / "places.npy", np.array([[2, -1], [0, 4], [1, 3]], "int32"))
+    load = activation_loader(tmp_path / "cut.npy", tmp_path / "places.npy")
+    batch = load(np.array([2, 0]), np.array([1, 0]))
     assert batch.dtype == np.float32
-    assert np.array_equal(batch, np.stack([cut[2, 1], cut[0, 0]]))
+    assert np.array_equal(batch, np.stack([cut[3], cut[2]]))
+    with pytest.raises(RuntimeError, match="1 activations are not in the cache"):
+        load(np.array([2, 0]), np.array([1, 1]))
+
+
+def test_an_activation_that_was_not_computed_is_never_another_one():
+    places = np.array([[0, -1], [1, 2]], "int32")
+    assert found_at(places, np.array([[0], [1]]), 0).tolist() == [[0], [1]]
+    assert found_at(places, np.array([1]), np.arange(2)).tolist() == [1, 2]
+    with pytest.raises(RuntimeError, match="1 activations are not in the cache"):
+        found_at(places, np.array([[0], [1]]), np.arange(2))
+    with pytest.raises(IndexError):
+        found_at(places, np.array([1]), 2)
 
 
 def test_features_do_not_depend_on_the_view(tmp_path):

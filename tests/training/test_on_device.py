@@ -99,18 +99,26 @@ def test_images_on_a_device_are_those_of_numpy(tmp_path, augmentation, channels)
 
 
 def test_activations_on_a_device_are_those_of_numpy(tmp_path):
-    write_npy(tmp_path / "cut.npy", RNG.normal(size=(5, 8, 2, 2, 3)).astype("float16"))
-    expected = activation_loader(tmp_path / "cut.npy")(POSITIONS, np.arange(8))
-    assert np.array_equal(np.asarray(DeviceCut(np.load(tmp_path / "cut.npy"))(POSITIONS, np.arange(8))), expected)
+    cut, places = RNG.normal(size=(36, 2, 2, 3)).astype("float16"), RNG.permutation(40).reshape(5, 8) - 4
+    write_npy(tmp_path / "cut.npy", cut)
+    write_npy(tmp_path / "places.npy", np.maximum(places, -1).astype("int32"))
+    which = np.array([np.flatnonzero(places[position] >= 0)[0] for position in POSITIONS])
+    expected = activation_loader(tmp_path / "cut.npy", tmp_path / "places.npy")(POSITIONS, which)
+    load = DeviceCut(cut, np.load(tmp_path / "places.npy"))
+    assert np.array_equal(np.asarray(load(POSITIONS, which)), expected)
+    assert np.array_equal(expected, cut[places[POSITIONS, which]].astype("float32"))
+    with pytest.raises(RuntimeError, match="1 activations are not in the cache"):
+        load(*(index[:1] for index in (places < 0).nonzero()))
 
 
 def test_arrays_go_to_an_accelerator_that_has_room_and_never_to_a_cpu(tmp_path, monkeypatch):
     images, cut = tmp_path / "images.npy", tmp_path / "cut.npy"
     write_npy(images, np.zeros((4, 2, 2, 1), "uint8"))
-    write_npy(cut, np.zeros((4, 1, 2, 2, 3), "float16"))
+    write_npy(cut, np.zeros((4, 2, 2, 3), "float16"))
+    write_npy(tmp_path / "places.npy", np.arange(4, dtype="int32")[:, None])
 
     def kinds():
-        loaders = images_loader(images, np.array([3, 1]), "mirror"), cut_loader(cut)
+        loaders = images_loader(images, np.array([3, 1]), "mirror"), cut_loader(cut, tmp_path / "places.npy")
         return [isinstance(load, DeviceImages | DeviceCut) for load in loaders]
 
     assert kinds() == [False, False]

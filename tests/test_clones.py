@@ -125,6 +125,7 @@ def write_stand_in(world):
     stand_in.write_text(f'#!/bin/sh\nexec {sys.executable} "${{0%/*}}/../stand_in.py" "$@"\n')
     stand_in.chmod(0o755)
     outs = {"@".join(filter(None, (cell.stage, cell.name))): cell.outs for cell in cells_here()}
+    outs["code"] = sorted({dep for cell in cells_here() for dep in cell.deps if dep.startswith("data/code/")})
     (world / "outs.json").write_text(json.dumps(outs))
 
 

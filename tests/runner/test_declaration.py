@@ -34,7 +34,7 @@ def test_a_cell_is_found_by_its_stage_and_name():
 @pytest.mark.parametrize(
     ("stage", "name", "message"),
     [
-        ("splitt", "cell-defect", "No stage 'splitt'. Stages: ingest, validate, split"),
+        ("splitt", "cell-defect", "No stage 'splitt'. Stages: code, ingest, validate, split"),
         (
             "split",
             "cells",

@@ -1,5 +1,6 @@
 """What tests of several packages share; heavy imports are left to the fixtures that need them."""
 
+import json
 import os
 import shutil
 import signal
@@ -55,13 +56,21 @@ def toy(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Made once for all tests: they only read it; one that changes something takes `world_copy`."""
+    """Made once for all tests, of all workers: they only read it; one that changes something takes `world_copy`."""
     import tiny_world
 
-    root = tmp_path_factory.mktemp("world")
-    raw = tiny_world.make(root)
-    tiny_world.run_cells(root)
-    return World(root, raw)
+    from pipeline.runner.stage import locked
+
+    own = tmp_path_factory.getbasetemp()
+    root = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "world"
+    made = root.with_suffix(".json")  # the params as `make` gives them, once all stages have run
+    with locked(root.with_suffix(".lock"), patience=600):
+        if not made.exists():
+            root.mkdir()
+            raw = tiny_world.make(root)
+            tiny_world.run_cells(root)
+            made.write_text(json.dumps(raw), encoding="utf-8")
+    return World(root, json.loads(made.read_text(encoding="utf-8")))
 
 
 @pytest.fixture

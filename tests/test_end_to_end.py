@@ -140,6 +140,7 @@ def test_questions_of_fewer_repeats_take_their_trainings_from_the_store(finished
         assert {field: after[name][field] for field in kept} == {field: before[name][field] for field in kept}
 
 
+@pytest.mark.slow
 def test_a_head_param_reruns_head_and_what_follows_and_nothing_before(workspace):
     with modify_yaml(str(workspace / "params.yaml")) as params:
         params["head"]["learning_rate"] = [0.02]

@@ -25,6 +25,7 @@ def s3():
 KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 
 
+@pytest.mark.slow
 def test_what_was_pushed_to_s3_does_not_run_in_another_clone(s3, tmp_path):
     address, client = s3
     origin, ran = tmp_path / "origin", tmp_path / "ran"

@@ -84,6 +84,7 @@ def test_a_file_answers_as_predict_does_by_the_example_in_its_card(world, pictur
     np.testing.assert_allclose(answer_of_the_card(out, picture), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_that_resizes_answers_as_predict_does_by_the_example_in_its_card(world, picture, tmp_path, capsys):
     """Of an image on its side, 41 x 50 pixels; the network takes 32 x 32."""
     installed("onnx")

@@ -203,6 +203,7 @@ def _undo(clone, said):
     subprocess.run(command, cwd=clone, shell=True, check=True, env=shell)
 
 
+@pytest.mark.slow
 def test_images_inside_the_clone_go_under_dvc_and_not_into_git(clone):
     git(clone, "init", "--quiet")
     dvc = [sys.executable, "-m", "dvc"]

@@ -19,6 +19,7 @@ save_model(build_backbone("efficientnet_lite0", 32, seed=3), sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_equal_bytes_from_two_processes(tmp_path):
     paths = [tmp_path / "here.keras", tmp_path / "there.keras"]
     save_model(build_backbone("efficientnet_lite0", 32, seed=3), paths[0])

@@ -31,7 +31,7 @@ exp: $(VENV)/installed  ## the verdicts of all experiments, without params
 	dvc exp show --drop '.*' --keep 'Experiment|(?!targets|pretrained).*\.(label|evidence|gain|saved)$$' $(FLAGS)
 
 test: $(VENV)/installed  ## run the tests
-	python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/test_end_to_end.py tests/test_*.py tests  # longest first
+	python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
 
 test-slow: $(VENV)/installed  ## run the tests that take more than five seconds of a core each
 	python -m pytest -m slow -n 2 --dist loadfile

@@ -10,7 +10,8 @@ EfficientNet-Lite0, the same images (few-labels-anywhere at the run's size), fol
 head, then epochs of fine-tuning, in steps of one size. Each is one process, from its start to the predictions of all
 folds, on all cores:
 
-- ours: activations of all views cached once, a head on pooled features, top blocks tuned from the cut, folds at once;
+- ours: activations cached once, in all views of images that a fold trains on, a head on pooled features, top blocks
+  tuned from the cut, folds at once;
 - keras.io: the guide "Transfer learning & fine-tuning": frozen trunk in the loop with Adam at 1e-3, then all at 1e-5;
 - PyTorch: plain fine-tuning of all layers, channels_last, AdamW with cosine decay; no phase for the head;
 - fastai: `fine_tune` as it comes: the head first, then all layers at discriminative rates.
@@ -86,6 +87,7 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
     from pipeline.store.outs import FeaturePaths
     from pipeline.store.paths import Paths
     from pipeline.store.roles import role_column
+    from pipeline.training.augmentation import view_count
     from pipeline.training.folds import images_of
     from pipeline.training.on_device import images_loader
 
@@ -99,7 +101,7 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
     size, cut = backbone.input_shape[1], cut_layer(backbone, UNFREEZE)
     table = read_parquet(examples)
     trained = np.any([table[role_column(fold)] == "train" for fold in range(folds)], axis=0)
-    wanted = trained[:, None] | (np.arange(8) == 0)  # views of each image, as `extract` computes them
+    wanted = trained[:, None] | (np.arange(view_count(params.run.augmentation)) == 0)  # as `extract` does
     with parallel_trainings("auto"), threadpool_limits(1):
         load = images_loader(images, table["row"].to_numpy(), params.run.augmentation)
         write_features(backbone, cut, load, wanted, features, TARGET)

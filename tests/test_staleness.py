@@ -4,6 +4,7 @@ Every out but that of `code` is a stand-in that `dvc commit` takes for made, so 
 """
 
 import contextlib
+import re
 import shutil
 from pathlib import Path
 from unittest import mock
@@ -30,6 +31,11 @@ def commented(text):
 
 def reworded(text):
     return text.replace(b"raise InputError(\n", b"raise InputError(\n'In other words: '")
+
+
+def retold(text):
+    """Messages that are put together before they are raised, lines of log and labels of bars."""
+    return re.sub(rb'(?m)^( +)(found|remedy|label|line|done|part) = (f?)"', rb'\1\2 = \3"in other words ', text)
 
 
 def computing(text):
@@ -96,7 +102,7 @@ def test_an_edit_of_the_report_makes_no_training_stale(made):
     assert "report" in stale and not stale & TRAINING
 
 
-@pytest.mark.parametrize("edit", [commented, reworded])
+@pytest.mark.parametrize("edit", [commented, reworded, retold])
 def test_an_edit_of_words_in_the_code_that_trains_makes_no_training_stale(made, edit):
     stale = stale_after_edit(made, *TRAINS, edit=edit)
     assert "code" in stale and not stale & TRAINING

@@ -174,12 +174,6 @@ def write_dataset(folder: Path, table: pd.DataFrame) -> None:
         write_json(files.card, card | {"near_duplicate_distance": None, "image_size": SIZE})
 
 
-def write_code(root: Path) -> None:
-    """A stand-in of what `code` leaves, sealed: no stage reads it."""
-    with replacing_folder(Paths(root).code):
-        pass
-
-
 def write_backbone(path: Path) -> str:
     """Save a network of a stem and two blocks whose moving statistics are not the initial ones; returns its sha256."""
     import keras
@@ -207,7 +201,6 @@ def make(root: Path) -> dict[str, Any]:
     """Write a backbone, a dataset and a params.yaml below `root`; returns the params as a mapping."""
     sha256 = write_backbone(root / "backbone.keras")
     write_dataset(Paths(root).dataset("toy").folder, manifest())
-    write_code(root)
     raw = copy.deepcopy(RAW)
     for section in ("sources", "baselines"):
         for entry in raw[section].values():
@@ -227,7 +220,6 @@ def tests_of(examples: Path) -> pd.DataFrame:
 def make_without_keras(root: Path) -> None:
     """Write a dataset and a params.yaml whose architecture nobody builds."""
     write_dataset(Paths(root).dataset("toy").folder, manifest())
-    write_code(root)
     raw = copy.deepcopy(RAW)
     raw["sources"] = {name: {"architecture": "MobileNetV2", "weights": "imagenet"} for name in raw["sources"]}
     for entry in raw["baselines"].values():

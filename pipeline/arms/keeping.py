@@ -68,7 +68,7 @@ def kept_folds(store: Store, specs: list[FoldSpec]) -> list[KeptFold]:
 def keys(specs: list[FoldSpec]) -> list[str]:
     """The fingerprint of every fold: of its spec, without its log, and with its own part of the examples alone.
 
-    Of cached activations, too, its own part alone: more repeats cache more of them.
+    The same holds for cached activations, of which more repeats need more: a fold counts those that it reads.
     """
     table, digests = functools.cache(read_parquet), functools.cache(activation_digests)
 

@@ -69,9 +69,9 @@ class TunedNetwork:
         head = build_head(features, classes, dropout, l2)
         head.set_weights(trained_head.get_weights())
         set_trainable(backbone, self.cut, self.batch_norm)
-        if self.batch_norm == "train" and self.batch_norm_momentum is not None:
-            set_momentum(backbone, self.batch_norm_momentum)
         _, top = split_at(backbone, self.cut)
+        if self.batch_norm == "train" and self.batch_norm_momentum is not None:
+            set_momentum(top, self.batch_norm_momentum)
         trained = with_head(top, head)
         check_trainable(trained, batch_norms(top) if self.batch_norm == "frozen" else ())
         return Trainee(trained, with_head(backbone, head), variable_depths(trained, backbone))

@@ -254,7 +254,7 @@ class Tune(Fitting):
 
     unfreeze: Annotated[int | str, BeforeValidator(_blocks)]
     batch_norm: Literal["frozen", "train"]
-    batch_norm_momentum: Momentum | None = None  # of layers whose statistics are trained; None: as they come
+    batch_norm_momentum: Momentum | None = None  # with `train`; None: the network's own, in Keras 0.99
     method: Tuning
     layer_decay: Annotated[float, Field(gt=0, le=1)]
     l2_sp: NotNegative

@@ -16,6 +16,7 @@ from pipeline.forecast.score_inputs import Array, ScoreInputs
 from pipeline.forecast.scores import SCORES
 
 SOURCE, RANDOM = "source", "random"
+REASON = "{} of {} scores rate the source's features above those of random weights"
 
 
 def z_scores(inputs: ScoreInputs, labels: Array, permutations: int, seed: int) -> dict[str, float | None]:
@@ -61,7 +62,7 @@ def forecast(folds: Sequence[Mapping[str, Mapping[str, float | None]]]) -> dict[
         "label": label,
         "positive_votes": positive,
         "votes": len(votes),
-        "reason": f"{positive} of {len(votes)} scores rate the source's features above those of random weights",
+        "reason": REASON.format(positive, len(votes)),
         "scores": scores,
     }
 

@@ -17,6 +17,8 @@ from pipeline.store.errors import InputError
 # from them, hold the deviation as variance. The variance here includes that division.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+RAW = "raw RGB pixels 0..255; the network itself rescales them"
+MAPPED = "pixels 0..255 in the order {}, times ({}), plus ({})"
 
 
 class PixelMap(NamedTuple):
@@ -91,10 +93,10 @@ def affine_map(preprocess: Callable[[np.ndarray], np.ndarray]) -> PixelMap:
 def describe(pixel_map: PixelMap) -> str:
     """Describe a pixel map in words, for a source's card."""
     if pixel_map == IDENTITY:
-        return "raw RGB pixels 0..255; the network itself rescales them"
+        return RAW
     channels = "".join("RGB"[channel] for channel in pixel_map.order)
     scale, offset = (", ".join(f"{value:.6g}" for value in values) for values in (pixel_map.scale, pixel_map.offset))
-    return f"pixels 0..255 in the order {channels}, times ({scale}), plus ({offset})"
+    return MAPPED.format(channels, scale, offset)
 
 
 def _mapped(pixels: Any, pixel_map: PixelMap) -> Any:

@@ -22,6 +22,7 @@ Card = dict[str, Any]
 
 FILE_PREPROCESSING = "the file's own layers; it is given RGB pixels 0..255"
 NOT_STATED = "not stated by the file"
+RANDOM = "random weights"
 # why the pretraining cost is unknown, by kind of weights; random ones cost nothing
 NO_COST = {"imagenet": "not published with the weights", "file": NOT_STATED}
 
@@ -96,7 +97,7 @@ def _random(architecture: str, image_size: int, sha256: str | None, seed: int) -
         preprocessing, citation = FILE_PREPROCESSING, NOT_STATED
     else:
         preprocessing, citation = describe(preprocessing_of(architecture)), provenance_of(architecture)[1]
-    return backbone, _facts("random weights", "none", None, preprocessing, citation)
+    return backbone, _facts(RANDOM, "none", None, preprocessing, citation)
 
 
 def _registered(entry: ArchitectureEntry, published: ImageNetWeights, image_size: int) -> tuple[keras.Model, Card]:

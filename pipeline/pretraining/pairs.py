@@ -29,30 +29,34 @@ def pair_loader(images: Path, rows: np.ndarray, settings: TwoViews, augmentation
     return DevicePairs(*held, settings, augmentation)
 
 
-class HostPairs:
-    """Load pairs of views as NumPy arrays.
+class Pairs:
+    """What both loaders share: the images, and how views of them are drawn.
 
     Args:
-        images: uint8 (m, s, s, 1 or 3).
+        images: uint8 (m, s, s, 1 or 3), of NumPy or on the device.
         rows: of every example in `images`, int (examples,).
         settings: of the views.
         augmentation: a name of training/augmentation.py.
     """
 
-    def __init__(self, images: np.ndarray, rows: np.ndarray, settings: TwoViews, augmentation: str) -> None:
+    def __init__(self, images: Any, rows: np.ndarray, settings: TwoViews, augmentation: str) -> None:
         self.images, self.rows = images, rows
         self.settings, self.augmentation = settings, augmentation
-
-    def __call__(self, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        taken = np.asarray(self.images[self.rows[positions]])
-        return np.concatenate([make_views(taken, self.augmentation, draws) for draws in self.draw(len(taken), rng)])
 
     def draw(self, count: int, rng: np.random.Generator) -> list[Draws]:
         """Draw the first views of so many images, then the second ones."""
         return [draw_views(count, self.images.shape[1], self.settings, self.augmentation, rng) for _ in range(2)]
 
 
-class DevicePairs(HostPairs):
+class HostPairs(Pairs):
+    """Load pairs of views as NumPy arrays."""
+
+    def __call__(self, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        taken = np.asarray(self.images[self.rows[positions]])
+        return np.concatenate([make_views(taken, self.augmentation, draws) for draws in self.draw(len(taken), rng)])
+
+
+class DevicePairs(Pairs):
     """Load the same pairs on the backend's device, to which the images are sent once, as they are."""
 
     def __init__(self, images: np.ndarray, rows: np.ndarray, settings: TwoViews, augmentation: str) -> None:

@@ -29,6 +29,7 @@ from pipeline.store.paths import Paths
 from pipeline.store.progress import LINE
 
 INTERRUPTED = ("exited with 130", "exited with -2")  # DVC's words for a stage that Ctrl-C has ended
+COPIES = "code"  # the stage whose copies of the package other stages depend on
 FAILED = 255  # the exit code of `dvc repro` where a stage failed
 # rough costs of a stage's instance, 1 for others: baselines train longest, and one that begins last runs alone
 COSTS = {"scratch": 10, "rescale": 10}
@@ -51,13 +52,26 @@ def reproduce(workers: int, force: bool = False, run_cache: bool = True) -> int:
     from dvc.repo import Repo
 
     try:
-        code = _reproduce_at_once(Repo(_wait_for_lock=True), workers, force, run_cache)
+        repo = Repo(_wait_for_lock=True)
+        if not force and _copies_are_stale(repo):
+            # first and alone: most edits leave the copies as they are, and then nothing else is stale
+            if failed := run_dvc(["repro", "--quiet", "--single-item", *flags, COPIES]):
+                return failed
+            repo = Repo(_wait_for_lock=True)
+        code = _reproduce_at_once(repo, workers, force, run_cache)
     except DvcException:  # such as of a damaged dvc.lock: DVC says it in its own words
         return run_dvc(["repro", *flags])
     if code is None:
         print("Data and pipelines are up to date.", flush=True)
         return 0
     return code or run_dvc(["repro", "--quiet", *flags])
+
+
+def _copies_are_stale(repo: Any) -> bool:
+    """Whether the copies of the code were made of other code; not in a first run, where everything is to be made."""
+    with repo:
+        known = COPIES in {stage.addressing for stage in repo.index.stages}
+        return known and Paths().dvc_lock.exists() and bool(repo.status(targets=[COPIES]))
 
 
 def _reproduce_at_once(repo: Any, workers: int, force: bool, run_cache: bool) -> int | None:

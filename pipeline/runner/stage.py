@@ -26,6 +26,7 @@ from pipeline.store.files import check_sealed, write_json
 from pipeline.store.kept import GIGABYTE, Store
 from pipeline.store.paths import Paths
 from pipeline.store.progress import say
+from pipeline.store.wordless import edited_since
 
 ARMS = ("head", "tune", "scratch", "rescale")  # stages that train the folds of an arm, which a cluster may do
 POLL = 0.1  # seconds between two tries to get a lock
@@ -50,6 +51,7 @@ def run_stage(stage: str, name: str | None, root: Path = Path()) -> None:
         cells, shared = list(all_cells(stages, params)), shared_folders(stages)
         make_absent(shared, paths.root)
         check_deps(cell, cells, paths.root)
+        check_code(cell, paths)
         line = _make(cell, params, paths)
         # DVC takes the checksums of the deps after this
         if deleted := delete_leftovers(shared.intersection(cell.deps), cells, paths.root):
@@ -88,7 +90,7 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
 def check_deps(cell: Cell, cells: Iterable[Cell], root: Path) -> None:
     """Check the seal of every folder that other cells write and this one reads.
 
-    A dep is such a folder, contains some or lies in one. Outputs that are files have a suffix, and no seal.
+    A dep is such a folder or contains some. Outputs that are files have a suffix, and no seal.
 
     Args:
         cells: all of the run.
@@ -98,10 +100,24 @@ def check_deps(cell: Cell, cells: Iterable[Cell], root: Path) -> None:
         InputError: a folder is absent, or a file in it is missing or damaged.
     """
     outs = sorted({PurePosixPath(out) for other in cells for out in other.outs})
-    deps = [PurePosixPath(dep) for dep in cell.deps]
     for out in outs:
-        if not out.suffix and any(out.is_relative_to(dep) or dep.is_relative_to(out) for dep in deps):
+        if not out.suffix and any(out.is_relative_to(dep) for dep in cell.deps):
             check_sealed(root / out)
+
+
+def check_code(cell: Cell, paths: Paths) -> None:
+    """Check that what runs is the code that DVC takes the cell to depend on, the copy that `code` made.
+
+    Raises:
+        InputError: a file was edited since, as while a run was going on.
+    """
+    for dep in cell.deps:
+        copies = paths.root / dep
+        if copies.is_relative_to(paths.code) and (edited := edited_since(copies, paths.code)):
+            raise InputError(
+                f"{edited} was edited after `code` had copied it, and {cell.stage} would be recorded with the code of "
+                "before. Run the same command again; if that does not help, `dvc repro --force code`."
+            )
 
 
 @contextmanager

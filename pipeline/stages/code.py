@@ -3,7 +3,7 @@
 from pipeline.config.params import Params
 from pipeline.store.files import replacing_folder, write_text
 from pipeline.store.paths import Paths
-from pipeline.store.wordless import PACKAGE, files_of, wordless
+from pipeline.store.wordless import PACKAGE, copied, files_of
 
 # parts of the package that a stage which trains imports, as the deps of `code` in dvc.yaml
 COPIED = (
@@ -29,5 +29,5 @@ def run(params: Params, paths: Paths, name: str) -> str:
         for file in files:
             copy = folder / file.relative_to(PACKAGE)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            write_text(copy, wordless(file.read_text("utf-8")) + "\n")
+            write_text(copy, copied(file))
     return f"{len(files)} files without comments, docstrings and messages"

@@ -1,4 +1,4 @@
-"""extract (step 2, freeze): cache the frozen layers' outputs, in views other than the identity of what trains alone."""
+"""extract (step 2, freeze): cache the frozen layers' outputs; augmented views only of images that a fold trains on."""
 
 import math
 import shutil
@@ -59,9 +59,8 @@ def extract_pooled(backbone: keras.Model, load: Loader, examples: int, pooled: P
 
 
 def wanted_views(examples: pd.DataFrame, views: int) -> np.ndarray:
-    """What is computed at the cut, bool (examples, views): other views than the identity of images that train alone.
-
-    Images that are only validated or tested are never read in them.
+    """What is computed at the cut, bool (examples, views): the identity view of all images, and the others only of
+    images that a fold trains on. Images that are only validated or tested are never read in them.
     """
     trained = np.any(trained_by_repeat(examples), axis=0)
     return trained[:, None] | (np.arange(views) == 0)
@@ -132,9 +131,9 @@ def write_features(
     else:
         extract_pooled(backbone, load, images, files.pooled, label)
         view_flops, image_flops = 0, forward_flops(backbone)
-    more = int(wanted[:, 1:].sum())  # views than the identity
-    counts = {"images": images, "views": views, "in_all_views": more // max(views - 1, 1), "cut": cut}
-    spent = forward_and_backward((images * image_flops + more * view_flops) / GIGA, 0.0)
+    augmented = int(wanted[:, 1:].sum())
+    counts = {"images": images, "views": views, "in_all_views": int(wanted[:, -1].sum()) if views else 0, "cut": cut}
+    spent = forward_and_backward((images * image_flops + augmented * view_flops) / GIGA, 0.0)
     write_json(files.cost, {**counts, "image_flops": image_flops, "view_flops": view_flops, **spent})
 
 

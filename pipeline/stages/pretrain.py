@@ -36,6 +36,8 @@ from pipeline.training.on_device import images_loader
 from pipeline.training.pooled import pooled_features, pooling
 
 SEEN = ["dataset", "image_id", "unit", "phash"]
+ORIGIN = "{} pretraining on {}, from {}"
+LICENCE, NOT_STATED = "weights it began with: {}; images: {}", "not stated"
 
 
 def seen_so_far(examples: pd.DataFrame, dataset: str, init: SourcePaths) -> pd.DataFrame:
@@ -79,8 +81,8 @@ def describe(
         "seen_sha256": hashlib.sha256("\n".join(sorted(seen["image_id"])).encode()).hexdigest(),
         "parameters": init["parameters"],
         "image_size": dataset["image_size"],
-        "origin": f"{entry.pretrain} pretraining on {entry.dataset}, from {init['origin']}",
-        "licence": f"weights it began with: {init['licence']}; images: {dataset.get('licence') or 'not stated'}",
+        "origin": ORIGIN.format(entry.pretrain, entry.dataset, init["origin"]),
+        "licence": LICENCE.format(init["licence"], dataset.get("licence") or NOT_STATED),
         "sha256": None,
         "preprocessing": init["preprocessing"],
         "citation": PRETRAINING[entry.pretrain].citation,

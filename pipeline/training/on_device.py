@@ -25,7 +25,7 @@ def images_loader(images: Path, rows: np.ndarray, augmentation: str) -> Loader:
 
 
 def held_images(images: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """What is to lie on an accelerator that has room: the images that `rows` names, and the row of each example there.
+    """The images that `rows` names and the row of each example among them, to be held by the accelerator.
 
     None on a CPU, and where they are larger than MOST_BYTES.
     """

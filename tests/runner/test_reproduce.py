@@ -103,6 +103,11 @@ stages:
   second: {cmd: "sleep 1 && echo 2 > second && echo x >> log", outs: [second]}
   third: {cmd: "cat first second > third && echo x >> log", deps: [first, second], outs: [third]}
 """
+COPYING = """
+stages:
+  code: {cmd: "cat words | tr -d '#' > copy && echo code >> log", deps: [words], outs: [copy]}
+  trained: {cmd: "cp copy trained && echo trained >> log", deps: [copy], outs: [trained]}
+"""
 CODE = "import sys; from pipeline.runner.reproduce import reproduce; sys.exit(reproduce(*map(int, sys.argv[1:])))"
 
 
@@ -167,6 +172,19 @@ def test_a_stage_that_fails_is_told_and_its_readers_do_not_run(workspace):
     (folder / "word").write_text("1\n")
     assert run(2).returncode == 0 and up_to_date(folder)
     assert (folder / "log").read_text().count("x") == 3  # the second stage was kept
+
+
+@pytest.mark.slow
+def test_copies_of_the_code_are_made_before_it_is_known_what_is_stale(workspace):
+    folder, run = workspace
+    (folder / "dvc.yaml").write_text(COPYING)
+    for words, ran in (("x\n", "code trained"), ("x#\n", "code"), ("y\n", "code trained")):
+        (folder / "words").write_text(words)
+        (folder / "log").unlink(missing_ok=True)
+        done = run(2)
+        assert done.returncode == 0 and (folder / "log").read_text().split() == ran.split()
+        assert ("up to date" in done.stdout) == (ran == "code")
+    assert up_to_date(folder)
 
 
 INTERRUPTED = """

@@ -128,7 +128,6 @@ def test_arrays_go_to_an_accelerator_that_has_room_and_never_to_a_cpu(tmp_path, 
     assert kinds() == [True, False]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_compiled_steps_learn_what_keras_steps_learn(repository, backend):
     if importlib.util.find_spec(backend) is None:

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.verdict.holm import holm
-from pipeline.verdict.trainings import probability_of_improvement
 
 
 @given(st.lists(st.none() | st.floats(0, 1), max_size=6))
@@ -20,9 +19,3 @@ def test_holm_equals_the_definition(values):
         else:
             steps = [min(1, (len(known) - sum(o < q for o in known)) * q) for q in known if q <= p]
             assert adjusted[name] == pytest.approx(max(steps))
-
-
-def test_probability_of_improvement_counts_ties_half():
-    assert probability_of_improvement([0.1, 0.0, -0.1, 0.2]) == 0.625
-    assert probability_of_improvement([0.1, None]) == 1.0
-    assert probability_of_improvement([None]) is None

@@ -16,6 +16,7 @@ from pipeline.store.words import nearest, shown, visible
 SHOWN = 5  # examples in a message
 SPLIT = "split"  # the label column that says where an image was filed, not what it shows: copies may differ in it
 MOST = 12  # names of classes or columns in a message
+NOT_STATED = "not stated"  # on a card
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]{1,3})?")
 
 
@@ -151,7 +152,7 @@ def plain_card(title: str, raw: str, left_out: Mapping[str, int]) -> dict[str, o
     """Card of a user's dataset, whose licence and citation are unknown."""
     return {
         "title": title,
-        "licence": "not stated",
+        "licence": NOT_STATED,
         "citation": "none",
         "origin": escaped(raw),
         "group_is_proxy": False,

@@ -36,7 +36,7 @@ def measure_here(way: str, size: int, seconds: float) -> None:
     choose_backend()
     import tensorflow as tf
 
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(CORES if way == "constants" else 1)
     tf.config.threading.set_intra_op_parallelism_threads(CORES if way == "keras" else 1)
     from pipeline.networks.inference import predictor
     from pipeline.networks.published import load_published

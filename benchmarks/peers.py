@@ -68,7 +68,7 @@ def ours(workspace: Path, folds: int, folder: Path) -> list[np.ndarray]:
     """As the stages extract, head and tune do it, several trainings at once."""
     from pipeline.networks.device import use_device
 
-    use_device("cpu")
+    use_device("cpu", trains=False)  # trainings have workers of their own
     from threadpoolctl import threadpool_limits
 
     from pipeline.arms.keeping import kept_folds

@@ -12,12 +12,13 @@ from pipeline.store.errors import InputError
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def use_device(device: str, precision: str = "float32") -> None:
+def use_device(device: str, precision: str = "float32", *, trains: bool = True) -> None:
     """Select backend and device before Keras is imported, and check that a required GPU is available.
 
     Args:
         device: auto, cpu or gpu.
         precision: of training; 16 bits require a GPU.
+        trains: whether this process trains. One that does not may predict on all cores.
 
     Raises:
         InputError: a GPU is required and there is none, or the backend cannot be used.
@@ -28,7 +29,9 @@ def use_device(device: str, precision: str = "float32") -> None:
         os.environ["JAX_PLATFORMS"] = "cpu"
     with without_notices():
         import_keras()
-        found = device_name()
+        if not trains:
+            predict_on_all_cores()
+        found = device_name()  # the backend's first operation
     if device == "gpu" and found == "cpu":
         raise InputError(
             "run.device is 'gpu', but Keras finds none. Install a driver and "
@@ -111,6 +114,21 @@ def one_thread() -> None:
     elif backend == "jax":
         flags = [*os.environ.get("XLA_FLAGS", "").split(), "--xla_cpu_multi_thread_eigen=false"]
         os.environ["XLA_FLAGS"] = " ".join(dict.fromkeys(flags))  # workers inherit it
+
+
+def predict_on_all_cores() -> None:
+    """Let several threads of this process predict at the same time, each on one core (`predict_in_threads`).
+
+    TensorFlow runs all calls on one pool, which `one_thread` makes of one thread, so that they would wait for each
+    other. For processes that train nothing: a training would take more than its core. It takes effect before the
+    backend's first operation only.
+    """
+    if os.environ.get("KERAS_BACKEND") == "tensorflow":
+        import joblib
+        import tensorflow as tf
+
+        with suppress(RuntimeError):
+            tf.config.threading.set_inter_op_parallelism_threads(joblib.cpu_count())
 
 
 @contextmanager

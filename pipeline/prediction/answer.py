@@ -73,7 +73,7 @@ def answer(
     Raises:
         InputError: an output of the run is absent or damaged, or no image can be read.
     """
-    use_device(params.run.device)  # before Keras is imported
+    use_device(params.run.device, trains=False)  # before Keras is imported
     task = read_task(paths, chosen)
     decoder = decoder_for(params, paths, chosen.target)
     total = len(images) * (len(chosen.members) + 1)

@@ -29,6 +29,7 @@ from pipeline.store.progress import say
 from pipeline.store.wordless import edited_since
 
 ARMS = ("head", "tune", "scratch", "rescale")  # stages that train the folds of an arm, which a cluster may do
+PREDICTING = ("extract", "forecast")  # stages that use Keras and train nothing
 POLL = 0.1  # seconds between two tries to get a lock
 # printed after the seconds of a stage, where Keras does not find a GPU that there is
 IDLE = (
@@ -66,7 +67,8 @@ def _make(cell: Cell, params: Params, paths: Paths) -> str:
     """Run the stage; write its clock if it uses a device; returns its line of log with its seconds."""
     if cell.uses_device:
         share_memory(params.run)
-        use_device(params.run.device, params.run.precision)  # before the stage's module imports Keras
+        # before the stage's module imports Keras
+        use_device(params.run.device, params.run.precision, trains=cell.stage not in PREDICTING)
     module = importlib.import_module(f"pipeline.stages.{cell.stage}")
     cluster = params.run.cluster if cell.stage in ARMS else None
     at_once = parallel_trainings(params.run.workers, cluster) if cell.uses_device else nullcontext()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def shortlist(params: Params, paths: Paths, target: str, workers: int) -> "Shortlist":
     """See ranking.py."""
-    use_device(params.run.device)  # before Keras is imported
+    use_device(params.run.device, trains=False)  # before Keras is imported
     from pipeline.shortlist import ranking
 
     return ranking.shortlist(params, paths, target, workers)

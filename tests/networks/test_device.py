@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import joblib
 import pytest
 
 from pipeline.networks import device
@@ -83,3 +84,17 @@ def test_16_bits_are_for_a_gpu(monkeypatch, found, precision, refused):
             device.use_device("auto", precision)
     else:
         device.use_device("auto", precision)
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_only_a_process_that_trains_nothing_predicts_on_all_cores(repository, trains):
+    """TensorFlow runs the calls of all threads on one pool; a training must have one thread."""
+    code = f"""
+from pipeline.networks.device import use_device
+use_device("cpu", trains={trains})
+import tensorflow as tf
+print(tf.config.threading.get_inter_op_parallelism_threads(), tf.config.threading.get_intra_op_parallelism_threads())
+"""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(repository), "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1" if trains else str(joblib.cpu_count()), "1"]

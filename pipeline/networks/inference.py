@@ -1,9 +1,8 @@
 """Networks as functions of batches, in inference; of those that are trained no more the weights are constants.
 
 With constants TensorFlow folds batch normalization into the convolutions before it, and oneDNN reorders their filters
-once instead of in every batch. With a thread a core on two cores that is 1.7 times Keras' `predict` on 80 pixels and 1.9
-times on 160 and 224 (benchmarks/extraction.md).
-Features differ by rounding, about 1e-6 of their scale.
+once instead of in every batch. With a thread a core on two cores that is 1.7 times Keras' `predict` on 80 pixels, 1.9
+times on 160 and 224 (benchmarks/extraction.md). Features differ by rounding, about 1e-6 of their scale.
 """
 
 import functools

@@ -19,6 +19,7 @@ from pipeline.arms.networks import ScratchNetwork
 from pipeline.arms.spec import sweep
 from pipeline.arms.train import train_arm, train_fold
 from pipeline.commands.profile import CODE
+from pipeline.store import wordless
 from pipeline.store.files import check_sealed, read_parquet, sha256_file, write_npy, write_parquet
 from pipeline.store.kept import Store
 from pipeline.store.outs import TrainedPaths
@@ -183,7 +184,8 @@ def other_code(folder, specs, monkeypatch):
         else:
             copy.mkdir(parents=True)
     (folder / "pipeline" / "networks" / "new.py").write_text("")
-    monkeypatch.setattr(fingerprint, "PACKAGE", folder / "pipeline")
+    for module in (fingerprint, wordless):
+        monkeypatch.setattr(module, "PACKAGE", folder / "pipeline")
 
 
 def other_keras(folder, specs, monkeypatch):

@@ -158,10 +158,8 @@ def our_training(pixels: np.ndarray, row: str, batch: int) -> Callable[[int], fl
         trunk, body = split_at(backbone, cut)
         activate, nothing = predictor(trunk), np.zeros(batch, "int64")
         parts = [activate(keras.ops.convert_to_numpy(load(p, nothing))) for p in whole_batches(len(pixels), batch)]
-        views, load = (
-            1,
-            DeviceCut(np.concatenate(parts).astype("float16"), np.arange(len(pixels), dtype="int32")[:, None]),
-        )
+        places = np.arange(len(pixels), dtype="int32")[:, None]
+        views, load = 1, DeviceCut(np.concatenate(parts).astype("float16"), places)
     model = with_head(body, build_head(backbone.output_shape[-1], CLASSES, 0.2, 0.0))
     model = compiled_twin(model, fit.Plan(RATE, 1, 1, batch, "constant", 0.0, DECAY, 1), "fused")
     train: Callable[..., float] = functools.partial(fit.keras_epoch, model)

@@ -67,8 +67,7 @@ def made(tmp_path_factory):
 
 def copy_code(root):
     """Run `code` on the package of a workspace."""
-    package = root / "pipeline"
-    with mock.patch("pipeline.store.wordless.PACKAGE", package), mock.patch.object(code, "PACKAGE", package):
+    with mock.patch("pipeline.store.wordless.PACKAGE", root / "pipeline"):
         code.run(None, Paths(root), "")
 
 

@@ -3,7 +3,7 @@
 from pipeline.config.params import Params
 from pipeline.store.files import replacing_folder, write_text
 from pipeline.store.paths import Paths
-from pipeline.store.wordless import PACKAGE, copied, files_of
+from pipeline.store.wordless import copies_of
 
 # parts of the package that a stage which trains imports, as the deps of `code` in dvc.yaml
 COPIED = (
@@ -24,10 +24,9 @@ COPIED = (
 
 def run(params: Params, paths: Paths, name: str) -> str:
     """Write the copies, each at its place in the package: an edit of words leaves them as they are."""
-    files = files_of(COPIED)
+    copies = copies_of(COPIED)
     with replacing_folder(paths.code) as folder:
-        for file in files:
-            copy = folder / file.relative_to(PACKAGE)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            write_text(copy, copied(file))
-    return f"{len(files)} files without comments, docstrings and messages"
+        for file, text in copies.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            write_text(folder / file, text)
+    return f"{len(copies)} files without comments, docstrings and messages"

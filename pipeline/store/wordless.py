@@ -15,6 +15,11 @@ def files_of(parts: tuple[str, ...]) -> list[Path]:
     return sorted(found.union(*((PACKAGE / part).rglob("*.py") for part in parts)))
 
 
+def copies_of(parts: tuple[str, ...]) -> dict[str, str]:
+    """The code of parts of the package without its words, by the path of each file in it."""
+    return {file.relative_to(PACKAGE).as_posix(): copied(file) for file in files_of(parts)}
+
+
 def edited_since(copies: Path, root: Path) -> str | None:
     """The first file of the package that is newer than its copy without words and differs from it; None if none does.
 
@@ -37,7 +42,7 @@ def _is_copy(copy: Path, file: Path) -> bool:
 
 
 def copied(file: Path) -> str:
-    """What `code` writes for a file."""
+    """The copy of a file."""
     return wordless(file.read_text("utf-8")) + "\n"
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pipeline.networks.device import device_name
 from pipeline.store.files import read_npy, release, sha256_file
 from pipeline.store.roles import role_column
-from pipeline.store.wordless import PACKAGE, files_of, wordless
+from pipeline.store.wordless import copies_of
 from pipeline.training.batches import found_at
 
 AT_ONCE = 1024  # activations read before their memory is given back
@@ -66,9 +66,7 @@ def activations_of_fold(digests: list[bytes], places: np.ndarray, examples: pd.D
 
 def code_of(parts: tuple[str, ...]) -> dict[str, str]:
     """The sha256 of every Python file in parts of the package, without its words."""
-    return {
-        file.relative_to(PACKAGE).as_posix(): _sha256(wordless(file.read_text("utf-8"))) for file in files_of(parts)
-    }
+    return {name: _sha256(text) for name, text in copies_of(parts).items()}
 
 
 def machine() -> dict[str, Any]:

@@ -29,11 +29,10 @@ def held_images(images: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
     None on a CPU, and where they are larger than MOST_BYTES.
     """
-    stored = read_npy(images)
-    used, own = np.unique(rows, return_inverse=True)
-    if device_name() == "cpu" or stored[:1].nbytes * len(used) > MOST_BYTES:
+    if device_name() == "cpu":
         return None
-    return np.asarray(stored[used]), own
+    stored, (used, own) = read_npy(images), np.unique(rows, return_inverse=True)
+    return None if stored[:1].nbytes * len(used) > MOST_BYTES else (np.asarray(stored[used]), own)
 
 
 def cut_loader(cut: Path, places: Path) -> Loader:

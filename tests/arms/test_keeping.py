@@ -24,7 +24,7 @@ from pipeline.store.files import check_sealed, read_parquet, sha256_file, write_
 from pipeline.store.kept import Store
 from pipeline.store.outs import TrainedPaths
 from pipeline.store.paths import Paths
-from pipeline.training import compile_cache, fingerprint, folds
+from pipeline.training import compile_cache, folds
 from pipeline.training.tuning import TuningMethod
 
 CLOCK = {"cell": "head@cells", "seconds": 1.0}
@@ -180,12 +180,11 @@ def other_code(folder, specs, monkeypatch):
         copy = folder / "pipeline" / part
         if copy.suffix:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes((fingerprint.PACKAGE / part).read_bytes())
+            copy.write_bytes((wordless.PACKAGE / part).read_bytes())
         else:
             copy.mkdir(parents=True)
     (folder / "pipeline" / "networks" / "new.py").write_text("")
-    for module in (fingerprint, wordless):
-        monkeypatch.setattr(module, "PACKAGE", folder / "pipeline")
+    monkeypatch.setattr(wordless, "PACKAGE", folder / "pipeline")
 
 
 def other_keras(folder, specs, monkeypatch):

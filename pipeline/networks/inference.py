@@ -1,8 +1,9 @@
 """Networks as functions of batches, in inference; of those that are trained no more the weights are constants.
 
 With constants TensorFlow folds batch normalization into the convolutions before it, and oneDNN reorders their filters
-once instead of in every batch. With a thread a core on two cores that is 1.7 times Keras' `predict` on 80 pixels, 1.9
-times on 160 and 224 (benchmarks/extraction.md). Features differ by rounding, about 1e-6 of their scale.
+once instead of in every batch. With a thread a core on two cores that is 1.6 to 1.9 times Keras' `predict`, and large
+jobs are 1.4 times as fast again by OpenVINO, where it is installed (benchmarks/extraction.md). Features differ by
+rounding, about 1e-6 of their scale.
 """
 
 import functools
@@ -12,16 +13,23 @@ from typing import Any
 import keras
 import numpy as np
 
+from pipeline.networks.by_openvino import by_openvino, openvino_version
 from pipeline.networks.device import device_name
+from pipeline.networks.flops import forward_flops
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 MOST_MODELS = 8  # whose compiled functions are kept, as many as training/compile_cache.py keeps networks
+# FLOPs of a job that OpenVINO is worth its second of conversion for: TensorFlow takes about 5 s of a core for them
+LARGE = 3e11
 
 
-def predictor(model: keras.Model) -> Predictor:
+def predictor(model: keras.Model, inputs: int = 0) -> Predictor:
     """The function (inputs (n, ...)) -> outputs (n, ...) of a network of one output as it is now, in inference.
 
     It can be called in several threads at once. Later changes of the weights do not reach it.
+
+    Args:
+        inputs: how many it will be called for in all, or fewer where that is not known.
     """
     if keras.backend.backend() != "tensorflow":
         if device_name() == "cpu":
@@ -41,6 +49,8 @@ def predictor(model: keras.Model) -> Predictor:
         outputs, _ = model.stateless_call(*constants, inputs, training=False)
         return outputs
 
+    if device_name() == "cpu" and openvino_version() and inputs * forward_flops(model) >= LARGE:
+        return by_openvino(call)
     return lambda inputs: np.asarray(call(tf.constant(inputs)))
 
 

@@ -57,7 +57,7 @@ def outputs(
         else:
             shared[member.backbone] = _features(_backbone(member.backbone, pixels.shape[1]), pixels, on_images)
         features, head = shared[member.backbone], network
-    return Outputs(features, normalised(predictor(head)(features)))
+    return Outputs(features, normalised(predictor(head, len(features))(features)))
 
 
 def _backbone(file: Path, size: int) -> keras.Model:
@@ -71,7 +71,7 @@ def _features(network: keras.Model, pixels: np.ndarray, on_images: OnImages) -> 
         return as_rgb(pixels[positions]).astype("float32")
 
     batches = []
-    for batch in predict_in_threads(predictor(network), load, np.arange(len(pixels))):
+    for batch in predict_in_threads(predictor(network, len(pixels)), load, np.arange(len(pixels))):
         batches.append(batch)
         on_images(len(batch))
     return np.concatenate(batches)

@@ -180,7 +180,7 @@ def connect(address: str, workers: int) -> None:
         ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": shared})
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         raise InputError(
-            f"run.cluster is {address!r}, and no cluster of Ray can be used there ({_first_line(error)}). Start one by "
+            f"run.cluster is {address!r}, and no cluster of Ray can be used there ({_reason(error)}). Start one by "
             "`ray start --head` on a machine and `ray start --address=HOST:6379` on the others, or set it to null."
         ) from None
 
@@ -269,5 +269,7 @@ def _prober() -> Callable[[str, tuple[str, ...]], tuple[bool, dict[str, str | No
     return probe
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+def _reason(error: Exception) -> str:
+    """The first line of a message of Ray's and the last, which is the reason where the first announces a traceback."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(dict.fromkeys((lines[0], lines[-1])))[:300]

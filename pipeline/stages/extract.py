@@ -12,6 +12,7 @@ from pipeline.arms.specs import unfreeze_of
 from pipeline.config.params import Params
 from pipeline.config.schema import Transfer
 from pipeline.datasets.hygiene import check_unseen
+from pipeline.networks.by_openvino import openvino_version
 from pipeline.networks.flops import GIGA, forward_and_backward, forward_flops
 from pipeline.networks.freezing import cut_layer, split_at
 from pipeline.networks.heads import set_precision
@@ -47,7 +48,7 @@ FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
 def extract_pooled(backbone: keras.Model, load: Loader, examples: int, pooled: Path, label: str) -> None:
     """Write the pooled features (examples, d) float32 of the identity view."""
-    batches = predict_in_threads(predictor(pooling(backbone)), load, np.arange(examples))
+    batches = predict_in_threads(predictor(pooling(backbone), examples), load, np.arange(examples))
     done = 0
     for features in progress(batches, total=-(-examples // PREDICT_BATCH), label=f"extract {label}"):
         if not done:
@@ -78,8 +79,8 @@ def extract_at_cut(
         wanted: bool (examples, views), with the identity view of all examples.
     """
     pool = pooling(top)
-    activate, pooled_from = predictor(trunk), predictor(pool)
     which, positions = wanted.T.nonzero()  # view after view, the identity first
+    activate, pooled_from = predictor(trunk, len(positions)), predictor(pool, len(wanted))
     shape, examples = (len(positions), *trunk.output_shape[1:]), len(wanted)
     check_space(files.folder, 3 * 2 * math.prod(shape))  # 2 bytes each; in the store, the output and DVC's cache
     cut = np.lib.format.open_memmap(files.cut, "w+", "float16", shape)
@@ -162,7 +163,8 @@ def run(params: Params, paths: Paths, name: str) -> str:
     # nothing is cached where everything is tuned (the cut is the input) or nothing (the cut is the output)
     views = view_count(params.run.augmentation) if split_at(backbone, cut)[0] and unfreeze != 0 else 0
     wanted = wanted_views(examples, views)
-    content = [source.backbone, images, rows.tolist(), params.run.augmentation, cut, params.run.precision]
+    content = [source.backbone, images, rows.tolist(), params.run.augmentation, cut]
+    content += [params.run.precision, openvino_version()]
     store, (key,) = Store(paths.store), fingerprints([[*content, wanted.astype(int).tolist()]], CODE)
     with store.in_use():
         kept = store.make(key, lambda to: write_features(backbone, cut, load, wanted, FeaturePaths(to), name))

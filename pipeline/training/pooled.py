@@ -15,4 +15,4 @@ def pooling(backbone: keras.Model) -> keras.Model:
 
 def pooled_features(network: keras.Model, load: Loader, positions: np.ndarray) -> np.ndarray:
     """Features float32 (n, d) of the images at positions (n,) under the identity view, by a network of `pooling`."""
-    return np.concatenate(list(predict_in_threads(predictor(network), load, positions)))
+    return np.concatenate(list(predict_in_threads(predictor(network, len(positions)), load, positions)))

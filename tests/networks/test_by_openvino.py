@@ -1,0 +1,139 @@
+"""Large jobs by OpenVINO where it is installed: outputs of Keras' `predict`; without it, a stand-in takes its place."""
+
+import importlib.util
+import sys
+import types
+from unittest import mock
+
+import joblib
+import keras
+import numpy as np
+import pytest
+import tiny_world
+
+from pipeline.networks import by_openvino, inference
+from pipeline.networks.architectures import build_backbone
+from pipeline.networks.inference import predictor
+from pipeline.networks.saving import load_model
+from pipeline.store.errors import InputError
+from pipeline.training.batches import predict_in_threads
+from pipeline.training.pooled import pooling
+
+IMAGES = 150  # two batches and a part
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tiny") / "own.keras"
+    tiny_world.write_backbone(path)
+    return pooling(load_model(path))
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Every job is worth the conversion."""
+    monkeypatch.setattr(inference, "LARGE", 1)
+
+
+def pixels(images, size):
+    return np.random.default_rng(0).uniform(0, 255, (images, size, size, 3)).astype("float32")
+
+
+# ---- with OpenVINO ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real():
+    if importlib.util.find_spec("openvino") is None:  # it is the code that must import it first
+        pytest.skip("the extra `openvino` is not installed")
+
+
+@pytest.mark.usefixtures("real", "large")
+@pytest.mark.parametrize("architecture", ["efficientnet_lite0", "cifar_resnet8", "resnet10_small", "MobileNetV2"])
+def test_outputs_are_those_of_predict(architecture):
+    network = pooling(build_backbone(architecture, 64, 1, None))
+    rng = np.random.default_rng(1)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.7, 1.3, weight.shape) for weight in layer.get_weights()])
+    images = pixels(4, 64)
+    expected = network.predict_on_batch(images)
+    np.testing.assert_allclose(predictor(network, 4)(images), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.usefixtures("real", "large")
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_any_number_of_threads_gives_the_same_bytes_in_order(tiny, threads):
+    images = pixels(IMAGES, tiny_world.SIZE)
+
+    def found():
+        call = predictor(tiny, IMAGES)
+        return np.concatenate(list(predict_in_threads(call, lambda positions, _: images[positions], np.arange(IMAGES))))
+
+    with joblib.parallel_config(n_jobs=1):
+        expected = found()
+    with joblib.parallel_config(n_jobs=threads):
+        assert found().tobytes() == expected.tobytes()
+    np.testing.assert_allclose(expected, tiny.predict(images, verbose=0), rtol=0, atol=1e-4)
+
+
+@pytest.mark.usefixtures("real", "large")
+def test_nothing_is_reported_to_its_makers(tiny):
+    predictor(tiny, 1)(pixels(1, tiny_world.SIZE))
+    from openvino.tools.ovc import telemetry_utils
+
+    assert telemetry_utils.tm.__name__.endswith("telemetry_stub")
+
+
+# ---- with a stand-in -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """A module `openvino` whose networks answer what `answer` says; a list of what it was asked to compile."""
+    asked = []
+    answer = mock.Mock()
+
+    class Core:
+        def compile_model(self, file, device, config):
+            asked.append((device, config))
+            return types.SimpleNamespace(create_infer_request=lambda: types.SimpleNamespace(infer=answer))
+
+    monkeypatch.setitem(sys.modules, "openvino", types.SimpleNamespace(Core=Core))
+    monkeypatch.setattr(by_openvino, "openvino_version", lambda: "1.2")
+    monkeypatch.setattr(inference, "openvino_version", lambda: "1.2")
+    return types.SimpleNamespace(asked=asked, answer=answer)
+
+
+def test_a_small_job_is_not_converted(tiny, stand_in):
+    predictor(tiny, 1)(pixels(1, tiny_world.SIZE))
+    assert not stand_in.asked
+
+
+def test_a_job_on_an_accelerator_is_not_converted(tiny, stand_in, large, monkeypatch):
+    monkeypatch.setattr(inference, "device_name", lambda: "gpu:0")
+    predictor(tiny, 1)(pixels(1, tiny_world.SIZE))
+    assert not stand_in.asked
+
+
+def test_every_shape_is_compiled_once_for_a_cpu_in_32_bits(tiny, stand_in, large):
+    images = pixels(3, tiny_world.SIZE)
+    stand_in.answer.side_effect = lambda inputs: [tiny.predict_on_batch(inputs[0])]
+    call = predictor(tiny, 3)
+    for count in (3, 3, 2):
+        np.testing.assert_array_equal(call(images[:count]), tiny.predict_on_batch(images[:count]))
+    assert [device for device, _ in stand_in.asked] == ["CPU", "CPU"]
+    assert all(config["INFERENCE_PRECISION_HINT"] == "f32" for _, config in stand_in.asked)
+
+
+@pytest.mark.parametrize("off", [1.01, np.nan])
+def test_other_outputs_than_those_of_tensorflow_are_refused(tiny, stand_in, large, off):
+    stand_in.answer.side_effect = lambda inputs: [off * tiny.predict_on_batch(inputs[0])]
+    with pytest.raises(InputError, match=r"OpenVINO 1.2 gives other outputs .* `pip uninstall openvino`"):
+        predictor(tiny, 3)(pixels(3, tiny_world.SIZE))
+
+
+def test_a_network_that_it_cannot_compute_is_refused(tiny, stand_in, large):
+    stand_in.answer.side_effect = RuntimeError("no such\n operation")
+    with pytest.raises(InputError, match=r"OpenVINO 1.2 cannot compute this network \(no such operation\). `pip unin"):
+        predictor(tiny, 3)(pixels(3, tiny_world.SIZE))

@@ -1,6 +1,6 @@
 """What larger images bring and cost: a table from a run of the profile `resolution`.
 
-    make profile NAME=resolution               # about an hour on two cores
+    make profile NAME=resolution               # about 80 minutes on two cores
     python -m benchmarks.resolution            # reads runs/resolution, writes resolution.md
 
 Four targets that differ in image_size alone, on the same folds: balanced accuracy of the linear probe, the fine-tuned

@@ -72,7 +72,7 @@ def keras_step(row: str, kernels: str, threads: int) -> Step:
 
 def torch_step(row: str, threads: int) -> Step:
     """The same step in plain PyTorch."""
-    os.environ["KERAS_BACKEND"] = "torch"  # the network's numbers are in modules that import Keras, with TensorFlow else
+    os.environ["KERAS_BACKEND"] = "torch"  # modules with the network's numbers import Keras, else on TensorFlow
     import torch
 
     torch.set_num_threads(threads)

@@ -15,6 +15,7 @@ import psutil
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline.commands.doctor import MERGE, OUT_KEYS, dvc_lock, dvc_rwlock, remains, stages_at_work
+from pipeline.runner.lock_file import ENTRY, HEAD
 from pipeline.runner.stage import locked
 from pipeline.store.errors import InputError
 from pipeline.store.files import write_text
@@ -22,8 +23,6 @@ from pipeline.store.kept import Store
 from pipeline.store.paths import Paths
 
 PATIENCE = 20.0  # seconds for the processes of a killed run to end
-ENTRY = re.compile(r"(?m)^(?=  \S)")  # where an entry of dvc.lock begins
-HEAD = "schema: '2.0'\nstages:\n"
 DVC_PROCESS = re.compile(r"dvc|pipeline")  # in a command line
 
 

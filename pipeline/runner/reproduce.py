@@ -21,6 +21,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from pipeline.runner.lock_file import record
 from pipeline.runner.parent import die_with_parent
 from pipeline.runner.watching import Watch
 from pipeline.store.cores import FOLDER, OWN, hold_one, make_tokens
@@ -181,7 +182,7 @@ def _reproduce_stage(stage: Any, tokens: list[Path], force: bool, run_cache: boo
                 if interrupted:
                     sys.exit(FAILED)
                 if stage.reproduce(force=force, run_cache=run_cache):
-                    stage.dump(update_pipeline=False)
+                    record(stage, Paths())
     except DvcException as error:
         if not interrupted and not str(error).endswith(INTERRUPTED):  # which the command says in its own words
             print(f"ERROR: failed to reproduce '{stage.addressing}': {error}", file=sys.stderr, flush=True)

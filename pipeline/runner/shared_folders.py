@@ -38,7 +38,9 @@ def delete_leftovers(folders: Iterable[str], cells: Iterable[Cell], root: Path) 
 
     Only what DVC's cache holds is deleted: adding the entry again brings it back without a training.
     """
-    shared, live = set(folders), {out for cell in cells for out in cell.outs}
+    if not (shared := set(folders)):
+        return []
+    live = {out for cell in cells for out in cell.outs}
     leftovers = {
         path: md5
         for path, md5 in _locked_outs(root)

@@ -1,5 +1,7 @@
 """Read YAML files, with an actionable message where the syntax is wrong."""
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ def read_yaml(path: Path) -> Any:
         ParamsError: the file does not exist, cannot be read, or is not YAML.
     """
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ParamsError([f"the file does not exist; run the command in {_project()}"], str(path)) from None
     except OSError as error:  # a folder, or no permission
@@ -29,6 +31,11 @@ def read_yaml(path: Path) -> Any:
         raise ParamsError([" ".join(str(error).split())], str(path)) from None
     except (ValueError, KeyError, RecursionError, OverflowError, TypeError) as error:  # of a date such as 2024-13-45
         raise ParamsError([f"a value cannot be read: {error}; put text in quotes"], str(path)) from None
+
+
+@functools.lru_cache(4)  # every cell reads params.yaml and dvc.yaml, which the process that it is forked from has read
+def _parsed(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def _project() -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report.terminal import print_report
+from pipeline.runner.lock_file import locked_stages
 from pipeline.store.errors import ParamsError
 from pipeline.store.paths import Paths
 from pipeline.store.yaml import read_yaml
@@ -46,7 +47,7 @@ def notices(paths: Paths) -> Iterator[str]:
 def changed_since(paths: Paths) -> list[str]:
     """Params, and outputs of stages, that are not what dvc.lock says that the stages after them have read."""
     try:
-        params, lock = read_yaml(paths.params), read_yaml(paths.dvc_lock)["stages"]
+        params, lock = read_yaml(paths.params), locked_stages(paths.dvc_lock)
         recorded = {name: stage.get("params", {}).get(paths.params.name, {}) for name, stage in lock.items()}
         # DVC keeps the stages of entries that were removed
         present = [name for name, values in recorded.items() if GONE not in [_at(params, key) for key in values]]

@@ -8,12 +8,27 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
 from pipeline.store.files import write_text
 from pipeline.store.paths import Paths
 
 HEAD = "schema: '2.0'\nstages:\n"
 ENTRY = re.compile(r"(?m)^(?=  \S)")  # where an entry of dvc.lock begins
 ELSEWHERE = re.compile(r"(?m)^(?:[^ \n]|  #)|\r")  # a key beside `stages`, a comment, a line end of Windows
+
+
+def locked_stages(file: Path) -> dict[str, Any]:
+    """The entries of dvc.lock, name -> content; none where it is absent or damaged, of which DVC tells.
+
+    By the parser in C, five times as fast as that of `read_yaml`, which refuses a user's faults in better words.
+    """
+    try:
+        stages = YAML(typ="safe").load(file.read_bytes())["stages"]
+        return dict(stages)
+    except (OSError, YAMLError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def record(stage: Any, paths: Paths) -> None:

@@ -7,12 +7,10 @@ stale in every clone, where `dvc pull` brings no such output; an absent folder w
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline.runner.declaration import Cell, Stage
+from pipeline.runner.lock_file import locked_stages
+from pipeline.store.paths import Paths
 
 TOLD = "deleted {} of entries that params.yaml no longer names; DVC's cache keeps them"
 
@@ -61,8 +59,7 @@ def delete_leftovers(folders: Iterable[str], cells: Iterable[Cell], root: Path) 
 def _locked_outs(root: Path) -> Iterator[tuple[str, str]]:
     """Path and md5 of every output in dvc.lock, also of cells that are gone; none where it cannot be read."""
     try:
-        content: Any = YAML(typ="safe").load((root / "dvc.lock").read_bytes())
-        for stage in content["stages"].values():
+        for stage in locked_stages(Paths(root).dvc_lock).values():
             yield from ((out["path"], out["md5"]) for out in stage.get("outs", []))
-    except (OSError, YAMLError, AttributeError, KeyError, TypeError):  # absent or damaged: DVC tells of it
+    except (AttributeError, KeyError, TypeError):  # damaged
         return

@@ -34,7 +34,7 @@ HEAVY = (
     "dvclive",
     "dvc.repo",
     "joblib",
-    *(f"pipeline.stages.{stage}" for stage in ("adapt", "evaluate", "extract", "report", "tune")),  # and what all import
+    *(f"pipeline.stages.{stage}" for stage in ("adapt", "evaluate", "extract", "report", "tune")),  # and what they need
 )
 POLL = 1.0  # seconds between looks at whether the process that started the server still runs
 PATIENCE = 180.0  # seconds for the server to import all that and to begin a cell

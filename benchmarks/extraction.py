@@ -9,7 +9,6 @@ extraction.md. Run it on a machine that does nothing else.
 """
 
 import argparse
-import importlib.util
 import os
 import platform
 import statistics
@@ -23,6 +22,8 @@ from typing import Any
 
 import joblib
 import numpy as np
+
+from pipeline.networks.by_openvino import openvino_version
 
 CORES = joblib.cpu_count()
 WAYS = {
@@ -76,15 +77,16 @@ def measure(way: str, size: int, seconds: float, folder: Path) -> float:
 
 def table(rates: dict[tuple[str, int], list[float]], differences: dict[tuple[str, int], float], ways: list[str]) -> str:
     """The Markdown of extraction.md; a ratio is the median of the ratios of each round."""
-    pairs = list(pairwise(ways))
+    pairs, rounds = list(pairwise(ways)), len(next(iter(rates.values())))
+    versions = f"Python {platform.python_version()}, OpenVINO {openvino_version() or 'absent'}"
     columns = [WAYS[way] for way in ways]
     columns += [f"{WAYS[way].partition(',')[0]} over {WAYS[other].partition(',')[0]}" for other, way in pairs]
     columns += [f"difference of {WAYS[way].partition(',')[0]}" for way in ways[1:]]
     lines = [
         "# Frozen features",
         "",
-        f"Images/s of EfficientNet-Lite0 in batches of 64, median of {len(next(iter(rates.values())))} rounds; {CORES} "
-        f"cores, {platform.machine()}, Python {platform.python_version()}; made by `python -m benchmarks.extraction`. "
+        f"Images/s of EfficientNet-Lite0 in batches of 64, median of {rounds} rounds; {CORES} cores, "
+        f"{platform.machine()}, {versions}; made by `python -m benchmarks.extraction --rounds {rounds}`. "
         "Differences are the largest from the features of Keras' predict, as a share of the largest feature.",
         "",
         "| pixels | " + " | ".join(columns) + " |",
@@ -110,7 +112,7 @@ def main() -> None:
     if given.measure:
         measure_here(given.measure[0], int(given.measure[1]), given.seconds)
         return
-    ways = [way for way in WAYS if way != "openvino" or importlib.util.find_spec(way)]
+    ways = [way for way in WAYS if way != "openvino" or openvino_version()]
     rates: dict[tuple[str, int], list[float]] = {}
     differences = {}
     with tempfile.TemporaryDirectory() as name:

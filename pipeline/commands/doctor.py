@@ -79,7 +79,8 @@ def temporary_files(paths: Paths) -> Iterator[str]:
 
 def remains(paths: Paths) -> list[Path]:
     """What is being written, or was when a process was killed. Ask for `stages_at_work` afterwards."""
-    folders = [(paths.root, f".{paths.params.name}.*.tmp"), *((folder, ".*.tmp") for folder in paths.written_to)]
+    in_root = [(paths.root, f".{file.name}.*.tmp") for file in (paths.params, paths.dvc_lock)]
+    folders = [*in_root, *((folder, ".*.tmp") for folder in paths.written_to)]
     return sorted(path for folder, pattern in folders for path in folder.glob(pattern))
 
 

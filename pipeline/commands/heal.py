@@ -1,7 +1,8 @@
 """Before a run: heal what `kill -9` left behind, where no process is at work in the workspace any more.
 
-DVC writes its list of readers and writers and dvc.lock in place, so that either may be cut. Neither holds a result: DVC
-makes the list anew, and reproduces a stage that dvc.lock does not name, from its run cache where it can.
+DVC writes its list of readers and writers in place, `dvc repro` dvc.lock as well, so that either may be cut. Neither
+holds a result: DVC makes the list anew, and reproduces a stage that dvc.lock does not name, from its run cache where it
+can.
 """
 
 import json

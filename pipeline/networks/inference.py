@@ -1,15 +1,16 @@
 """Networks as functions of batches, in inference; of those that are trained no more the weights are constants.
 
 With constants TensorFlow folds batch normalization into the convolutions before it, and oneDNN reorders their filters
-once instead of in every batch. With a thread a core on two cores that is 1.6 to 1.9 times Keras' `predict`, and large
-jobs are 1.4 times as fast again by OpenVINO, where it is installed (benchmarks/extraction.md). Features differ by
-rounding, about 1e-6 of their scale.
+once instead of in every batch. With a thread a core on two cores that is 1.6 times Keras' `predict`, and large jobs are
+1.4 times as fast again by OpenVINO, where it is installed (benchmarks/extraction.md). Features differ by rounding, up
+to 5e-6 of the largest.
 """
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
+import joblib
 import keras
 import numpy as np
 
@@ -19,7 +20,7 @@ from pipeline.networks.flops import forward_flops
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 MOST_MODELS = 8  # whose compiled functions are kept, as many as training/compile_cache.py keeps networks
-# FLOPs of a job that OpenVINO is worth its second of conversion for: TensorFlow takes about 5 s of a core for them
+# FLOPs of a job, for each core, from which OpenVINO is worth its second of conversion: about 5 s of each core
 LARGE = 3e11
 
 
@@ -49,9 +50,19 @@ def predictor(model: keras.Model, inputs: int = 0) -> Predictor:
         outputs, _ = model.stateless_call(*constants, inputs, training=False)
         return outputs
 
-    if device_name() == "cpu" and openvino_version() and inputs * forward_flops(model) >= LARGE:
+    if device_name() == "cpu" and openvino_version() and _is_large(model, inputs):
         return by_openvino(call)
     return lambda inputs: np.asarray(call(tf.constant(inputs)))
+
+
+def _is_large(model: keras.Model, inputs: int) -> bool:
+    """Whether OpenVINO would be faster for so many inputs: it computes in 32 bits, and has to be made ready."""
+    if not inputs or any(layer.compute_dtype != "float32" for layer in model.layers):
+        return False
+    try:
+        return inputs * forward_flops(model) >= LARGE * joblib.cpu_count()
+    except ValueError:  # a layer without a formula, in a network of the user's
+        return False
 
 
 def device_predictor(model: keras.Model) -> Callable[[Any], Any]:

@@ -16,7 +16,8 @@ from pipeline.store.paths import Paths
 
 HEAD = "schema: '2.0'\nstages:\n"
 ENTRY = re.compile(r"(?m)^(?=  \S)")  # where an entry of dvc.lock begins
-ELSEWHERE = re.compile(r"(?m)^(?:[^ \n]|  #)|\r")  # a key beside `stages`, a comment, a line end of Windows
+# a key beside `stages`, a comment, a line end of Windows, no UTF-8; an alias, whose number is of the whole file
+ELSEWHERE = re.compile(r"(?m)^(?:[^ \n]|  #)|\r|\ufffd|[&*]id\d")
 
 
 def locked_stages(file: Path) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def record(stage: Any, paths: Paths) -> None:
     """Write the entry of a stage of DVC that has run; the caller holds DVC's lock."""
     from dvc.stage.serialize import to_lockfile
 
-    text = paths.dvc_lock.read_bytes().decode("utf-8") if paths.dvc_lock.exists() else HEAD
+    text = paths.dvc_lock.read_bytes().decode("utf-8", errors="replace") if paths.dvc_lock.exists() else HEAD
     of_this_file = Path(stage.path).samefile(paths.dvc_yaml)  # not of `dvc add`, nor of a dvc.yaml in a folder below
     changed = with_entry(text, to_lockfile(stage)) if of_this_file else None
     if changed is None:
@@ -56,6 +57,8 @@ def with_entry(text: str, entry: dict[str, Any]) -> str | None:
     if not text.startswith(HEAD) or not text.endswith("\n") or ELSEWHERE.search(text, len(HEAD)):
         return None
     own = dumps_yaml({"stages": entry}).removeprefix("stages:\n")
+    if ELSEWHERE.search(own):
+        return None
     key = own[: own.index("\n") + 1]
     entries = ENTRY.split(text[len(HEAD) :])
     places = [number for number, old in enumerate(entries) if old.startswith(key)] or [len(entries)]

@@ -12,7 +12,6 @@ from pipeline.arms.specs import unfreeze_of
 from pipeline.config.params import Params
 from pipeline.config.schema import Transfer
 from pipeline.datasets.hygiene import check_unseen
-from pipeline.networks.by_openvino import openvino_version
 from pipeline.networks.flops import GIGA, forward_and_backward, forward_flops
 from pipeline.networks.freezing import cut_layer, split_at
 from pipeline.networks.heads import set_precision
@@ -163,8 +162,7 @@ def run(params: Params, paths: Paths, name: str) -> str:
     # nothing is cached where everything is tuned (the cut is the input) or nothing (the cut is the output)
     views = view_count(params.run.augmentation) if split_at(backbone, cut)[0] and unfreeze != 0 else 0
     wanted = wanted_views(examples, views)
-    content = [source.backbone, images, rows.tolist(), params.run.augmentation, cut]
-    content += [params.run.precision, openvino_version()]
+    content = [source.backbone, images, rows.tolist(), params.run.augmentation, cut, params.run.precision]
     store, (key,) = Store(paths.store), fingerprints([[*content, wanted.astype(int).tolist()]], CODE)
     with store.in_use():
         kept = store.make(key, lambda to: write_features(backbone, cut, load, wanted, FeaturePaths(to), name))

@@ -16,6 +16,7 @@ import pandas as pd
 import sklearn
 from pydantic import BaseModel
 
+from pipeline.networks.by_openvino import openvino_version
 from pipeline.networks.device import device_name
 from pipeline.store.files import read_npy, release, sha256_file
 from pipeline.store.roles import role_column
@@ -74,6 +75,7 @@ def machine() -> dict[str, Any]:
     backend = keras.backend.backend()
     modules = (keras, importlib.import_module(backend), np, sklearn)
     versions = {module.__name__: module.__version__ for module in modules}
+    versions |= {"openvino": found} if (found := openvino_version()) else {}  # which computes features then
     kernels = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
     return {"backend": backend, "device": device_name(), "onednn": kernels, "versions": versions}
 

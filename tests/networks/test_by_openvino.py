@@ -1,8 +1,8 @@
 """Large jobs by OpenVINO where it is installed: outputs of Keras' `predict`; without it, a stand-in takes its place."""
 
-import importlib.util
 import sys
 import types
+from importlib.metadata import PackageNotFoundError
 from unittest import mock
 
 import joblib
@@ -13,6 +13,7 @@ import tiny_world
 
 from pipeline.networks import by_openvino, inference
 from pipeline.networks.architectures import build_backbone
+from pipeline.networks.heads import set_precision
 from pipeline.networks.inference import predictor
 from pipeline.networks.saving import load_model
 from pipeline.store.errors import InputError
@@ -32,7 +33,7 @@ def tiny(tmp_path_factory):
 @pytest.fixture
 def large(monkeypatch):
     """Every job is worth the conversion."""
-    monkeypatch.setattr(inference, "LARGE", 1)
+    monkeypatch.setattr(inference, "LARGE", 1e-9)
 
 
 def pixels(images, size):
@@ -44,7 +45,7 @@ def pixels(images, size):
 
 @pytest.fixture
 def real():
-    if importlib.util.find_spec("openvino") is None:  # it is the code that must import it first
+    if not by_openvino.openvino_version():  # it is the code that must import it first
         pytest.skip("the extra `openvino` is not installed")
 
 
@@ -114,6 +115,35 @@ def test_a_job_on_an_accelerator_is_not_converted(tiny, stand_in, large, monkeyp
     monkeypatch.setattr(inference, "device_name", lambda: "gpu:0")
     predictor(tiny, 1)(pixels(1, tiny_world.SIZE))
     assert not stand_in.asked
+
+
+def test_networks_of_16_bits_and_without_a_count_of_flops_are_not_converted(tiny, stand_in, large, monkeypatch):
+    backbone, policy = build_backbone("cifar_resnet8", 32, 1, None), keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        set_precision(backbone)
+        predictor(pooling(backbone), 10**9)(pixels(1, 32))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    monkeypatch.setattr(inference, "forward_flops", mock.Mock(side_effect=ValueError))
+    predictor(tiny, 10**9)(pixels(1, tiny_world.SIZE))
+    assert not stand_in.asked
+
+
+def test_outputs_that_are_not_finite_are_the_callers_to_judge(stand_in):
+    import tensorflow as tf
+
+    inputs = np.array([[0.0, 2.0]], "float32")
+    expected = np.array([[np.inf, 0.5]], "float32")
+    stand_in.answer.side_effect = lambda given: [expected]
+    np.testing.assert_array_equal(by_openvino.by_openvino(tf.function(lambda x: 1 / x))(inputs), expected)
+
+
+def test_a_folder_of_that_name_is_no_installation(monkeypatch, tmp_path):
+    (tmp_path / "openvino").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(by_openvino, "version", mock.Mock(side_effect=PackageNotFoundError))
+    assert by_openvino.openvino_version() == ""
 
 
 def test_every_shape_is_compiled_once_for_a_cpu_in_32_bits(tiny, stand_in, large):

@@ -17,7 +17,7 @@ def by_dvc(file, entry):
         if not data:
             data.update({"schema": "2.0"})
         data["stages"] = data.get("stages", {})
-        data["stages"].update(copy.deepcopy(entry))
+        data["stages"].update(copy.deepcopy(entry))  # a copy keeps what is shared
     return file.read_text(encoding="utf-8")
 
 
@@ -49,6 +49,15 @@ def test_entries_that_come_and_change_leave_the_bytes_that_dvc_leaves(repository
 def test_an_entry_whose_name_begins_another_one_stays_its_own():
     found = with_entry(with_entry(LOCK, {"a": {"cmd": "1"}}), {"a@x": {"cmd": "2"}})
     assert YAML(typ="safe").load(found)["stages"] == {"a@x": {"cmd": "2"}, "a": {"cmd": "1"}}
+
+
+def test_entries_that_share_a_value_are_left_to_dvc_whose_aliases_are_of_the_whole_file(tmp_path):
+    shared = ["p", "q"]
+    entry = {"a": {"cmd": "1", "params": {"params.yaml": {"x": shared, "y": shared}}}}
+    assert with_entry(LOCK, entry) is None
+    file = tmp_path / "dvc.lock"
+    file.write_text(LOCK)
+    assert with_entry(by_dvc(file, entry), {"b": {"cmd": "1"}}) is None
 
 
 @pytest.mark.parametrize(

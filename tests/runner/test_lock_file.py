@@ -22,10 +22,10 @@ def by_dvc(file, entry):
 
 
 def entries(repository):
-    """Some of each stage of the committed dvc.lock, params of all kinds among them, and two with unusual content."""
+    """Some of the committed dvc.lock, params of all kinds among them, and two with unusual content."""
     stages = YAML(typ="safe").load((repository / "dvc.lock").read_bytes())["stages"]
     firsts = {name.partition("@")[0]: name for name in reversed(stages)}
-    yield from ({name: stages[name]} for name in firsts.values())
+    yield from ({name: stages[name]} for name in list(firsts.values())[::3])
     text = {
         "params.yaml": {"t": "a: b # c", "long": "word " * 40, "lines": "one\ntwo\n\n  three", "e": 1e-05, "n": None}
     }
@@ -39,7 +39,7 @@ def test_entries_that_come_and_change_leave_the_bytes_that_dvc_leaves(repository
     for entry in all_entries:
         text = with_entry(text, entry)
         assert text == by_dvc(file, entry)
-    for entry in (all_entries[0], all_entries[4], all_entries[-2], all_entries[-1]):
+    for entry in (all_entries[0], all_entries[3], all_entries[-1]):
         ((name, content),) = entry.items()
         changed = {name: {**content, "cmd": "another command"}}
         text = with_entry(text, changed)

@@ -80,6 +80,7 @@ open(f"models/{sys.argv[1]}.txt", "w").write(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_cells_of_several_clones_are_collected_by_another_that_trains_nothing(tmp_path):
     origin = tmp_path / "origin"
     origin.mkdir()

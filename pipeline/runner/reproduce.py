@@ -1,8 +1,8 @@
 """`python -m pipeline repro`: `dvc repro` whose independent cells run at the same time.
 
 DVC runs one stage after another; its manual's way to more is to start it several times. Here every stale cell whose
-inputs are ready is reproduced by DVC in a process of its own, as many at once as there are workers, and at the end a
-plain `dvc repro` makes sure that nothing is left. Outputs, dvc.lock and DVC's cache are those of `dvc repro` alone.
+inputs are ready is reproduced by DVC in a process of its own, as many at once as there are workers, and a plain `dvc
+repro` does what is left at the end. Outputs, dvc.lock and DVC's cache are those of `dvc repro` alone.
 
 The processes are forks of one that has read dvc.yaml and dvc.lock, since reading them takes DVC longer than some cells.
 """
@@ -60,12 +60,20 @@ def reproduce(workers: int, force: bool = False, run_cache: bool = True) -> int:
                 return failed
             repo = Repo(_wait_for_lock=True)
         code = _reproduce_at_once(repo, workers, force, run_cache)
+        if code is None:
+            print("Data and pipelines are up to date.", flush=True)
+            return 0
+        if code or not _anything_is_stale(Repo(_wait_for_lock=True)):
+            return code
     except DvcException:  # such as of a damaged dvc.lock: DVC says it in its own words
         return run_dvc(["repro", *flags])
-    if code is None:
-        print("Data and pipelines are up to date.", flush=True)
-        return 0
-    return code or run_dvc(["repro", "--quiet", *flags])
+    return run_dvc(["repro", "--quiet", *flags])
+
+
+def _anything_is_stale(repo: Any) -> bool:
+    """Whether a run has left something to do, such as where a file was edited meanwhile."""
+    with repo:
+        return bool(repo.status())
 
 
 def _copies_are_stale(repo: Any) -> bool:

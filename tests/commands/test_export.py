@@ -67,7 +67,9 @@ def answer_of_the_card(folder, picture):
 # ---- the answers of predict, in every format and of every kind of arm ------------------------------------------------
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=[pytest.mark.slow] if form == "litert" else []) for form in FORMATS]
+)
 def test_a_file_answers_as_predict_does_by_the_example_in_its_card(world, picture, tmp_path, capsys, form):
     installed(form)
     out = tmp_path / "out"

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 import tiny_world
+from spread_networks import pixels, pooled, pooled_tiny
 
 from pipeline.networks import by_openvino, inference
 from pipeline.networks.architectures import build_backbone
 from pipeline.networks.heads import set_precision
 from pipeline.networks.inference import predictor
-from pipeline.networks.saving import load_model
 from pipeline.store.errors import InputError
 from pipeline.training.batches import predict_in_threads
 from pipeline.training.pooled import pooling
@@ -25,19 +25,13 @@ IMAGES = 150  # two batches and a part
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tiny") / "own.keras"
-    tiny_world.write_backbone(path)
-    return pooling(load_model(path))
+    return pooled_tiny(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture
 def large(monkeypatch):
     """Every job is worth the conversion."""
     monkeypatch.setattr(inference, "LARGE", 1e-9)
-
-
-def pixels(images, size):
-    return np.random.default_rng(0).uniform(0, 255, (images, size, size, 3)).astype("float32")
 
 
 # ---- with OpenVINO ---------------------------------------------------------------------------------------------------
@@ -52,11 +46,7 @@ def real():
 @pytest.mark.usefixtures("real", "large")
 @pytest.mark.parametrize("architecture", ["efficientnet_lite0", "cifar_resnet8", "resnet10_small", "MobileNetV2"])
 def test_outputs_are_those_of_predict(architecture):
-    network = pooling(build_backbone(architecture, 64, 1, None))
-    rng = np.random.default_rng(1)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.7, 1.3, weight.shape) for weight in layer.get_weights()])
+    network = pooled(architecture, 64)
     images = pixels(4, 64)
     expected = network.predict_on_batch(images)
     np.testing.assert_allclose(predictor(network, 4)(images), expected, rtol=0, atol=1e-5 * np.abs(expected).max())

@@ -1,17 +1,14 @@
 """A network as a function with constant weights: the features of Keras' `predict`, in any number of threads."""
 
 import joblib
-import keras
 import numpy as np
 import pytest
 import tiny_world
+from spread_networks import pixels, pooled, pooled_tiny
 
 from pipeline.networks import inference
-from pipeline.networks.architectures import build_backbone
 from pipeline.networks.inference import predictor
-from pipeline.networks.saving import load_model
 from pipeline.training.batches import predict, predict_in_threads
-from pipeline.training.pooled import pooling
 
 IMAGES = 150  # two batches and a part
 
@@ -19,22 +16,12 @@ IMAGES = 150  # two batches and a part
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A network whose moving statistics are not the initial ones."""
-    path = tmp_path_factory.mktemp("tiny") / "own.keras"
-    tiny_world.write_backbone(path)
-    return pooling(load_model(path))
-
-
-def pixels(images, size):
-    return np.random.default_rng(0).uniform(0, 255, (images, size, size, 3)).astype("float32")
+    return pooled_tiny(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.mark.parametrize("architecture", ["efficientnet_lite0", "cifar_resnet8", "resnet10_small"])
 def test_outputs_are_those_of_predict(architecture):
-    network = pooling(build_backbone(architecture, 64, 1, None))
-    rng = np.random.default_rng(1)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.7, 1.3, weight.shape) for weight in layer.get_weights()])
+    network = pooled(architecture, 64)
     images = pixels(4, 64)
     expected = network.predict_on_batch(images)
     np.testing.assert_allclose(predictor(network)(images), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
